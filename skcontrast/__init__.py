@@ -1,0 +1,23 @@
+"""Contrastive and kernel representation learning as scikit-learn estimators."""
+
+from importlib import import_module as _import_module
+
+from skcontrast._version import __version__
+
+# name -> module. Loaded on first use (PEP 562), so that `import skcontrast` does not
+# import torch.
+_PUBLIC = {
+    "ContrastiveEncoder": "skcontrast.representation",
+}
+
+__all__ = ["ContrastiveEncoder", "__version__"]
+
+
+def __getattr__(name):
+    if name in _PUBLIC:
+        return getattr(_import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'skcontrast' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

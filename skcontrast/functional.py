@@ -1,0 +1,333 @@
+"""The equations, in pure torch.
+
+Shapes: n anchors, m candidates, d width. A similarity ``s_ij`` is larger for nearer
+rows, ``tau`` is a temperature, and ``P`` and ``W`` are pair weights:
+
+.. math::
+
+    l_i = -\\sum_j P_{ij} (s_{ij}/\\tau_i - \\log \\sum_k W_{ik} e^{s_{ik}/\\tau_i})
+          / \\sum_j P_{ij}            \\qquad \\text{("outside")}
+
+    l_i = -\\log \\frac{\\sum_j P_{ij} e^{s_{ij}/\\tau_i}}
+                      {\\sum_k W_{ik} e^{s_{ik}/\\tau_i}}   \\qquad \\text{("inside")}
+
+``P`` says who attracts whom, ``W`` who repels and how much. Nothing outside this file
+builds an (n, m) matrix, so every pair objective runs dense or tiled.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
+
+# Above this many pairs a dense float32 matrix and its gradient pass 256 MB, and tiles
+# are used unless the caller says otherwise.
+DENSE_LIMIT = 2**25
+TILE = 2048
+
+
+class PairSums(NamedTuple):
+    """What a row of the similarity matrix is summed up to; each field is (n,) or None."""
+
+    log_partition: torch.Tensor  # log sum_k W_ik exp(s_ik / tau_i)
+    mean: torch.Tensor | None = None  # sum_k softmax_ik s_ik
+    positive: torch.Tensor | None = None  # sum_j P_ij s_ij, not divided by tau
+    mass: torch.Tensor | None = None  # sum_j P_ij
+    log_positive: torch.Tensor | None = None  # log sum_j P_ij exp(s_ij / tau_i)
+
+
+def normalize(x):
+    """Scale the rows (last axis) of ``x`` to unit length; a zero row stays zero."""
+    return F.normalize(x, dim=-1, eps=1e-12)
+
+
+def dot(a, b):
+    """Inner products, the cosine for unit rows: (n, d), (m, d) -> (n, m)."""
+    return a @ b.T
+
+
+def squared_distance(a, b):
+    """Squared Euclidean distances, never negative: (n, d), (m, d) -> (n, m)."""
+    aa = a.square().sum(-1, keepdim=True)  # (n, 1)
+    bb = b.square().sum(-1)  # (m,)
+    return (aa + bb - 2 * (a @ b.T)).clamp_min(0)
+
+
+def power_distance(gamma, eps=1e-12):
+    """Return the similarity ``-(||a_i - b_j||^2 + eps)^(gamma / 2)``.
+
+    ``eps`` keeps the slope finite where two rows coincide and ``gamma < 2``; at
+    ``gamma = 2`` no root is taken and it is not needed.
+    """
+    if gamma == 2:
+        return lambda a, b: -squared_distance(a, b)
+    return lambda a, b: -(squared_distance(a, b) + eps).pow(gamma / 2)
+
+
+def logsumexp(x, keep=None, dim=-1):
+    """Log of the sum of exponentials over the entries where ``keep`` is True.
+
+    A row with nothing to keep gives -inf, with a zero gradient in place of NaN.
+    """
+    if keep is None:
+        return x.logsumexp(dim)
+    empty = ~keep.any(dim, keepdim=True)
+    # Rows without an entry are left unmasked, so that autograd never meets inf - inf.
+    out = x.masked_fill(~(keep | empty), -math.inf).logsumexp(dim)
+    return out.masked_fill(empty.squeeze(dim), -math.inf)
+
+
+def _log_weighted(x, weight):
+    """Add log(weight) to the logits: returns (logits, keep)."""
+    if weight is None or weight.dtype == torch.bool:
+        return x, weight
+    keep = weight > 0
+    return x + torch.where(keep, weight, 1).log(), keep
+
+
+def _tile_sums(a, b, tau, P, W, similarity, mean, detach_mean):
+    """Sums over one tile of rows ``a`` and columns ``b``."""
+    s = similarity(a, b)  # (r, c)
+    x = s / tau
+    logits, keep = _log_weighted(x, W)
+    log_partition = logsumexp(logits, keep)
+    expected = positive = mass = log_positive = None
+    if mean:
+        share = torch.exp(logits - log_partition.masked_fill(log_partition.isneginf(), 0)[:, None])
+        if keep is not None:
+            share = share.masked_fill(~keep, 0)
+        expected = ((share.detach() if detach_mean else share) * s).sum(-1)
+    if P is not None:
+        weight = P.to(s.dtype)
+        positive, mass = (weight * s).sum(-1), weight.sum(-1)
+        log_positive = logsumexp(*_log_weighted(x, P))
+    return PairSums(log_partition, expected, positive, mass, log_positive)
+
+
+def _merge(tiles):
+    """Join the sums of the tiles of one block of rows."""
+    first = tiles[0]
+    if len(tiles) == 1:
+        return first
+
+    def joined_log(name):
+        parts = torch.stack([getattr(tile, name) for tile in tiles], -1)  # (r, tiles)
+        return logsumexp(parts, ~parts.isneginf()), parts
+
+    log_partition, parts = joined_log("log_partition")
+    expected = positive = mass = log_positive = None
+    if first.mean is not None:
+        safe = log_partition.masked_fill(log_partition.isneginf(), 0)
+        share = torch.exp(parts - safe[:, None]).masked_fill(parts.isneginf(), 0)
+        expected = (share * torch.stack([tile.mean for tile in tiles], -1)).sum(-1)
+    if first.positive is not None:
+        positive = sum(tile.positive for tile in tiles)
+        mass = sum(tile.mass for tile in tiles)
+        log_positive, _ = joined_log("log_positive")
+    return PairSums(log_partition, expected, positive, mass, log_positive)
+
+
+def _no_weights(rows, columns):
+    return None, None
+
+
+def pair_sums(
+    anchors,
+    candidates,
+    weights=None,
+    temperature=1.0,
+    *,
+    similarity=dot,
+    mean=False,
+    detach_mean=False,
+    block_size=None,
+):
+    """Sum up each anchor's row of the similarity matrix, densely or tile by tile.
+
+    Parameters
+    ----------
+    anchors : tensor of shape (n, d)
+
+    candidates : tensor of shape (m, d)
+
+    weights : callable, default=None
+        ``weights(rows, columns) -> (P, W)`` for a slice of anchors and of candidates.
+        Each is None (for W: all ones; for P: not wanted), a bool tensor of pairs that
+        count, or a tensor of non-negative weights, of shape (rows, columns).
+
+    temperature : float or tensor of shape () or (n,), default=1.0
+
+    similarity : callable, default=dot
+        ``similarity(a, b) -> s`` of shape (rows, columns).
+
+    mean : bool, default=False
+        Whether to give the mean similarity under the softmax as well.
+
+    detach_mean : bool, default=False
+        Whether the softmax weights of that mean are held constant.
+
+    block_size : int, default=None
+        Side of a tile. Tiles are recomputed in the backward pass, so memory is
+        O(n d + block_size^2). None uses one dense tile up to ``DENSE_LIMIT`` pairs.
+
+    Returns
+    -------
+    sums : PairSums
+        Each field of shape (n,). A sum over no pair is -inf in a log field.
+    """
+    n, m = len(anchors), len(candidates)
+    weights = _no_weights if weights is None else weights
+    if block_size is None:
+        block_size = max(n, m) if n * m <= DENSE_LIMIT else TILE
+    per_anchor = torch.is_tensor(temperature) and temperature.ndim == 1
+
+    def tile(a, b, tau, rows, columns):
+        return _tile_sums(a, b, tau, *weights(rows, columns), similarity, mean, detach_mean)
+
+    dense = block_size >= n and block_size >= m
+    recompute = torch.is_grad_enabled() and not dense
+    blocks = []
+    for i in range(0, n, block_size):
+        rows = slice(i, min(i + block_size, n))
+        tau = temperature[rows, None] if per_anchor else temperature
+        tiles = []
+        for j in range(0, m, block_size):
+            columns = slice(j, min(j + block_size, m))
+            inputs = anchors[rows], candidates[columns], tau, rows, columns
+            if recompute:
+                part = checkpoint(tile, *inputs, use_reentrant=False, preserve_rng_state=False)
+            else:
+                part = tile(*inputs)
+            tiles.append(part)
+        blocks.append(_merge(tiles))
+    if len(blocks) == 1:
+        return blocks[0]
+    return PairSums(*(None if f[0] is None else torch.cat(f) for f in zip(*blocks)))
+
+
+def pair_loss(
+    anchors,
+    candidates,
+    weights,
+    temperature,
+    *,
+    form="outside",
+    similarity=dot,
+    block_size=None,
+):
+    """Loss of each anchor from pair weights: the engine behind most objectives.
+
+    Parameters
+    ----------
+    anchors : tensor of shape (n, d)
+
+    candidates : tensor of shape (m, d)
+
+    weights : callable
+        ``weights(rows, columns) -> (P, W)``; see :func:`pair_sums`.
+
+    temperature : float or tensor of shape () or (n,)
+
+    form : {"outside", "inside"}, default="outside"
+        Whether the mean over positives is taken outside or inside the logarithm.
+        "inside" is never larger when P holds zeros and ones.
+
+    similarity : callable, default=dot
+
+    block_size : int, default=None
+
+    Returns
+    -------
+    loss : tensor of shape (n,)
+        An anchor without positives has loss 0.
+
+    valid : bool tensor of shape (n,)
+        Which anchors have a positive.
+    """
+    sums = pair_sums(
+        anchors, candidates, weights, temperature, similarity=similarity, block_size=block_size
+    )
+    valid = sums.mass > 0
+    mass = torch.where(valid, sums.mass, 1)
+    if form == "inside":
+        attraction = torch.where(valid, sums.log_positive, 0) - mass.log()
+    else:
+        attraction = sums.positive / mass / temperature
+    partition = torch.where(valid, sums.log_partition, 0)
+    return torch.where(valid, partition - attraction, 0), valid
+
+
+def mean_over(loss, valid):
+    """Scale ``loss`` so that its plain mean is the mean over the ``valid`` anchors.
+
+    Selecting rows by a mask would make the shape depend on the data, which costs a
+    device synchronisation in every step.
+    """
+    share = valid.to(loss.dtype).mean().clamp_min(1 / len(loss))
+    return torch.where(valid, loss, 0) / share
+
+
+def alignment(x, y, alpha=2.0):
+    """Distance to the power ``alpha`` of each positive pair: (n, d), (n, d) -> (n,)."""
+    squared = (x - y).square().sum(-1)
+    if alpha == 2:
+        return squared
+    # The slope of the root is infinite at zero.
+    return squared.clamp_min(1e-12).pow(alpha / 2)
+
+
+def log_mean_gaussian(x, t=2.0, block_size=None):
+    """``log mean_{i<j} exp(-t ||x_i - x_j||^2)``, the uniformity of ``x`` (n, d) -> ()."""
+    n = len(x)
+    sums = pair_sums(
+        x,
+        x,
+        lambda rows, columns: (None, distinct(rows, columns, x.device)),
+        1 / t,
+        similarity=power_distance(2),
+        block_size=block_size,
+    )
+    return sums.log_partition.logsumexp(0) - math.log(n * (n - 1))
+
+
+def distinct(rows, columns, device):
+    """Bool (rows, columns): True where row and column are different indices."""
+    i = torch.arange(rows.start, rows.stop, device=device)
+    j = torch.arange(columns.start, columns.stop, device=device)
+    return i[:, None] != j
+
+
+def ridge_smoother(K, regularization, *, zero_diagonal=False, clip=None):
+    """Return ``(K + regularization I)^{-1} K`` of shape (n, n).
+
+    Solved by Cholesky in float64 and cast back: with a wide kernel the condition
+    number is n / regularization and float32 loses four digits.
+
+    Parameters
+    ----------
+    K : tensor of shape (n, n)
+        Symmetric positive semi-definite kernel matrix.
+
+    regularization : float
+        Positive.
+
+    zero_diagonal : bool, default=False
+        Whether to set the diagonal of the result to zero.
+
+    clip : float, default=None
+        Entries below it become zero.
+
+    Returns
+    -------
+    A : tensor of shape (n, n), of K's dtype
+    """
+    K64 = K.double()
+    eye = torch.eye(len(K), dtype=K64.dtype, device=K.device)
+    A = torch.cholesky_solve(K64, torch.linalg.cholesky(K64 + regularization * eye))
+    if zero_diagonal:
+        A = A * (1 - eye)
+    if clip is not None:
+        A = torch.where(A < clip, 0, A)
+    return A.to(K.dtype)

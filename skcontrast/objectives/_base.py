@@ -1,0 +1,197 @@
+"""What an objective is: a description whose ``loss`` is a formula over named tensors."""
+
+import torch
+from torch import nn
+
+from skcontrast._component import Component, Integral, Interval, Real
+from skcontrast.functional import mean_over
+from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS, build_temperature
+
+
+class Objective(Component):
+    """Base of the objectives.
+
+    A subclass states what it needs in ``requires`` and writes its formula in ``loss``.
+    Its parameters only describe; what changes during training (a learned temperature,
+    an estimate for each sample) lives in the module that ``build`` makes.
+
+    Adding and scaling make sums: ``InfoNCE() + 0.5 * AlignmentUniformity()``.
+    """
+
+    # Named tensors that ``loss`` needs.
+    requires = ("views",)
+    # Fewest views and fewest rows of a batch that the formula is defined for.
+    min_views = 2
+    min_rows = 2
+
+    def loss(self, views, **named):
+        """Loss of each anchor: views (V, n, d) -> (n_anchors,) or ()."""
+        raise TypeError(f"{type(self).__name__} does not define a loss.")
+
+    def build(self, n_samples):
+        """Make the torch module that evaluates the objective during training.
+
+        Parameters
+        ----------
+        n_samples : int
+            Rows of the training data, for rules that keep a state for each.
+
+        Returns
+        -------
+        module : torch.nn.Module
+            ``module(views=..., **named) -> loss``.
+        """
+        return BuiltObjective(self, n_samples)
+
+    def __call__(self, views, **named):
+        """Evaluate on tensors: ``views`` (V, n, d) and what ``requires`` names."""
+        n_samples = views.shape[1]
+        if named.get("index") is not None:
+            n_samples = max(n_samples, int(named["index"].max()) + 1)
+        return self.build(n_samples)(views=views, **named)
+
+    def __add__(self, other):
+        if not isinstance(other, Objective):
+            return NotImplemented
+        return Sum(self, other)
+
+    def __mul__(self, weight):
+        if not isinstance(weight, Real):
+            return NotImplemented
+        return Weighted(self, weight)
+
+    __rmul__ = __mul__
+
+
+class BuiltObjective(nn.Module):
+    """An objective with its state, ready to train with."""
+
+    def __init__(self, objective, n_samples):
+        super().__init__()
+        self.objective = objective
+        if hasattr(objective, "temperature"):
+            self.temperature = build_temperature(objective.temperature, n_samples)
+        else:
+            self.temperature = None
+
+    def forward(self, views, **named):
+        # The similarities and the logarithms are taken in float32 under autocast:
+        # exp(1 / tau) overflows float16 below tau = 0.09.
+        if views.dtype in (torch.float16, torch.bfloat16):
+            views = views.float()
+        if self.temperature is not None:
+            named["temperature"] = self.temperature
+        return self.objective.loss(views, **named)
+
+
+class Weighted(Objective):
+    """An objective times a number, as ``0.5 * InfoNCE()``.
+
+    Parameters
+    ----------
+    objective : Objective
+
+    weight : float, default=1.0
+    """
+
+    _parameter_constraints = {"objective": [Objective], "weight": [Real]}
+
+    def __init__(self, objective, weight=1.0):
+        self.objective = objective
+        self.weight = weight
+
+    @property
+    def requires(self):
+        """Named tensors that the objective needs."""
+        return self.objective.requires
+
+    @property
+    def min_views(self):
+        """Fewest views."""
+        return self.objective.min_views
+
+    @property
+    def min_rows(self):
+        """Fewest rows of a batch."""
+        return self.objective.min_rows
+
+    def build(self, n_samples):
+        """Make the torch module."""
+        return _BuiltSum([self.objective.build(n_samples)], [self.weight])
+
+
+class Sum(Objective):
+    """The sum of two objectives, as ``InfoNCE() + BarlowTwins()``.
+
+    Parameters
+    ----------
+    first, second : Objective
+    """
+
+    _parameter_constraints = {"first": [Objective], "second": [Objective]}
+
+    def __init__(self, first, second):
+        self.first = first
+        self.second = second
+
+    @property
+    def requires(self):
+        """Named tensors that either objective needs."""
+        return tuple(dict.fromkeys(self.first.requires + self.second.requires))
+
+    @property
+    def min_views(self):
+        """Fewest views."""
+        return max(self.first.min_views, self.second.min_views)
+
+    @property
+    def min_rows(self):
+        """Fewest rows of a batch."""
+        return max(self.first.min_rows, self.second.min_rows)
+
+    def build(self, n_samples):
+        """Make the torch module."""
+        return _BuiltSum([self.first.build(n_samples), self.second.build(n_samples)], [1, 1])
+
+
+class _BuiltSum(nn.Module):
+    def __init__(self, terms, weights):
+        super().__init__()
+        self.terms = nn.ModuleList(terms)
+        self.weights = weights
+
+    def forward(self, **named):
+        # Terms may have different anchors, so each is averaged before they are added.
+        return sum(w * term(**named).mean() for w, term in zip(self.weights, self.terms))
+
+
+class PairObjective(Objective):
+    """An objective over pairs of unit rows of all views, through the pair engine.
+
+    Subclasses have the parameters ``temperature`` and ``block_size``.
+    """
+
+    _parameter_constraints = {
+        "temperature": TEMPERATURE_CONSTRAINTS,
+        "block_size": [Interval(Integral, 1, None, closed="left"), None],
+    }
+    _shorthand = {"temperature": "skcontrast.temperatures:TEMPERATURES"}
+
+
+def anchor_index(index, views):
+    """Row numbers of the anchors (V n,), by default the positions in the batch."""
+    n_views, n = views.shape[:2]
+    if index is None:
+        index = torch.arange(n, device=views.device)
+    return index.repeat(n_views)
+
+
+__all__ = [
+    "BuiltObjective",
+    "Objective",
+    "PairObjective",
+    "Sum",
+    "Weighted",
+    "anchor_index",
+    "mean_over",
+]

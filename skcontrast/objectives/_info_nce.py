@@ -1,0 +1,169 @@
+"""InfoNCE in its three forms."""
+
+import torch
+
+from skcontrast._component import Real, StrOptions
+from skcontrast.functional import distinct, normalize, pair_sums
+from skcontrast.objectives._base import PairObjective, anchor_index
+
+
+def positive_similarity(z):
+    """Mean similarity of each row to its other views: (V, n, d) -> (V n,)."""
+    n_views = len(z)
+    if n_views == 2:
+        paired = (z[0] * z[1]).sum(-1)
+        return torch.cat([paired, paired])
+    others = z.sum(0, keepdim=True) - z
+    return (z * others).sum(-1).flatten() / (n_views - 1)
+
+
+def same_sample(rows, columns, n, device):
+    """Bool (rows, columns): True where both are views of one sample."""
+    i = torch.arange(rows.start, rows.stop, device=device) % n
+    j = torch.arange(columns.start, columns.stop, device=device) % n
+    return i[:, None] == j
+
+
+class InfoNCE(PairObjective):
+    r"""Noise-contrastive estimation: find the other view among all rows (NT-Xent).
+
+    With unit rows z and cosines s,
+
+    .. math:: l_i = -s_{i,p(i)}/\tau + \log \sum_{k \ne i} e^{s_{ik}/\tau}
+
+    where p(i) is the other view of anchor i. With more than two views the positive term
+    is the mean over the other views.
+
+    Parameters
+    ----------
+    temperature : float, str or component, default=0.2
+        Temperature tau: a positive number, "learned", "model_aware" (MACL) or
+        "individual" (iSogCLR), or a component of :mod:`skcontrast.temperatures`.
+
+    form : {"ntxent", "two_way", "one_way"}, default="ntxent"
+        "ntxent": every row of every view is an anchor and all other rows are its
+        candidates (2n - 1 with two views). "two_way": candidates are the n rows of the
+        other view, both directions averaged (CLIP). "one_way": only the first view's
+        rows are anchors (SimCSE).
+
+    hard_negatives : bool, default=False
+        Whether the last view holds a hard negative of each row instead of a positive.
+        Only with ``form="one_way"``: candidates are then the positives and hard
+        negatives of the whole batch (supervised SimCSE).
+
+    hard_negative_weight : float, default=0.0
+        Added to the logit of an anchor's own hard negative.
+
+    block_size : int, default=None
+        Side of a tile of the similarity matrix; None chooses by size.
+
+    References
+    ----------
+    van den Oord et al., "Representation learning with contrastive predictive coding",
+    2018. Chen et al., "A simple framework for contrastive learning of visual
+    representations", ICML 2020. Gao et al., "SimCSE: simple contrastive learning of
+    sentence embeddings", EMNLP 2021.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcontrast.objectives import InfoNCE
+    >>> views = torch.eye(4).expand(2, 4, 4)
+    >>> InfoNCE(temperature=0.5)(views).mean().round(decimals=4)
+    tensor(0.5967)
+    """
+
+    _parameter_constraints = {
+        **PairObjective._parameter_constraints,
+        "form": [StrOptions({"ntxent", "two_way", "one_way"})],
+        "hard_negatives": ["boolean"],
+        "hard_negative_weight": [Real],
+    }
+
+    def __init__(
+        self,
+        temperature=0.2,
+        form="ntxent",
+        hard_negatives=False,
+        hard_negative_weight=0.0,
+        block_size=None,
+    ):
+        self.temperature = temperature
+        self.form = form
+        self.hard_negatives = hard_negatives
+        self.hard_negative_weight = hard_negative_weight
+        self.block_size = block_size
+
+    @property
+    def min_views(self):
+        """Fewest views: the anchor, its positive, and the hard negative if any."""
+        return 3 if self.hard_negatives else 2
+
+    def build(self, n_samples):
+        """Make the torch module of the objective."""
+        if self.hard_negatives and self.form != "one_way":
+            raise ValueError(
+                f"hard_negatives=True needs form='one_way', got form={self.form!r}: "
+                "type InfoNCE(form='one_way', hard_negatives=True)."
+            )
+        built = super().build(n_samples)
+        if built.temperature.decoupled and self.form != "ntxent":
+            raise ValueError(
+                f"temperature={self.temperature!r} is defined for form='ntxent', got "
+                f"form={self.form!r}: use form='ntxent', a number or 'learned'."
+            )
+        return built
+
+    def loss(self, views, temperature, index=None, **named):
+        """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
+        z = normalize(views)
+        if self.form == "one_way":
+            return self._one_way(z, temperature, index)
+        n_views, n, width = z.shape
+        positive = positive_similarity(z)  # (V n,)
+        anchors = anchor_index(index, z)
+        tau = temperature(positive.detach(), anchors)
+        flat = z.reshape(-1, width)
+        two_way = self.form == "two_way"
+
+        def weights(rows, columns):
+            if temperature.decoupled:
+                return None, ~same_sample(rows, columns, n, z.device)
+            if two_way:
+                return None, other_view(rows, columns, n, z.device)
+            return None, distinct(rows, columns, z.device)
+
+        sums = pair_sums(
+            flat, flat, weights, tau, mean=temperature.decoupled, block_size=self.block_size
+        )
+        if temperature.decoupled:
+            return temperature.combine(
+                positive, sums, tau, anchors, n_views, n_views * (n - 1)
+            )
+        return sums.log_partition - positive / tau
+
+    def _one_way(self, z, temperature, index):
+        n = z.shape[1]
+        anchors, positives = z[0], z[1]
+        candidates = z[1:].flatten(0, 1) if self.hard_negatives else positives
+        positive = (anchors * positives).sum(-1)
+        rows_of = torch.arange(n, device=z.device) if index is None else index
+        tau = temperature(positive.detach(), rows_of)
+
+        def weights(rows, columns):
+            if not (self.hard_negatives and self.hard_negative_weight):
+                return None, None
+            i = torch.arange(rows.start, rows.stop, device=z.device)
+            j = torch.arange(columns.start, columns.stop, device=z.device)
+            own = i[:, None] + n == j
+            return None, (own * self.hard_negative_weight).to(z.dtype).exp()
+
+        sums = pair_sums(anchors, candidates, weights, tau, block_size=self.block_size)
+        return sums.log_partition - positive / tau
+
+
+def other_view(rows, columns, n, device):
+    """Bool (rows, columns): True where the two rows come from different views."""
+    i = torch.arange(rows.start, rows.stop, device=device) // n
+    j = torch.arange(columns.start, columns.stop, device=device) // n
+    return i[:, None] != j
