@@ -1,0 +1,258 @@
+"""The data path: rows of a table as batches of tensors, with one indexing a batch."""
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch.utils.data import Dataset
+
+# Standardised values are kept within this bound: an outlier of 1e300 in float64 would
+# be infinite in float32, and its embedding NaN.
+BOUND = 1e4
+# Rows converted at a time, so that a float64 copy of all the data never exists.
+CHUNK = 16384
+# Share of a device's free memory that the data may take to be kept on it.
+RESIDENT_SHARE = 0.5
+
+
+class SparseBatch:
+    """Rows of a sparse matrix, in the layout that an embedding bag reads.
+
+    Parameters
+    ----------
+    indices : int64 tensor of shape (nnz,)
+        Column of each stored entry, row after row.
+
+    offsets : int64 tensor of shape (n,)
+        Where each row starts in ``indices``.
+
+    values : tensor of shape (nnz,)
+
+    n_features : int
+    """
+
+    def __init__(self, indices, offsets, values, n_features):
+        self.indices = indices
+        self.offsets = offsets
+        self.values = values
+        self.n_features = n_features
+
+    def __len__(self):
+        return len(self.offsets)
+
+    @property
+    def shape(self):
+        """(n, n_features), as for a dense batch."""
+        return len(self.offsets), self.n_features
+
+    @property
+    def device(self):
+        """Where the tensors are."""
+        return self.values.device
+
+    @property
+    def dtype(self):
+        """Type of the values."""
+        return self.values.dtype
+
+    def row_of_entry(self):
+        """Row number of each stored entry: (nnz,)."""
+        starts = torch.zeros(len(self.values) + 1, dtype=torch.int64, device=self.device)
+        starts.index_add_(0, self.offsets, torch.ones_like(self.offsets))
+        return starts[:-1].cumsum(0) - 1
+
+    def to_dense(self):
+        """The batch as a tensor (n, n_features)."""
+        out = torch.zeros(self.shape, dtype=self.dtype, device=self.device)
+        return out.index_put_((self.row_of_entry(), self.indices), self.values, accumulate=True)
+
+    def to(self, device):
+        """The batch on ``device``."""
+        moved = (t.to(device, non_blocking=True) for t in (self.indices, self.offsets, self.values))
+        return SparseBatch(*moved, self.n_features)
+
+
+def concatenate(batches):
+    """Stack batches of one kind, dense tensors or sparse batches, row after row."""
+    if not isinstance(batches[0], SparseBatch):
+        return torch.cat(batches)
+    shift, offsets = 0, []
+    for batch in batches:
+        offsets.append(batch.offsets + shift)
+        shift += len(batch.indices)
+    return SparseBatch(
+        torch.cat([batch.indices for batch in batches]),
+        torch.cat(offsets),
+        torch.cat([batch.values for batch in batches]),
+        batches[0].n_features,
+    )
+
+
+def to_batch(X, mean, scale, dtype, device):
+    """Convert a block of rows, dense or CSR, to a standardised batch on ``device``.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, n_features)
+
+    mean : ndarray of shape (n_features,) or None
+        Subtracted from dense rows; sparse rows are never centred.
+
+    scale : ndarray of shape (n_features,) or None
+
+    dtype : torch.dtype
+
+    device : torch.device
+
+    Returns
+    -------
+    batch : tensor of shape (n, n_features) or SparseBatch
+    """
+    if sp.issparse(X):
+        values = X.data if scale is None else X.data / scale[X.indices]
+        batch = SparseBatch(
+            torch.as_tensor(X.indices.astype(np.int64)),
+            torch.as_tensor(X.indptr[:-1].astype(np.int64)),
+            torch.as_tensor(_bounded(values, scale), dtype=dtype),
+            X.shape[1],
+        )
+        return batch.to(device)
+    if scale is not None:
+        # In float64: a float32 difference of two large numbers keeps few digits.
+        X = _bounded((np.asarray(X, dtype=np.float64) - mean) / scale, scale)
+    if not X.flags.writeable or not X.flags.c_contiguous:
+        X = np.array(X, order="C")  # torch warns about tensors it must not write to
+    return torch.as_tensor(X, dtype=dtype).to(device, non_blocking=True)
+
+
+def _bounded(values, scale):
+    return values if scale is None else np.clip(values, -BOUND, BOUND)
+
+
+class Rows(Dataset):
+    """All training rows, with the side information of each.
+
+    The features stay on the device when they fit there, else in (pinned) host memory;
+    a memory map stays on disk and is read batch by batch.
+
+    Parameters
+    ----------
+    X : ndarray, np.memmap or CSR of shape (n, n_features)
+
+    side : dict of str to ndarray of shape (n, ...), default=None
+        Side information for each row, such as ``{"target": y}``.
+
+    mean, scale : ndarray of shape (n_features,) or None
+        Standardisation.
+
+    dtype : torch.dtype, default=torch.float32
+
+    device : torch.device, default="cpu"
+
+    train_index : ndarray of int, default=None
+        Rows to train on, when some are held out; all by default.
+
+    Attributes
+    ----------
+    index_device : torch.device
+        Where row numbers have to be for :meth:`take`.
+    """
+
+    def __init__(
+        self,
+        X,
+        side=None,
+        mean=None,
+        scale=None,
+        dtype=torch.float32,
+        device="cpu",
+        train_index=None,
+    ):
+        self.n_features = X.shape[1]
+        self.n_rows = X.shape[0]
+        self.device = torch.device(device)
+        self._convert = (mean, scale, dtype)
+        self._X = self._data = self._lengths = None
+        if sp.issparse(X):
+            self._store_sparse(X)
+        elif isinstance(X, np.memmap):
+            self._X = X
+        else:
+            self._store_dense(X)
+        resident = self._data is not None and not sp.issparse(X)
+        self.index_device = self._data.device if resident else torch.device("cpu")
+        self.side = {name: torch.as_tensor(v).to(self.device) for name, v in (side or {}).items()}
+        if train_index is None:
+            train_index = np.arange(self.n_rows)
+        self.all_train = len(train_index) == self.n_rows
+        self.train_index = torch.as_tensor(train_index, device=self.index_device)
+
+    @property
+    def is_sparse(self):
+        """Whether batches are sparse."""
+        return self._lengths is not None
+
+    def _store_sparse(self, X):
+        self._data = to_batch(X, *self._convert, self.device)
+        # Row lengths stay on the host: the size of a batch is known without a sync.
+        self._starts = torch.as_tensor(X.indptr[:-1].astype(np.int64))
+        self._lengths = torch.as_tensor(np.diff(X.indptr).astype(np.int64))
+
+    def _store_dense(self, X):
+        mean, scale, dtype = self._convert
+        fits = True
+        if self.device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(self.device)
+            fits = X.size * dtype.itemsize <= RESIDENT_SHARE * free
+        home = self.device if fits else torch.device("cpu")
+        if scale is None and home.type == "cpu" and X.flags.c_contiguous and X.flags.writeable:
+            data = torch.as_tensor(X, dtype=dtype)  # shares memory where the type agrees
+        else:
+            data = torch.empty(X.shape, dtype=dtype, device=home)
+            for start in range(0, self.n_rows, CHUNK):
+                block = X[start : start + CHUNK]
+                data[start : start + CHUNK] = to_batch(block, mean, scale, dtype, home)
+        self._data = data if fits else data.pin_memory()
+
+    def __len__(self):
+        return self.n_rows
+
+    def take(self, index):
+        """Features of the rows ``index``: a tensor (n, n_features) or a SparseBatch."""
+        if self.is_sparse:
+            return self._take_sparse(index)
+        if self._data is None:
+            block = self._X[index.numpy()]
+            return to_batch(block, *self._convert, self.device)
+        batch = self._data.index_select(0, index)
+        if batch.device == self.device:
+            return batch
+        return batch.pin_memory().to(self.device, non_blocking=True)
+
+    def _take_sparse(self, index):
+        lengths = self._lengths[index]
+        ends = lengths.cumsum(0)
+        total = int(ends[-1]) if len(ends) else 0  # on the host: no device sync
+        offsets = ends - lengths
+        entry = torch.arange(total) + torch.repeat_interleave(
+            self._starts[index] - offsets, lengths, output_size=total
+        )
+        entry, offsets = entry.to(self.device), offsets.to(self.device)
+        data = self._data
+        return SparseBatch(data.indices[entry], offsets, data.values[entry], self.n_features)
+
+    def reference(self, max_rows=CHUNK):
+        """Features of up to ``max_rows`` training rows, to draw replacements from."""
+        if self._data is not None and not self.is_sparse and self.all_train:
+            if self._data.device == self.device:
+                return self._data
+        index = self.train_index
+        if len(index) > max_rows:
+            index = index[torch.randperm(len(index), device=index.device)[:max_rows]]
+        return self.take(index)
+
+    def __getitems__(self, index):
+        """Named tensors of one batch: ``x``, ``index`` and the side information."""
+        batch = {"x": self.take(index), "index": index.to(self.device, non_blocking=True)}
+        for name, tensor in self.side.items():
+            batch[name] = tensor.index_select(0, batch["index"])
+        return batch
