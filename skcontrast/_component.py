@@ -134,9 +134,7 @@ def resolve(value, registry):
         if value not in table:
             near = difflib.get_close_matches(value, list(table), n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise InvalidParameterError(
-                f"{value!r} is not one of {sorted(table)}.{hint}"
-            )
+            raise InvalidParameterError(f"{value!r} is not one of {sorted(table)}.{hint}")
         return table[value]()
     return clone(value, safe=False)
 

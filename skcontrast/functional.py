@@ -39,8 +39,18 @@ class PairSums(NamedTuple):
 
 
 def normalize(x):
-    """Scale the rows (last axis) of ``x`` to unit length; a zero row stays zero."""
-    return F.normalize(x, dim=-1, eps=1e-12)
+    """Scale the rows (last axis) of ``x`` to unit length; a zero row stays zero.
+
+    Rows shorter than 1e-12 are left as they are: dividing them by 1e-12 would give a
+    zero row a gradient of 1e12.
+    """
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x / torch.where(length > 1e-12, length, 1)
+
+
+def softplus(x):
+    """Log of 1 + exp(x), exact for large ``x`` too (torch's own becomes linear)."""
+    return -F.logsigmoid(-x)
 
 
 def dot(a, b):
@@ -55,15 +65,18 @@ def squared_distance(a, b):
     return (aa + bb - 2 * (a @ b.T)).clamp_min(0)
 
 
-def power_distance(gamma, eps=1e-12):
-    """Return the similarity ``-(||a_i - b_j||^2 + eps)^(gamma / 2)``.
+def distance_power(squared, gamma, eps=1e-12):
+    """Return ``(squared + eps)^(gamma / 2)``: distances to the power ``gamma``.
 
     ``eps`` keeps the slope finite where two rows coincide and ``gamma < 2``; at
     ``gamma = 2`` no root is taken and it is not needed.
     """
-    if gamma == 2:
-        return lambda a, b: -squared_distance(a, b)
-    return lambda a, b: -(squared_distance(a, b) + eps).pow(gamma / 2)
+    return squared if gamma == 2 else (squared + eps).pow(gamma / 2)
+
+
+def power_distance(gamma):
+    """Return the similarity ``-||a_i - b_j||^gamma``, by :func:`distance_power`."""
+    return lambda a, b: -distance_power(squared_distance(a, b), gamma)
 
 
 def logsumexp(x, keep=None, dim=-1):
@@ -95,9 +108,9 @@ def _tile_sums(a, b, tau, P, W, similarity, mean, detach_mean):
     log_partition = logsumexp(logits, keep)
     expected = positive = mass = log_positive = None
     if mean:
-        share = torch.exp(logits - log_partition.masked_fill(log_partition.isneginf(), 0)[:, None])
-        if keep is not None:
-            share = share.masked_fill(~keep, 0)
+        # Masked before the exponential: an overflow there would give a NaN gradient.
+        kept = logits if keep is None else logits.masked_fill(~keep, -math.inf)
+        share = torch.exp(kept - log_partition.masked_fill(log_partition.isneginf(), 0)[:, None])
         expected = ((share.detach() if detach_mean else share) * s).sum(-1)
     if P is not None:
         weight = P.to(s.dtype)
@@ -106,7 +119,7 @@ def _tile_sums(a, b, tau, P, W, similarity, mean, detach_mean):
     return PairSums(log_partition, expected, positive, mass, log_positive)
 
 
-def _merge(tiles):
+def _merge(tiles, detach_mean):
     """Join the sums of the tiles of one block of rows."""
     first = tiles[0]
     if len(tiles) == 1:
@@ -121,6 +134,8 @@ def _merge(tiles):
     if first.mean is not None:
         safe = log_partition.masked_fill(log_partition.isneginf(), 0)
         share = torch.exp(parts - safe[:, None]).masked_fill(parts.isneginf(), 0)
+        if detach_mean:
+            share = share.detach()
         expected = (share * torch.stack([tile.mean for tile in tiles], -1)).sum(-1)
     if first.positive is not None:
         positive = sum(tile.positive for tile in tiles)
@@ -131,6 +146,13 @@ def _merge(tiles):
 
 def _no_weights(rows, columns):
     return None, None
+
+
+def _side(n, m, block_size):
+    """Side of a tile: what was asked for, or one dense tile where it is small enough."""
+    if block_size is not None:
+        return block_size
+    return max(n, m) if n * m <= DENSE_LIMIT else TILE
 
 
 def pair_sums(
@@ -179,8 +201,7 @@ def pair_sums(
     """
     n, m = len(anchors), len(candidates)
     weights = _no_weights if weights is None else weights
-    if block_size is None:
-        block_size = max(n, m) if n * m <= DENSE_LIMIT else TILE
+    block_size = _side(n, m, block_size)
     per_anchor = torch.is_tensor(temperature) and temperature.ndim == 1
 
     def tile(a, b, tau, rows, columns):
@@ -201,7 +222,7 @@ def pair_sums(
             else:
                 part = tile(*inputs)
             tiles.append(part)
-        blocks.append(_merge(tiles))
+        blocks.append(_merge(tiles, detach_mean))
     if len(blocks) == 1:
         return blocks[0]
     return PairSums(*(None if f[0] is None else torch.cat(f) for f in zip(*blocks)))
@@ -257,6 +278,45 @@ def pair_loss(
         attraction = sums.positive / mass / temperature
     partition = torch.where(valid, sums.log_partition, 0)
     return torch.where(valid, partition - attraction, 0), valid
+
+
+@torch.no_grad()
+def nearest(anchors, candidates, keep, *, similarity=dot, block_size=None):
+    """Find the most similar candidate of each anchor, densely or tile by tile.
+
+    Parameters
+    ----------
+    anchors : tensor of shape (n, d)
+
+    candidates : tensor of shape (m, d)
+
+    keep : callable
+        ``keep(rows, columns)`` gives the bool tensor of pairs that may be chosen.
+
+    similarity : callable, default=dot
+
+    block_size : int, default=None
+
+    Returns
+    -------
+    index : int tensor of shape (n,)
+        Without a gradient; 0 where no candidate may be chosen.
+    """
+    n, m = len(anchors), len(candidates)
+    block_size = _side(n, m, block_size)
+    blocks = []
+    for i in range(0, n, block_size):
+        rows = slice(i, min(i + block_size, n))
+        best = anchors.new_full((rows.stop - i,), -math.inf)
+        index = torch.zeros_like(best, dtype=torch.long)
+        for j in range(0, m, block_size):
+            columns = slice(j, min(j + block_size, m))
+            s = similarity(anchors[rows], candidates[columns])
+            value, where = s.masked_fill(~keep(rows, columns), -math.inf).max(-1)
+            index = torch.where(value > best, where + j, index)
+            best = torch.maximum(best, value)
+        blocks.append(index)
+    return torch.cat(blocks)
 
 
 def mean_over(loss, valid):

@@ -5,7 +5,7 @@ import torch
 from skcontrast._component import Component
 
 
-def _split(order, batch_size, min_rows):
+def split_batches(order, batch_size, min_rows):
     """Cut ``order`` into batches; a last batch under ``min_rows`` joins the one before."""
     batches = list(order.split(batch_size))
     if len(batches) > 1 and len(batches[-1]) < min_rows:
@@ -47,7 +47,7 @@ class _UniformBatches:
 
     def __iter__(self):
         order = torch.randperm(len(self.index), device=self.index.device)
-        yield from _split(self.index[order], self.batch_size, self.min_rows)
+        yield from split_batches(self.index[order], self.batch_size, self.min_rows)
 
 
 class ClassBalanced(Component):
@@ -93,7 +93,7 @@ class _BalancedBatches(_UniformBatches):
         # A class starts over only when all its rows were drawn.
         turn = (draw // n_classes) % self.counts[label]
         order = by_class[self.starts[label] + turn]
-        yield from _split(self.index[order], self.batch_size, self.min_rows)
+        yield from split_batches(self.index[order], self.batch_size, self.min_rows)
 
 
 SAMPLERS = {"class_balanced": ClassBalanced, "uniform": Uniform}

@@ -7,7 +7,12 @@ A rule's ``build(n_samples)`` gives a torch module with
     positive pairs (n_anchors,) and the row numbers of the anchors (n_anchors,);
 
 ``decoupled``
-    whether the rule wants the positive left out of the partition, and then
+    whether the rule wants the positive left out of the partition;
+
+``stateful``
+    whether it is only right with its own ``combine``, which updates what it stores;
+
+and for a decoupled rule
 
 ``combine(positive, sums, tau, index, n_views, n_negatives) -> loss`` (n_anchors,).
 """
@@ -22,6 +27,7 @@ from skcontrast._component import Component, Interval, Real, Shorthand, StrOptio
 
 class _Rule(nn.Module):
     decoupled = False
+    stateful = False
 
 
 class _FixedRule(_Rule):
@@ -236,6 +242,7 @@ class Individual(Component):
 
 class _IndividualRule(_Rule):
     decoupled = True
+    stateful = True
 
     def __init__(self, settings, n_samples):
         super().__init__()

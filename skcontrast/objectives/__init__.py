@@ -1,10 +1,52 @@
 """Objectives: what a representation is trained for."""
 
 from skcontrast.objectives._base import Objective, Sum, Weighted
+from skcontrast.objectives._cacr import CACR
+from skcontrast.objectives._decoupled import DecoupledContrastive
+from skcontrast.objectives._energy import EnergyHinge
+from skcontrast.objectives._hard_negative import DebiasedContrastive, HardNegative
 from skcontrast.objectives._info_nce import InfoNCE
+from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
+from skcontrast.objectives._poly_view import PolyView
+from skcontrast.objectives._redundancy import BarlowTwins, VICReg
+from skcontrast.objectives._spectral import SpectralContrastive
+from skcontrast.objectives._supcon import SupCon
+from skcontrast.objectives._uniformity import AlignmentUniformity, DecoupledUniformity
 
 OBJECTIVES = {
+    "alignment_uniformity": AlignmentUniformity,
+    "barlow_twins": BarlowTwins,
+    "cacr": CACR,
+    "debiased": DebiasedContrastive,
+    "decoupled": DecoupledContrastive,
+    "decoupled_uniformity": DecoupledUniformity,
+    "energy_hinge": EnergyHinge,
+    "hard_negative": HardNegative,
     "info_nce": InfoNCE,
+    "kernel_info_nce": KernelInfoNCE,
+    "poly_view": PolyView,
+    "spectral": SpectralContrastive,
+    "supcon": SupCon,
+    "vicreg": VICReg,
 }
 
-__all__ = ["OBJECTIVES", "InfoNCE", "Objective", "Sum", "Weighted"]
+__all__ = [
+    "CACR",
+    "OBJECTIVES",
+    "AlignmentUniformity",
+    "BarlowTwins",
+    "DebiasedContrastive",
+    "DecoupledContrastive",
+    "DecoupledUniformity",
+    "EnergyHinge",
+    "HardNegative",
+    "InfoNCE",
+    "KernelInfoNCE",
+    "Objective",
+    "PolyView",
+    "SpectralContrastive",
+    "Sum",
+    "SupCon",
+    "VICReg",
+    "Weighted",
+]

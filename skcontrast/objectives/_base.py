@@ -177,6 +177,20 @@ class PairObjective(Objective):
     }
     _shorthand = {"temperature": "skcontrast.temperatures:TEMPERATURES"}
 
+    def build(self, n_samples):
+        """Make the torch module of the objective."""
+        built = super().build(n_samples)
+        if not self._accepts(built.temperature):
+            raise ValueError(
+                f"temperature={self.temperature!r} is a rule for InfoNCE and is not defined "
+                f"for {type(self).__name__}: use a positive number or 'learned'."
+            )
+        return built
+
+    def _accepts(self, rule):
+        """Whether the formula is defined for a temperature rule."""
+        return not rule.decoupled
+
 
 def anchor_index(index, views):
     """Row numbers of the anchors (V n,), by default the positions in the batch."""

@@ -70,7 +70,7 @@ class InfoNCE(PairObjective):
     >>> from skcontrast.objectives import InfoNCE
     >>> views = torch.eye(4).expand(2, 4, 4)
     >>> InfoNCE(temperature=0.5)(views).mean().round(decimals=4)
-    tensor(0.5967)
+    tensor(0.5944)
     """
 
     _parameter_constraints = {
@@ -98,6 +98,9 @@ class InfoNCE(PairObjective):
     def min_views(self):
         """Fewest views: the anchor, its positive, and the hard negative if any."""
         return 3 if self.hard_negatives else 2
+
+    def _accepts(self, rule):
+        return True
 
     def build(self, n_samples):
         """Make the torch module of the objective."""
@@ -137,15 +140,13 @@ class InfoNCE(PairObjective):
             flat, flat, weights, tau, mean=temperature.decoupled, block_size=self.block_size
         )
         if temperature.decoupled:
-            return temperature.combine(
-                positive, sums, tau, anchors, n_views, n_views * (n - 1)
-            )
+            return temperature.combine(positive, sums, tau, anchors, n_views, n_views * (n - 1))
         return sums.log_partition - positive / tau
 
     def _one_way(self, z, temperature, index):
         n = z.shape[1]
         anchors, positives = z[0], z[1]
-        candidates = z[1:].flatten(0, 1) if self.hard_negatives else positives
+        candidates = torch.cat([positives, z[-1]]) if self.hard_negatives else positives
         positive = (anchors * positives).sum(-1)
         rows_of = torch.arange(n, device=z.device) if index is None else index
         tau = temperature(positive.detach(), rows_of)

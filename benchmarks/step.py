@@ -1,0 +1,165 @@
+"""Cost of the estimator around the training step: epochs and transform beside raw torch.
+
+    python benchmarks/step.py [--device cpu] [--threads 2] [--repeats 7]
+
+Each repeat runs an epoch of ContrastiveEncoder and one of a hand-written loop on tensor
+slices (same network, data, view, batch size, loss and optimizer), in turns in one
+process, and the ratio of the medians is printed.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from skcontrast.networks import MLP, build_network
+
+from skcontrast import ContrastiveEncoder
+
+N_ROWS, N_FEATURES, N_COMPONENTS = 20_000, 64, 64
+SCALE, TEMPERATURE = 0.1, 0.2
+
+
+class EpochTimes:
+    """Callback of scikit-learn (1.9): when each epoch began and ended."""
+
+    def __init__(self, device):
+        self.device, self.durations = device, []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        wait(self.device)
+        self.begin = time.perf_counter()
+
+    def on_fit_task_end(self, estimator, context):
+        wait(self.device)
+        if context.task_name == "epoch":
+            self.durations.append(time.perf_counter() - self.begin)
+
+
+def wait(device):
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def estimator_epochs(X, batch_size, device, n_epochs):
+    times = EpochTimes(device)
+    encoder = ContrastiveEncoder(
+        n_components=N_COMPONENTS,
+        views="noise",
+        network=MLP(hidden_layer_sizes=(256, 256)),
+        batch_size=batch_size,
+        max_iter=n_epochs,
+        standardize=False,
+        device=device,
+        random_state=0,
+    )
+    encoder.set_callbacks(times).fit(X)
+    return times.durations, encoder
+
+
+def hand_written_epochs(X, batch_size, device, n_epochs, fused):
+    torch.manual_seed(0)
+    network, _ = build_network(MLP(hidden_layer_sizes=(256, 256)), N_FEATURES, N_COMPONENTS)
+    network.to(device).train()
+    data = torch.as_tensor(X, device=device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=fused)
+    durations = []
+    for _ in range(n_epochs):
+        wait(device)
+        begin = time.perf_counter()
+        total = torch.zeros((), device=device)
+        order = torch.randperm(len(data), device=device)
+        for i in range(0, len(data), batch_size):
+            x = data[order[i : i + batch_size]]
+            n = len(x)
+            z = F.normalize(network(torch.cat([x, x + SCALE * torch.randn_like(x)])), dim=1)
+            logits = z @ z.T / TEMPERATURE
+            itself = torch.eye(2 * n, dtype=torch.bool, device=device)
+            logits = logits.masked_fill(itself, float("-inf"))
+            partner = torch.arange(2 * n, device=device).roll(n)
+            loss = F.cross_entropy(logits, partner)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.detach() * n
+        float(total)
+        wait(device)
+        durations.append(time.perf_counter() - begin)
+    return durations
+
+
+def compare_epochs(X, batch_size, device, repeats):
+    ours, plain, fused = [], [], []
+    # The first epoch of each run warms caches up and is left out.
+    for _ in range(repeats):
+        ours += estimator_epochs(X, batch_size, device, 2)[0][1:]
+        plain += hand_written_epochs(X, batch_size, device, 2, False)[1:]
+        fused += hand_written_epochs(X, batch_size, device, 2, True)[1:]
+    a, b, c = map(statistics.median, (ours, plain, fused))
+    print(
+        f"epoch, batch {batch_size:4d}: ContrastiveEncoder {a:.3f} s, "
+        f"hand-written {b:.3f} s (ratio {a / b:.2f}), "
+        f"with fused AdamW {c:.3f} s (ratio {a / c:.2f})"
+    )
+
+
+def compare_transform(X, device, repeats):
+    _, encoder = estimator_epochs(X[:1000], 500, device, 1)
+    network = encoder._encoder().to(device).eval()
+    ours, raw = [], []
+    encoder.transform(X)
+    for _ in range(repeats * 3):
+        begin = time.perf_counter()
+        encoder.transform(X)
+        ours.append(time.perf_counter() - begin)
+        begin = time.perf_counter()
+        with torch.inference_mode():
+            network(torch.as_tensor(X, device=device)).cpu().numpy()
+        raw.append(time.perf_counter() - begin)
+    a, b = statistics.median(ours), statistics.median(raw)
+    print(
+        f"transform of {len(X)} rows: {len(X) / a:,.0f} rows/s, "
+        f"raw forward pass {len(X) / b:,.0f} rows/s (ratio {b / a:.2f})"
+    )
+
+
+def import_time():
+    command = [sys.executable, "-c", "import skcontrast, sys; assert 'torch' not in sys.modules"]
+    bare = [sys.executable, "-c", "pass"]
+    spent = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        subprocess.run(command, check=True)
+        middle = time.perf_counter()
+        subprocess.run(bare, check=True)
+        spent.append(2 * middle - begin - time.perf_counter())
+    print(f"import skcontrast: {statistics.median(spent):.3f} s beyond the interpreter, no torch")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"torch {torch.__version__}, {options.device}, {options.threads} threads")
+    X = np.random.default_rng(0).standard_normal((N_ROWS, N_FEATURES)).astype(np.float32)
+    for batch_size in (512, 64):
+        compare_epochs(X, batch_size, options.device, options.repeats)
+    compare_transform(X, options.device, options.repeats)
+    import_time()
+
+
+if __name__ == "__main__":
+    main()

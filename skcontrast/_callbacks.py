@@ -1,0 +1,61 @@
+"""scikit-learn's callback protocol, where scikit-learn has one (1.9 and later)."""
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn < 1.9
+
+    class CallbackSupportMixin:
+        """Stands in for the mixin that this scikit-learn does not have."""
+
+    def with_callbacks(method):
+        """Return ``method`` as it is."""
+        return method
+
+
+class FitTasks:
+    """The task tree of one fit: a task for the fit, and one for each epoch.
+
+    Parameters
+    ----------
+    estimator : estimator
+
+    X, y : array-like
+        The data, handed on to the callbacks.
+
+    max_iter : int
+        Most epochs.
+    """
+
+    def __init__(self, estimator, X, y, max_iter):
+        self.estimator, self.data = estimator, {"X": X, "y": y}
+        self.root = self.epoch = None
+        if hasattr(estimator, "_init_callback_context"):
+            self.root = estimator._init_callback_context(max_subtasks=max_iter)
+            self.root.call_on_fit_task_begin(estimator=estimator, **self.data)
+
+    def begin_epoch(self):
+        """Tell the callbacks that an epoch begins."""
+        if self.root is not None:
+            self.epoch = self.root.subcontext(task_name="epoch")
+            self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+
+    def end_epoch(self, metadata, attributes):
+        """Tell the callbacks that an epoch ended; True when one of them wants to stop.
+
+        ``attributes()`` gives the fitted attributes as if training ended here.
+        """
+        if self.epoch is None:
+            return False
+        return self.epoch.call_on_fit_task_end(
+            estimator=self.estimator,
+            metadata=metadata,
+            reconstruction_attributes=attributes,
+            **self.data,
+        )
+
+    def end(self, attributes):
+        """Tell the callbacks that the fit ended."""
+        if self.root is not None:
+            self.root.call_on_fit_task_end(
+                estimator=self.estimator, reconstruction_attributes=attributes, **self.data
+            )

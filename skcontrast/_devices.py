@@ -1,0 +1,56 @@
+"""Devices and seeds: where training runs, and that it leaves no trace on generators."""
+
+from contextlib import contextmanager
+
+import torch
+
+# Type of the weights and the data for each precision; bfloat16 only casts inside.
+DTYPES = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
+
+
+def resolve_device(device):
+    """Turn "auto", "cuda:1" or a torch.device into a torch.device that is there."""
+    if isinstance(device, str) and device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        has_mps = hasattr(torch.backends, "mps") and torch.backends.mps.is_available()
+        return torch.device("mps" if has_mps else "cpu")
+    try:
+        device = torch.device(device)
+    except RuntimeError:
+        raise ValueError(
+            f"device={device!r} is no device: type device='auto', 'cpu', 'cuda', 'cuda:0' or 'mps'."
+        ) from None
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise ValueError(
+            f"device={str(device)!r} asks for a CUDA device, but torch finds {count} of them: "
+            "type device='auto' or device='cpu', or install a CUDA build of torch."
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("device='mps' is not available here: type device='auto' or 'cpu'.")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(f"device={str(device)!r} is not supported: type 'cpu', 'cuda' or 'mps'.")
+    return device
+
+
+@contextmanager
+def seeded(seed, device):
+    """Seed torch's generators inside the block and put them back afterwards."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def memory_advice(batch_size):
+    """Turn a GPU's out-of-memory error into a sentence that says what to change."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        raise MemoryError(
+            f"The GPU ran out of memory with batch_size={batch_size}: "
+            f"type batch_size={max(2, batch_size // 2)} or device='cpu'."
+        ) from None

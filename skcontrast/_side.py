@@ -1,0 +1,107 @@
+"""What comes beside X: checked once, one entry a row, in the form an objective reads."""
+
+import warnings
+
+import numpy as np
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+UNLABELLED = -1
+
+
+def check_side(requires, given, n_samples, *, needed_by, dtype=np.float32):
+    """Compare what is needed with what was given, and bring it into shape.
+
+    Parameters
+    ----------
+    requires : iterable of str
+        Names out of "target", "condition", "prior" and "groups"; "views" and "index"
+        are made during training and skipped.
+
+    given : dict of str to array-like or None
+        The arguments of ``fit`` by name.
+
+    n_samples : int
+
+    needed_by : str
+        Name of the objective, for messages.
+
+    dtype : dtype, default=float32
+        Type of real-valued side information.
+
+    Returns
+    -------
+    side : dict of str to ndarray
+        target (n,) int64 codes, -1 for unlabelled rows; condition and prior (n, q);
+        groups (n,) int64 codes.
+
+    classes : ndarray or None
+        The classes that the codes of ``target`` stand for.
+    """
+    side, classes = {}, None
+    for name in requires:
+        if name in ("views", "index"):
+            continue
+        value = given.get(name)
+        if value is None:
+            raise ValueError(_missing(name, needed_by))
+        if name == "target":
+            side[name], classes = encode_classes(value, needed_by)
+        elif name == "groups":
+            groups = column_or_1d(value)
+            side[name] = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+        else:
+            array = check_array(value, ensure_2d=False, dtype=dtype, input_name=name)
+            side[name] = array.reshape(len(array), -1)
+        if len(side[name]) != n_samples:
+            argument = "y" if name == "target" else name
+            raise ValueError(
+                f"{argument} has {len(side[name])} rows, but X has {n_samples}: "
+                f"pass one entry of {argument} for each row of X."
+            )
+    for name, value in given.items():
+        if value is not None and name != "target" and name not in requires:
+            warnings.warn(
+                f"{name}= was given but {needed_by} does not use it; leave it out, or choose "
+                f"an objective that requires {name!r}.",
+                UserWarning,
+                stacklevel=4,
+            )
+    return side, classes
+
+
+def _missing(name, needed_by):
+    if name == "target":
+        return (
+            f"{needed_by} requires y to be passed, but the target y is None: type fit(X, y), "
+            f"with {UNLABELLED} for rows without a label."
+        )
+    return (
+        f"{needed_by} needs {name!r}: pass fit(X, {name}=...) and, inside a Pipeline or a "
+        f"search, request it with set_fit_request({name}=True)."
+    )
+
+
+def encode_classes(y, needed_by):
+    """Turn labels into codes 0, 1, ...; -1 stays, as "unlabelled".
+
+    Returns
+    -------
+    codes : int64 ndarray of shape (n,)
+
+    classes : ndarray
+    """
+    y = column_or_1d(y, warn=True)
+    check_classification_targets(y)
+    labelled = np.ones(len(y), dtype=bool)
+    if y.dtype.kind in "if":
+        labelled = y != UNLABELLED
+    classes, codes = np.unique(y[labelled], return_inverse=True)
+    if len(classes) == 1 and labelled.all():
+        raise ValueError(
+            f"y has one class only ({classes[0]!r}), and {needed_by} needs at least two; "
+            f"rows without a label are marked {UNLABELLED}."
+        )
+    out = np.full(len(y), UNLABELLED, dtype=np.int64)
+    out[labelled] = codes
+    return out, classes

@@ -1,0 +1,347 @@
+"""Training: an encoder, an objective and rows in, skorch's loop around them.
+
+The only file that knows skorch.
+"""
+
+import math
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import skorch
+import torch
+from skorch.callbacks import Callback, EpochTimer, PrintLog
+from torch import nn
+
+from skcontrast._devices import seeded
+from skcontrast._rows import concatenate
+
+
+class ViewNetwork(nn.Module):
+    """Encoder and projector over the views of a batch.
+
+    Parameters
+    ----------
+    encoder, projector : nn.Module
+
+    views : list of callable
+        ``view(x, index) -> x'`` for each view; None takes the rows as they are.
+    """
+
+    def __init__(self, encoder, projector, views=()):
+        super().__init__()
+        self.encoder = encoder
+        self.projector = projector
+        self.views = list(views)
+
+    def forward(self, x, index):
+        """Projections of all views: (V, n, d)."""
+        batches = [x if view is None else view(x, index) for view in self.views]
+        # One pass over the views together: half the kernel launches.
+        z = self.projector(self.encoder(concatenate(batches)))
+        return z.view(len(batches), len(x), -1)
+
+
+class Training(NamedTuple):
+    """What a training leaves behind, beside the trained modules."""
+
+    loss_curve: list
+    validation_curve: list
+    n_iter: int
+    optimizer_state: dict
+
+
+class _Stop(Exception):
+    """Ends the training loop after an epoch."""
+
+
+class _Net(skorch.NeuralNet):
+    """skorch's loop without its device synchronisation in every step.
+
+    Overrides what skorch has no hook for: the loss is added up on the device and read
+    once an epoch, and a batch is a dict of named tensors.
+    """
+
+    @property
+    def _default_callbacks(self):
+        log = [("print_log", PrintLog())] if self.verbose else []
+        return [("epoch_timer", EpochTimer()), *log]
+
+    def initialize_optimizer(self, triggered_directly=None):
+        parameters = [*self.module_.parameters(), *self.criterion_.parameters()]
+        self.parameters_ = [p for p in parameters if p.requires_grad]
+        self.optimizer_ = self.optimizer.build(parameters, self.lr)
+        self.step_ = 0
+        return self
+
+    def _loss(self, batch):
+        features = {"x": batch.pop("x"), "index": batch["index"]}
+        with self.autocast():
+            views = self.module_(**features)
+        return self.criterion_(views=views, **batch).mean()
+
+    def train_step(self, batch, **fit_params):
+        if self.n_steps:
+            rate = self.lr * self.optimizer.factor(self.step_, self.n_steps)
+            for group in self.optimizer_.param_groups:
+                group["lr"] = rate
+        self.optimizer_.zero_grad(set_to_none=True)
+        loss = self._loss(batch)
+        loss.backward()
+        if self.listens:
+            named = [*self.module_.named_parameters(), *self.criterion_.named_parameters()]
+            self.notify("on_grad_computed", named_parameters=iter(named), batch=batch)
+        if self.optimizer.max_grad_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters_, self.optimizer.max_grad_norm)
+        self.optimizer_.step()
+        self.step_ += 1
+        return loss.detach()
+
+    def validation_step(self, batch, **fit_params):
+        with torch.no_grad():
+            return self._loss(batch)
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        if iterator is None:
+            return
+        self.module_.train(training)
+        self.criterion_.train(training)
+        # The same views in every validation, so that two epochs can be compared.
+        with nullcontext() if training else seeded(self.validation_seed, self.rows.device):
+            total, n_rows = 0.0, 0
+            for index in iterator:
+                batch = self.rows.__getitems__(index)
+                if self.listens:
+                    self.notify("on_batch_begin", batch=batch, training=training)
+                loss = step_fn(dict(batch))
+                total = total + loss * len(index)
+                n_rows += len(index)
+                if self.listens:
+                    self.notify("on_batch_end", batch=batch, training=training, loss=loss)
+        self.history.record(prefix + "_loss", float(total) / n_rows)
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        return self.train_batches, self.validation_batches
+
+    def get_iterator(self, dataset, training=False):
+        return dataset
+
+
+class _Epochs(Callback):
+    """What happens around an epoch: curves, early stopping, checkpoints, other hooks."""
+
+    def __init__(self, max_iter, patience, tol, on_begin, on_end):
+        self.max_iter, self.patience, self.tol = max_iter, patience, tol
+        self.on_begin, self.on_end = on_begin, on_end
+        self.loss_curve, self.validation_curve = [], []
+        self.best_loss, self.best_weights, self.n_waiting = math.inf, None, 0
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.on_begin(len(self.loss_curve))
+
+    def on_epoch_end(self, net, **kwargs):
+        row = net.history[-1]
+        self.loss_curve.append(row["train_loss"])
+        if not math.isfinite(row["train_loss"]):
+            raise FloatingPointError(
+                f"The loss is {row['train_loss']} after epoch {len(self.loss_curve)}: type "
+                "a smaller learning_rate, a larger temperature or "
+                "optimizer=AdamW(max_grad_norm=1.0)."
+            )
+        stop = len(self.loss_curve) >= self.max_iter
+        if "valid_loss" in row:
+            self.validation_curve.append(row["valid_loss"])
+            stop |= self._patience_is_over(net)
+        stop |= bool(self.on_end(net, self, stop))
+        if stop:
+            raise _Stop
+
+    def _patience_is_over(self, net):
+        if self.validation_curve[-1] < self.best_loss - self.tol:
+            self.best_loss, self.n_waiting = self.validation_curve[-1], 0
+            self.best_weights = {
+                "network": _copied(net.module_.state_dict()),
+                "criterion": _copied(net.criterion_.state_dict()),
+            }
+        else:
+            self.n_waiting += 1
+        return self.n_waiting >= self.patience
+
+    # What a checkpoint keeps, beside the weights.
+    _kept = ("loss_curve", "validation_curve", "best_loss", "best_weights", "n_waiting")
+
+    def state(self):
+        return {name: getattr(self, name) for name in self._kept}
+
+    def restore(self, state):
+        for name in self._kept:
+            setattr(self, name, state[name])
+
+
+def _copied(state):
+    return {name: tensor.detach().clone() for name, tensor in state.items()}
+
+
+def training_state(net, epochs):
+    """Everything that a training needs to go on as if it had not been stopped."""
+    state = {
+        "network": net.module_.state_dict(),
+        "criterion": net.criterion_.state_dict(),
+        "optimizer": net.optimizer_.state_dict(),
+        "step": net.step_,
+        "epochs": epochs.state(),
+        "rng": torch.get_rng_state(),
+    }
+    if net.rows.device.type == "cuda":
+        state["cuda_rng"] = torch.cuda.get_rng_state(net.rows.device)
+    return state
+
+
+def _restore(net, epochs, state):
+    net.optimizer_.load_state_dict(state["optimizer"])
+    if "epochs" not in state:
+        return
+    net.module_.load_state_dict(state["network"])
+    net.criterion_.load_state_dict(state["criterion"])
+    net.step_ = state["step"]
+    epochs.restore(state["epochs"])
+    torch.set_rng_state(state["rng"].cpu())
+    if "cuda_rng" in state and net.rows.device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda_rng"].cpu(), net.rows.device)
+
+
+def _raised_by_a_callback(error):
+    """Whether skorch's way of stopping early, not the user's Ctrl-C, raised ``error``."""
+    traceback = error.__traceback__
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame.f_globals.get("__name__", "").startswith("skorch.callbacks")
+
+
+def _nothing(*args):
+    return False
+
+
+def train(
+    network,
+    criterion,
+    rows,
+    batches,
+    *,
+    optimizer,
+    learning_rate,
+    max_iter,
+    validation_batches=None,
+    validation_seed=0,
+    patience=10,
+    tol=1e-4,
+    precision="float32",
+    callbacks=None,
+    on_begin=_nothing,
+    on_end=_nothing,
+    state=None,
+    scheduled=True,
+    verbose=0,
+):
+    """Train ``network`` on ``criterion``, in place.
+
+    Parameters
+    ----------
+    network : ViewNetwork
+
+    criterion : nn.Module
+        ``criterion(views=, index=, **side) -> loss``; what ``Objective.build`` makes.
+
+    rows : Rows
+
+    batches : iterable of index tensors
+        One pass is an epoch.
+
+    optimizer : component of skcontrast.optimizers
+
+    learning_rate : float
+
+    max_iter : int
+        Number of epochs.
+
+    validation_batches : iterable of index tensors, default=None
+        With it, training stops once their loss has not fallen by ``tol`` for
+        ``patience`` epochs, and the best weights are restored.
+
+    validation_seed : int, default=0
+
+    patience : int, default=10
+
+    tol : float, default=1e-4
+
+    precision : {"float32", "bfloat16", "float64"}, default="float32"
+
+    callbacks : list of skorch callbacks, default=None
+
+    on_begin : callable
+        ``on_begin(epoch)``, before each epoch.
+
+    on_end : callable
+        ``on_end(net, epochs, last)``, after each epoch; True stops.
+
+    state : dict, default=None
+        Optimizer state, or a whole :func:`training_state`, to start from.
+
+    scheduled : bool, default=True
+        Whether the learning rate follows the optimizer's schedule.
+
+    verbose : int, default=0
+
+    Returns
+    -------
+    training : Training
+    """
+    user_callbacks = list(callbacks or [])
+    epochs = _Epochs(max_iter, patience, tol, on_begin, on_end)
+    net = _Net(
+        network,
+        criterion=criterion,
+        optimizer=optimizer,
+        lr=learning_rate,
+        callbacks=[*user_callbacks, ("epochs", epochs)],
+        train_split=None,
+        device=str(rows.device),
+        verbose=verbose,
+    )
+    # Plain attributes: skorch would take unknown keyword arguments for parameters.
+    vars(net).update(
+        rows=rows,
+        train_batches=batches,
+        validation_batches=validation_batches,
+        validation_seed=validation_seed,
+        listens=bool(user_callbacks),
+        n_steps=len(batches) * max_iter if scheduled else 0,
+        autocast=_autocast(precision, rows.device),
+    )
+    net.initialize()
+    if state is not None:
+        _restore(net, epochs, state)
+    net.notify("on_train_begin", X=rows, y=None)
+    if len(epochs.loss_curve) < max_iter and epochs.n_waiting < patience:
+        try:
+            net.fit_loop(rows, epochs=max_iter - len(epochs.loss_curve))
+        except _Stop:
+            pass
+        except KeyboardInterrupt as error:
+            if not _raised_by_a_callback(error):
+                raise
+    net.notify("on_train_end", X=rows, y=None)
+    if epochs.best_weights is not None:
+        network.load_state_dict(epochs.best_weights["network"])
+        criterion.load_state_dict(epochs.best_weights["criterion"])
+    return Training(
+        epochs.loss_curve,
+        epochs.validation_curve,
+        len(epochs.loss_curve),
+        net.optimizer_.state_dict(),
+    )
+
+
+def _autocast(precision, device):
+    if precision != "bfloat16":
+        return nullcontext
+    return lambda: torch.autocast(device.type, dtype=torch.bfloat16)

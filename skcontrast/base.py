@@ -1,0 +1,417 @@
+"""The frame of the estimators that train an encoder: parameters, fit, transform."""
+
+import weakref
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skcontrast._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from skcontrast._checkpoint import CHECKPOINT_CONSTRAINTS, open_checkpoint
+from skcontrast._component import (
+    Integral,
+    Interval,
+    Real,
+    Shorthand,
+    ShorthandMixin,
+    StrOptions,
+    check_parameters,
+    resolve,
+)
+from skcontrast._devices import DTYPES, memory_advice, resolve_device, seeded
+from skcontrast._embedding import (
+    embed,
+    optimizer_to_arrays,
+    optimizer_to_tensors,
+    to_arrays,
+    to_tensors,
+)
+from skcontrast._rows import CHUNK, Rows
+from skcontrast._side import check_side
+from skcontrast._training import Training, ViewNetwork, train
+from skcontrast.networks import NETWORK_CONSTRAINTS, build_network, build_projector
+from skcontrast.objectives import OBJECTIVES
+from skcontrast.optimizers import OPTIMIZERS
+from skcontrast.samplers import SAMPLERS, split_batches
+from skcontrast.views import VIEW_CONSTRAINTS, build_views
+
+# Modules rebuilt from the fitted arrays. Outside the estimators, so that these hold
+# NumPy arrays only: they pickle small, hash fast and transform leaves them untouched.
+_ENCODERS = weakref.WeakKeyDictionary()
+
+AUTO_BATCH = 256
+
+
+class BaseContrastive(
+    ShorthandMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
+):
+    """Shared parameters and the way from ``fit`` to training and ``transform``."""
+
+    _shorthand = {
+        "objective": "skcontrast.objectives:OBJECTIVES",
+        "views": "skcontrast.views:VIEWS",
+        "network": "skcontrast.networks:NETWORKS",
+        "projector": "skcontrast.networks:NETWORKS",
+        "sampler": "skcontrast.samplers:SAMPLERS",
+        "optimizer": "skcontrast.optimizers:OPTIMIZERS",
+    }
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "objective": [Shorthand("skcontrast.objectives:OBJECTIVES", "objective", ("loss",))],
+        "views": VIEW_CONSTRAINTS,
+        "n_views": [Interval(Integral, 1, None, closed="left")],
+        "clean_anchor": ["boolean"],
+        "network": NETWORK_CONSTRAINTS,
+        "projector": [*NETWORK_CONSTRAINTS, None],
+        "sampler": [Shorthand("skcontrast.samplers:SAMPLERS", "sampler")],
+        "standardize": ["boolean"],
+        "optimizer": [Shorthand("skcontrast.optimizers:OPTIMIZERS", "optimizer")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "callbacks": [list, tuple, None],
+        "checkpoint": CHECKPOINT_CONSTRAINTS,
+        "device": [str, torch.device],
+        "precision": [StrOptions(set(DTYPES))],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @with_callbacks
+    def fit(self, X, y=None, *, condition=None, prior=None, groups=None):
+        """Train the encoder.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+            Training rows. A ``np.memmap`` is read batch by batch.
+
+        y : array-like of shape (n_samples,), default=None
+            Target, for objectives and samplers that require it; -1 marks rows without
+            a label.
+
+        condition : array-like of shape (n_samples,) or (n_samples, q), default=None
+            Side variable of each row, for objectives that require ``"condition"``.
+
+        prior : array-like of shape (n_samples, q), default=None
+            Features of each row from elsewhere, for objectives that require ``"prior"``.
+
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row, for objectives that require ``"groups"``.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        check_parameters(self)
+        fresh = not (self.warm_start and hasattr(self, "weights_"))
+        X = self._check_X(X, reset=fresh)
+        given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
+        return self._run(X, given, fresh, self.max_iter)
+
+    @with_callbacks
+    def partial_fit(self, X, y=None, *, condition=None, prior=None, groups=None):
+        """Train for one more pass over the rows given, at the full learning rate.
+
+        The first call fixes the standardisation and the weights at the start; later
+        calls go on from where the last one stopped.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+            Training rows.
+
+        y : array-like of shape (n_samples,), default=None
+            Target, as in :meth:`fit`.
+
+        condition : array-like of shape (n_samples,) or (n_samples, q), default=None
+            Side variable, as in :meth:`fit`.
+
+        prior : array-like of shape (n_samples, q), default=None
+            Features from elsewhere, as in :meth:`fit`.
+
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row, as in :meth:`fit`.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        check_parameters(self)
+        fresh = not hasattr(self, "weights_")
+        X = self._check_X(X, reset=fresh)
+        given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
+        return self._run(X, given, fresh, 1, partial=True)
+
+    def transform(self, X):
+        """Embed rows with the encoder; views and projector take no part.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        X_embedded : ndarray of shape (n_samples, n_components_)
+            float32 for float32 input, else float64.
+        """
+        check_is_fitted(self, "weights_")
+        X = self._check_X(X, reset=False)
+        out = embed(
+            self._encoder(),
+            X,
+            mean=self.mean_,
+            scale=self.scale_,
+            precision=self.precision,
+            device=self._device_at_hand(),
+        )
+        if not np.isfinite(out).all():
+            row = int(np.flatnonzero(~np.isfinite(out).all(axis=1))[0])
+            raise ValueError(
+                f"The embedding of row {row} is not finite; its largest entry is "
+                f"{abs(X[row]).max():.3g}: type standardize=True, or scale X."
+            )
+        return out.astype(np.float32 if X.dtype == np.float32 else np.float64, copy=False)
+
+    # ------------------------------------------------------------------ data
+
+    def _check_X(self, X, *, reset):
+        if torch.is_tensor(X):
+            X = X.detach().cpu().numpy()
+        if isinstance(X, np.memmap) and X.ndim == 2 and X.dtype.kind in "fiub":
+            return self._check_memmap(X, reset)
+        return validate_data(
+            self,
+            X,
+            accept_sparse="csr",
+            dtype=(np.float64, np.float32),
+            reset=reset,
+            ensure_min_samples=2 if reset else 1,
+        )
+
+    def _check_memmap(self, X, reset):
+        """Check in blocks: ``validate_data`` may copy the whole map to change its type."""
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        if reset and len(X) < 2:
+            raise ValueError(
+                f"Found array with {len(X)} sample(s) while a minimum of 2 is required."
+            )
+        for start in range(0, len(X), CHUNK):
+            if not np.isfinite(X[start : start + CHUNK]).all():
+                raise ValueError(f"Input X contains NaN or infinity, in a row from {start} on.")
+        return X
+
+    def _standardization(self, X):
+        """Mean and scale of the columns; for sparse X one scale and no centring."""
+        if not self.standardize:
+            return None, None
+        if sp.issparse(X):
+            rms = np.sqrt(X.multiply(X).sum() / X.shape[0])
+            return None, np.full(X.shape[1], rms if rms > 0 else 1.0)
+        scaler = StandardScaler()
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, X.shape[0], CHUNK):
+                scaler.partial_fit(np.asarray(X[start : start + CHUNK], dtype=np.float64))
+        if not (np.isfinite(scaler.mean_).all() and np.isfinite(scaler.scale_).all()):
+            raise ValueError(
+                "The columns of X cannot be standardised: their values overflow float64; "
+                "divide X by a constant first."
+            )
+        return scaler.mean_, scaler.scale_
+
+    # -------------------------------------------------------------- training
+
+    def _run(self, X, given, fresh, max_iter, partial=False):
+        """Build everything, train, and only then write fitted attributes."""
+        device = resolve_device(self.device)
+        objective = resolve(self.objective, OBJECTIVES)
+        sampler = resolve(self.sampler, SAMPLERS)
+        requires = (*objective.requires, *getattr(sampler, "requires", ()))
+        side, classes = check_side(
+            dict.fromkeys(requires), given, X.shape[0], needed_by=type(objective).__name__
+        )
+        self._check_views(objective)
+        mean, scale = self._standardization(X) if fresh else (self.mean_, self.scale_)
+        checkpoint = None if partial else open_checkpoint(self, X, side)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        seed = checkpoint.seed(seed) if checkpoint else seed
+        batch_size = min(AUTO_BATCH if self.batch_size == "auto" else self.batch_size, X.shape[0])
+        tasks = FitTasks(self, X, given["target"], max_iter)
+        with seeded(seed, device), memory_advice(batch_size):
+            train_index, held_out = self._split(X.shape[0], objective.min_rows, seed, partial)
+            rows = Rows(X, side, mean, scale, DTYPES[self.precision], device, train_index)
+            fitted = {} if fresh else {"n_components_": self.n_components_}
+            fitted.update(mean_=mean, scale_=scale, objective_=objective)
+            if classes is not None:
+                fitted["classes_"] = classes
+            network, criterion = self._modules(fitted, X, objective, fresh)
+            network.views = self._views(rows)
+
+            def attributes(training):
+                return self._attributes(fitted, network, criterion, training)
+
+            training = train(
+                network,
+                criterion,
+                rows,
+                sampler.build(rows, batch_size, objective.min_rows),
+                optimizer=resolve(self.optimizer, OPTIMIZERS),
+                learning_rate=self.learning_rate,
+                max_iter=max_iter,
+                validation_batches=_held_out_batches(held_out, rows, batch_size, objective),
+                validation_seed=seed,
+                patience=self.n_iter_no_change,
+                tol=self.tol,
+                precision=self.precision,
+                callbacks=self.callbacks,
+                on_begin=lambda epoch: tasks.begin_epoch(),
+                on_end=lambda net, epochs, last: self._end_epoch(
+                    net, epochs, last, tasks, checkpoint, attributes
+                ),
+                state=self._start(checkpoint, fresh),
+                scheduled=not partial,
+                verbose=int(self.verbose),
+            )
+        vars(self).update(attributes(training))
+        if partial or self.warm_start:
+            state = optimizer_to_arrays(training.optimizer_state)
+            self._optimizer_state = {"name": repr(self.optimizer), "state": state}
+        _ENCODERS[self] = network.encoder
+        tasks.end(lambda: attributes(training))
+        return self
+
+    def _check_views(self, objective):
+        if self.n_views < objective.min_views:
+            raise ValueError(
+                f"n_views={self.n_views}, but {type(objective).__name__} needs at least "
+                f"{objective.min_views} views of each row: type n_views={objective.min_views}."
+            )
+
+    def _views(self, rows):
+        view = build_views(self.views, rows)
+        views = [view] * self.n_views
+        if self.clean_anchor:
+            views[0] = None
+        return views
+
+    def _split(self, n_samples, min_rows, seed, partial):
+        """Rows to train on and rows held out for early stopping."""
+        if partial or not self.early_stopping:
+            return np.arange(n_samples), None
+        n_held_out = max(min_rows, int(np.ceil(self.validation_fraction * n_samples)))
+        if n_samples - n_held_out < min_rows:
+            raise ValueError(
+                f"early_stopping=True holds out {n_held_out} of n_samples={n_samples} rows and "
+                f"leaves fewer than {min_rows} to train on: type early_stopping=False or a "
+                f"smaller validation_fraction than {self.validation_fraction}."
+            )
+        order = np.random.RandomState(seed).permutation(n_samples)
+        return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+    def _modules(self, fitted, X, objective, fresh):
+        """Encoder, projector and objective: new ones, or the fitted ones to go on with."""
+        dtype = DTYPES[self.precision]
+        network = self.network if fresh else self.network_
+        projector = self.projector if fresh else self.projector_
+        width = self.n_components if fresh else self.n_components_
+        fitted["network_"] = resolve(network, "skcontrast.networks:NETWORKS")
+        fitted["projector_"] = (
+            None if projector is None else resolve(projector, "skcontrast.networks:NETWORKS")
+        )
+        encoder, width = build_network(fitted["network_"], X.shape[1], width)
+        fitted["n_components_"] = fitted["_n_features_out"] = width
+        module = ViewNetwork(encoder, build_projector(fitted["projector_"], width)).to(dtype)
+        criterion = objective.build(X.shape[0]).to(dtype)
+        if not fresh:
+            module.load_state_dict(to_tensors(self.weights_))
+            self._load_objective(criterion)
+        return module, criterion
+
+    def _load_objective(self, criterion):
+        state = to_tensors(self.objective_weights_)
+        now = {name: tensor.shape for name, tensor in criterion.state_dict().items()}
+        if now == {name: tensor.shape for name, tensor in state.items()}:
+            criterion.load_state_dict(state)
+        elif state.keys() == now.keys():
+            raise ValueError(
+                f"objective={self.objective!r} keeps a state for each row: pass the same rows "
+                "as before, or fit with warm_start=False."
+            )
+
+    def _start(self, checkpoint, fresh):
+        """State to start from: a checkpoint's, or the optimizer's of the last call."""
+        if checkpoint is not None and checkpoint.load() is not None:
+            return checkpoint.load()
+        kept = getattr(self, "_optimizer_state", None)
+        if fresh or kept is None or kept["name"] != repr(self.optimizer):
+            return None
+        return {"optimizer": optimizer_to_tensors(kept["state"])}
+
+    def _end_epoch(self, net, epochs, last, tasks, checkpoint, attributes):
+        if checkpoint is not None:
+            checkpoint.save(net, epochs, last)
+        so_far = Training(epochs.loss_curve, epochs.validation_curve, len(epochs.loss_curve), {})
+        row = net.history[-1]
+        metadata = {k: row[k] for k in ("train_loss", "valid_loss") if k in row}
+        return tasks.end_epoch(metadata, lambda: attributes(so_far))
+
+    def _attributes(self, fitted, network, criterion, training):
+        return {
+            **fitted,
+            "weights_": to_arrays(network.state_dict()),
+            "objective_weights_": to_arrays(criterion.state_dict()),
+            "loss_curve_": list(training.loss_curve),
+            "validation_curve_": list(training.validation_curve) or None,
+            "n_iter_": training.n_iter,
+        }
+
+    # ------------------------------------------------------------- embedding
+
+    def _device_at_hand(self):
+        """The device asked for, or the CPU when a fitted model moved to a machine without."""
+        try:
+            return resolve_device(self.device)
+        except ValueError:
+            return torch.device("cpu")
+
+    def _encoder(self):
+        """The fitted encoder, rebuilt from its arrays when this process has none."""
+        if self not in _ENCODERS:
+            with seeded(0, torch.device("cpu")):
+                encoder, width = build_network(
+                    self.network_, self.n_features_in_, self.n_components_
+                )
+                module = ViewNetwork(encoder, build_projector(self.projector_, width))
+            module.to(DTYPES[self.precision]).load_state_dict(to_tensors(self.weights_))
+            _ENCODERS[self] = module.encoder
+        return _ENCODERS[self]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.non_deterministic = False
+        return tags
+
+
+def _held_out_batches(index, rows, batch_size, objective):
+    if index is None:
+        return None
+    held_out = torch.as_tensor(index, device=rows.index_device)
+    return split_batches(held_out, batch_size, objective.min_rows)

@@ -1,0 +1,5 @@
+"""Checkpoints during training."""
+
+from skcontrast._checkpoint import Checkpoint
+
+__all__ = ["Checkpoint"]

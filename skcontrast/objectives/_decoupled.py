@@ -1,0 +1,112 @@
+"""Decoupled contrastive learning: the positive leaves the partition."""
+
+import torch
+
+from skcontrast._component import Interval, Real, StrOptions
+from skcontrast.functional import normalize, pair_sums
+from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._info_nce import positive_similarity, same_sample
+
+
+class DecoupledContrastive(PairObjective):
+    r"""InfoNCE without the positive in the partition (DCL), optionally weighted (DCLW).
+
+    With unit rows z, cosines s and p(i) the other view of anchor i,
+
+    .. math:: l_i = -w_i s_{i,p(i)}/\tau + \log \sum_{k \ne i, p(i)} e^{s_{ik}/\tau}
+
+    where :math:`w_i = 1`, or with ``weighted=True``
+    :math:`w_i = 2 - n \, \mathrm{softmax}_i(s_{i,p(i)}/\sigma)` over the n anchors of a
+    view. A well aligned pair no longer damps its own gradient, which helps in small
+    batches. The value has no lower bound. With more than two views the positive term is
+    the mean over the other views, and no view of the anchor's own sample repels it.
+
+    Parameters
+    ----------
+    temperature : float, str or component, default=0.1
+        Temperature tau: a positive number, "learned", or "model_aware" for the loss at
+        the adapted temperature.
+
+    form : {"symmetric", "one_way"}, default="symmetric"
+        Whether the rows of every view are anchors or only those of the first view.
+
+    weighted : bool, default=False
+        Whether poorly aligned pairs attract more (DCLW). A weight is negative where one
+        pair dominates the batch.
+
+    sigma : float, default=0.5
+        Temperature of the weights.
+
+    detach_weights : bool, default=True
+        Whether the weights are held constant in the gradient.
+
+    block_size : int, default=None
+        Side of a tile of the similarity matrix; None chooses by size.
+
+    References
+    ----------
+    Yeh et al., "Decoupled contrastive learning", ECCV 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcontrast.objectives import DecoupledContrastive
+    >>> views = torch.eye(4).expand(2, 4, 4)
+    >>> DecoupledContrastive(temperature=0.5)(views).mean().round(decimals=4)
+    tensor(-0.2082)
+    """
+
+    _parameter_constraints = {
+        **PairObjective._parameter_constraints,
+        "form": [StrOptions({"symmetric", "one_way"})],
+        "weighted": ["boolean"],
+        "sigma": [Interval(Real, 0, None, closed="neither")],
+        "detach_weights": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        temperature=0.1,
+        form="symmetric",
+        weighted=False,
+        sigma=0.5,
+        detach_weights=True,
+        block_size=None,
+    ):
+        self.temperature = temperature
+        self.form = form
+        self.weighted = weighted
+        self.sigma = sigma
+        self.detach_weights = detach_weights
+        self.block_size = block_size
+
+    def _accepts(self, rule):
+        return not rule.stateful
+
+    def loss(self, views, temperature, index=None, **named):
+        """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
+        z = normalize(views)
+        n, width = z.shape[1:]
+        flat = z.reshape(-1, width)
+        positive = positive_similarity(z)  # (V n,)
+        rows_of = anchor_index(index, z)
+        anchors = flat
+        if self.form == "one_way":
+            anchors, positive, rows_of = flat[:n], positive[:n], rows_of[:n]
+        tau = temperature(positive.detach(), rows_of)
+
+        def weights(rows, columns):
+            return None, ~same_sample(rows, columns, n, z.device)
+
+        sums = pair_sums(anchors, flat, weights, tau, block_size=self.block_size)
+        attraction = positive / tau
+        if self.weighted:
+            attraction = self._weights(positive.view(-1, n)) * attraction
+        return sums.log_partition - attraction
+
+    def _weights(self, positive):
+        """Weight of each pair, of mean 1 in every view: (V, n) -> (V n,)."""
+        if self.detach_weights:
+            positive = positive.detach()
+        share = torch.softmax(positive / self.sigma, -1)
+        return (2 - positive.shape[1] * share).flatten()

@@ -1,0 +1,211 @@
+"""ContrastiveEncoder: representation learning from views of each row."""
+
+from skcontrast.base import BaseContrastive
+
+
+class ContrastiveEncoder(BaseContrastive):
+    """Learn a representation in which the views of a row are near each other.
+
+    An encoder network maps each row to ``n_components`` numbers. It is trained without
+    labels: several random views of each row (corrupted copies, near neighbours, ...)
+    are encoded, and an objective pulls the views of one row together and the rows of a
+    batch apart. ``transform`` gives the encoder's output for the rows as they are.
+
+    Parameters
+    ----------
+    n_components : int, default=128
+        Width of the embedding. None takes it from ``network``, when that is a torch
+        module.
+
+    objective : str or component, default="info_nce"
+        What is trained for: a name in :data:`skcontrast.objectives.OBJECTIVES` or an
+        object from :mod:`skcontrast.objectives`, such as ``InfoNCE(temperature=0.1)``
+        or a sum of objectives.
+
+    views : str, component, callable, list or None, default=("neighbors", "corruption")
+        How a view of a row is made: a name in :data:`skcontrast.views.VIEWS`, an object
+        from :mod:`skcontrast.views`, a callable on a batch tensor, or a list of these,
+        applied in order. None takes the rows as they are, for a network with dropout.
+
+    n_views : int, default=2
+        Number of views of each row.
+
+    clean_anchor : bool, default=True
+        Whether the first view is the row itself.
+
+    network : str, component or torch.nn.Module, default="mlp"
+        The encoder: "linear", "mlp", an object from :mod:`skcontrast.networks`, or a
+        torch module, which is copied.
+
+    projector : str, component, torch.nn.Module or None, default=None
+        Network between the embedding and the objective, thrown away after training.
+
+    sampler : str or component, default="uniform"
+        How batches are put together: "uniform" or "class_balanced".
+
+    standardize : bool, default=True
+        Whether columns are centred and scaled to unit variance first. Sparse rows are
+        not centred, and share one scale.
+
+    optimizer : str or component, default="adamw"
+        "adamw", "sgd" or an object from :mod:`skcontrast.optimizers`, which holds the
+        weight decay, the learning-rate schedule with its warm-up, and gradient
+        clipping.
+
+    learning_rate : float, default=1e-3
+        Highest learning rate.
+
+    batch_size : int or "auto", default="auto"
+        Rows in a batch; "auto" is ``min(256, n_samples)``. The other rows of the batch
+        are an anchor's negatives.
+
+    max_iter : int, default=100
+        Number of epochs.
+
+    early_stopping : bool, default=False
+        Whether to hold out rows, stop once their loss does not fall any more, and
+        restore the best weights.
+
+    validation_fraction : float, default=0.1
+        Share of the rows held out for early stopping.
+
+    n_iter_no_change : int, default=10
+        Epochs without a better validation loss before stopping.
+
+    tol : float, default=1e-4
+        A validation loss is better when it is lower by more than this.
+
+    warm_start : bool, default=False
+        Whether another ``fit`` goes on from the fitted weights.
+
+    callbacks : list of skorch callbacks, default=None
+        scikit-learn's own callbacks are set by ``set_callbacks``.
+
+    checkpoint : str, path-like or Checkpoint, default=None
+        Folder for checkpoints; a fit that was killed goes on from there. See
+        :class:`skcontrast.checkpoint.Checkpoint`.
+
+    device : str or torch.device, default="auto"
+        "auto" takes CUDA, else MPS, else the CPU.
+
+    precision : {"float32", "bfloat16", "float64"}, default="float32"
+        "bfloat16" runs the network under autocast; the loss is always at least
+        float32.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights, the batches and the views. An int makes two fits on one
+        CPU equal bit by bit.
+
+    verbose : int, default=0
+        Whether to print a line for each epoch.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Width of the embedding.
+
+    weights_ : dict of str to ndarray
+        Weights of encoder and projector.
+
+    objective_ : component
+        The objective that was trained.
+
+    objective_weights_ : dict of str to ndarray
+        What the objective learned, such as temperatures.
+
+    network_, projector_ : component or torch.nn.Module
+        The networks, as descriptions without weights.
+
+    mean_, scale_ : ndarray of shape (n_features,) or None
+        Standardisation of the columns.
+
+    loss_curve_ : list of float
+        Mean training loss of each epoch.
+
+    validation_curve_ : list of float or None
+        Loss on the rows held out, with ``early_stopping=True``.
+
+    n_iter_ : int
+        Number of epochs run.
+
+    classes_ : ndarray of shape (n_classes,)
+        Classes seen, for objectives and samplers that use ``y``.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during fit, when all are strings.
+
+    See Also
+    --------
+    sklearn.neighbors.NeighborhoodComponentsAnalysis : Supervised linear metric.
+
+    References
+    ----------
+    Chen et al., "A simple framework for contrastive learning of visual
+    representations", ICML 2020. Bahri et al., "SCARF: self-supervised contrastive
+    learning using random feature corruption", ICLR 2022.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skcontrast import ContrastiveEncoder
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> encoder = ContrastiveEncoder(n_components=8, max_iter=5, random_state=0)
+    >>> encoder.fit_transform(X).shape
+    (150, 8)
+    """
+
+    def __init__(
+        self,
+        n_components=128,
+        *,
+        objective="info_nce",
+        views=("neighbors", "corruption"),
+        n_views=2,
+        clean_anchor=True,
+        network="mlp",
+        projector=None,
+        sampler="uniform",
+        standardize=True,
+        optimizer="adamw",
+        learning_rate=1e-3,
+        batch_size="auto",
+        max_iter=100,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        callbacks=None,
+        checkpoint=None,
+        device="auto",
+        precision="float32",
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.objective = objective
+        self.views = views
+        self.n_views = n_views
+        self.clean_anchor = clean_anchor
+        self.network = network
+        self.projector = projector
+        self.sampler = sampler
+        self.standardize = standardize
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
