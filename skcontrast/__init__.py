@@ -8,9 +8,11 @@ from skcontrast._version import __version__
 # import torch.
 _PUBLIC = {
     "ContrastiveEncoder": "skcontrast.representation",
+    "load": "skcontrast.persistence",
+    "save": "skcontrast.persistence",
 }
 
-__all__ = ["ContrastiveEncoder", "__version__"]
+__all__ = ["ContrastiveEncoder", "__version__", "load", "save"]
 
 
 def __getattr__(name):

@@ -16,7 +16,6 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     Options,
     StrOptions,
-    _Constraint,
     validate_parameter_constraints,
 )
 
@@ -42,7 +41,7 @@ def _registry(path):
     return getattr(import_module(module), name)
 
 
-class Shorthand(_Constraint):
+class Shorthand(HasMethods):
     """Constraint: a name in a registry, or an instance of the registered kind.
 
     Parameters
@@ -58,10 +57,9 @@ class Shorthand(_Constraint):
     """
 
     def __init__(self, registry, kind, methods=("build",)):
-        super().__init__()
+        super().__init__(list(methods))
         self.registry = registry
         self.kind = kind
-        self.methods = methods
 
     def is_satisfied_by(self, value):
         if isinstance(value, str):
@@ -72,7 +70,7 @@ class Shorthand(_Constraint):
 
     def __str__(self):
         names = ", ".join(repr(name) for name in sorted(_registry(self.registry)))
-        return f"a str among {{{names}}} or an {self.kind} component"
+        return f"a str among {{{names}}} or a component ({self.kind})"
 
 
 def _suggestion(constraint, value):

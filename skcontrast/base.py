@@ -3,12 +3,10 @@
 import weakref
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skcontrast._checkpoint import CHECKPOINT_CONSTRAINTS, open_checkpoint
@@ -30,7 +28,8 @@ from skcontrast._embedding import (
     to_arrays,
     to_tensors,
 )
-from skcontrast._rows import CHUNK, Rows
+from skcontrast._input import check_rows, column_scales
+from skcontrast._rows import Rows
 from skcontrast._side import check_side
 from skcontrast._training import Training, ViewNetwork, train
 from skcontrast.networks import NETWORK_CONSTRAINTS, build_network, build_projector
@@ -120,7 +119,7 @@ class BaseContrastive(
         """
         check_parameters(self)
         fresh = not (self.warm_start and hasattr(self, "weights_"))
-        X = self._check_X(X, reset=fresh)
+        X = check_rows(self, X, reset=fresh)
         given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
         return self._run(X, given, fresh, self.max_iter)
 
@@ -155,7 +154,7 @@ class BaseContrastive(
         """
         check_parameters(self)
         fresh = not hasattr(self, "weights_")
-        X = self._check_X(X, reset=fresh)
+        X = check_rows(self, X, reset=fresh)
         given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
         return self._run(X, given, fresh, 1, partial=True)
 
@@ -172,7 +171,7 @@ class BaseContrastive(
             float32 for float32 input, else float64.
         """
         check_is_fitted(self, "weights_")
-        X = self._check_X(X, reset=False)
+        X = check_rows(self, X, reset=False)
         out = embed(
             self._encoder(),
             X,
@@ -189,52 +188,6 @@ class BaseContrastive(
             )
         return out.astype(np.float32 if X.dtype == np.float32 else np.float64, copy=False)
 
-    # ------------------------------------------------------------------ data
-
-    def _check_X(self, X, *, reset):
-        if torch.is_tensor(X):
-            X = X.detach().cpu().numpy()
-        if isinstance(X, np.memmap) and X.ndim == 2 and X.dtype.kind in "fiub":
-            return self._check_memmap(X, reset)
-        return validate_data(
-            self,
-            X,
-            accept_sparse="csr",
-            dtype=(np.float64, np.float32),
-            reset=reset,
-            ensure_min_samples=2 if reset else 1,
-        )
-
-    def _check_memmap(self, X, reset):
-        """Check in blocks: ``validate_data`` may copy the whole map to change its type."""
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        if reset and len(X) < 2:
-            raise ValueError(
-                f"Found array with {len(X)} sample(s) while a minimum of 2 is required."
-            )
-        for start in range(0, len(X), CHUNK):
-            if not np.isfinite(X[start : start + CHUNK]).all():
-                raise ValueError(f"Input X contains NaN or infinity, in a row from {start} on.")
-        return X
-
-    def _standardization(self, X):
-        """Mean and scale of the columns; for sparse X one scale and no centring."""
-        if not self.standardize:
-            return None, None
-        if sp.issparse(X):
-            rms = np.sqrt(X.multiply(X).sum() / X.shape[0])
-            return None, np.full(X.shape[1], rms if rms > 0 else 1.0)
-        scaler = StandardScaler()
-        with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, X.shape[0], CHUNK):
-                scaler.partial_fit(np.asarray(X[start : start + CHUNK], dtype=np.float64))
-        if not (np.isfinite(scaler.mean_).all() and np.isfinite(scaler.scale_).all()):
-            raise ValueError(
-                "The columns of X cannot be standardised: their values overflow float64; "
-                "divide X by a constant first."
-            )
-        return scaler.mean_, scaler.scale_
-
     # -------------------------------------------------------------- training
 
     def _run(self, X, given, fresh, max_iter, partial=False):
@@ -247,7 +200,7 @@ class BaseContrastive(
             dict.fromkeys(requires), given, X.shape[0], needed_by=type(objective).__name__
         )
         self._check_views(objective)
-        mean, scale = self._standardization(X) if fresh else (self.mean_, self.scale_)
+        mean, scale = column_scales(X, self.standardize) if fresh else (self.mean_, self.scale_)
         checkpoint = None if partial else open_checkpoint(self, X, side)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         seed = checkpoint.seed(seed) if checkpoint else seed

@@ -117,6 +117,12 @@ class SGD(_Optimizer):
 
     max_grad_norm : float, default=None
         Gradients are scaled down to this Euclidean norm when they exceed it.
+
+    Examples
+    --------
+    >>> from skcontrast.optimizers import SGD
+    >>> SGD(momentum=0.5)
+    SGD(momentum=0.5)
     """
 
     _parameter_constraints = {

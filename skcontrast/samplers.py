@@ -19,6 +19,11 @@ class Uniform(Component):
 
     The last batch may be smaller; when it is too small for the objective (one row has
     no negatives) it joins the batch before.
+
+    Examples
+    --------
+    >>> from skcontrast import ContrastiveEncoder
+    >>> encoder = ContrastiveEncoder(sampler="uniform")
     """
 
     def build(self, rows, batch_size, min_rows):
@@ -38,7 +43,9 @@ class Uniform(Component):
 
 class _UniformBatches:
     def __init__(self, index, batch_size, min_rows):
-        self.index, self.batch_size, self.min_rows = index, batch_size, min_rows
+        # A batch size under min_rows would give batches without a loss.
+        self.index, self.min_rows = index, min_rows
+        self.batch_size = max(batch_size, min_rows)
 
     def __len__(self):
         n, size = len(self.index), self.batch_size
@@ -57,6 +64,11 @@ class ClassBalanced(Component):
     back more often. Rows without a label (-1) count as a class of their own.
 
     Needs ``y``.
+
+    Examples
+    --------
+    >>> from skcontrast import ContrastiveEncoder
+    >>> encoder = ContrastiveEncoder(objective="supcon", sampler="class_balanced")
     """
 
     requires = ("target",)

@@ -55,6 +55,13 @@ class Learned(Component):
     ----------
     Radford et al., "Learning transferable visual models from natural language
     supervision", ICML 2021: the inverse starts at 1 / 0.07 and is kept under 100.
+
+    Examples
+    --------
+    >>> from skcontrast.objectives import InfoNCE
+    >>> from skcontrast.temperatures import Learned
+    >>> InfoNCE(temperature=Learned(init=0.1))
+    InfoNCE(temperature=Learned(init=0.1))
     """
 
     _parameter_constraints = {
@@ -111,6 +118,12 @@ class ModelAware(Component):
     ----------
     Huang et al., "Model-aware contrastive learning: towards escaping the dilemmas",
     ICML 2023.
+
+    Examples
+    --------
+    >>> from skcontrast.objectives import InfoNCE
+    >>> InfoNCE().set_params(temperature="model_aware", temperature__alpha=1.0)
+    InfoNCE(temperature=ModelAware(alpha=1.0))
     """
 
     _parameter_constraints = {
@@ -199,6 +212,13 @@ class Individual(Component):
     Yuan et al., "Provable stochastic optimization for global contrastive learning",
     ICML 2022. Qiu et al., "Not all semantics are created equal: contrastive
     self-supervised learning with automatic temperature individualization", ICML 2023.
+
+    Examples
+    --------
+    >>> from skcontrast.objectives import InfoNCE
+    >>> from skcontrast.temperatures import Individual
+    >>> InfoNCE(temperature=Individual(rho=0.2))
+    InfoNCE(temperature=Individual(rho=0.2))
     """
 
     _parameter_constraints = {

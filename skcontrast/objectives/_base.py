@@ -92,6 +92,12 @@ class Weighted(Objective):
     objective : Objective
 
     weight : float, default=1.0
+
+    Examples
+    --------
+    >>> from skcontrast.objectives import InfoNCE
+    >>> 0.5 * InfoNCE()
+    Weighted(objective=InfoNCE(), weight=0.5)
     """
 
     _parameter_constraints = {"objective": [Objective], "weight": [Real]}
@@ -126,6 +132,12 @@ class Sum(Objective):
     Parameters
     ----------
     first, second : Objective
+
+    Examples
+    --------
+    >>> from skcontrast.objectives import InfoNCE
+    >>> (InfoNCE() + InfoNCE(form="two_way")).set_params(first__temperature=0.5)
+    Sum(first=InfoNCE(temperature=0.5), second=InfoNCE(form='two_way'))
     """
 
     _parameter_constraints = {"first": [Objective], "second": [Objective]}

@@ -1,0 +1,359 @@
+"""Networks: how an embedding is computed from a row, and a projection from it."""
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn.functional import embedding_bag
+
+from skcontrast._component import (
+    Component,
+    Integral,
+    Interval,
+    Real,
+    Shorthand,
+    StrOptions,
+    resolve,
+)
+from skcontrast._rows import SparseBatch
+
+ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
+
+# Width of an output that nobody has chosen, and least width of a projector's layer.
+MAX_WIDTH = 128
+MIN_HIDDEN = 64
+
+
+class InputLayer(nn.Module):
+    r"""Affine map of a dense or sparse batch.
+
+    .. math:: h = x W + b
+
+    A sparse row is a weighted sum of the rows of W where it has entries, so a batch
+    costs as much as its stored entries, however many features there are.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+
+    gain : float, default=1.0
+        The weights have the standard deviation gain / sqrt(n_in); sqrt(2) before a
+        ReLU keeps the scale of the signal.
+
+    References
+    ----------
+    He et al., "Delving deep into rectifiers: surpassing human-level performance on
+    ImageNet classification", ICCV 2015.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcontrast.networks import InputLayer
+    >>> InputLayer(5, 3)(torch.ones(2, 5)).shape
+    torch.Size([2, 3])
+    """
+
+    accepts_sparse = True
+
+    def __init__(self, n_in, n_out, gain=1.0):
+        super().__init__()
+        # Stored (n_in, n_out): an embedding bag reads rows of its weight.
+        self.weight = nn.Parameter(torch.empty(n_in, n_out))
+        self.bias = nn.Parameter(torch.zeros(n_out))
+        bound = gain * (3 / n_in) ** 0.5
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    def forward(self, x):
+        """Map a batch (n, n_in), tensor or SparseBatch, to (n, n_out)."""
+        if not isinstance(x, SparseBatch):
+            return torch.addmm(self.bias, x, self.weight)
+        out = embedding_bag(
+            x.indices, self.weight, x.offsets, mode="sum", per_sample_weights=x.values
+        )
+        return out + self.bias
+
+
+class Linear(Component):
+    """One affine map, the network of linear methods.
+
+    .. math:: h = x W + b
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcontrast.networks import Linear
+    >>> Linear().build(5, 2)(torch.zeros(3, 5)).shape
+    torch.Size([3, 2])
+    """
+
+    def build(self, n_features_in, n_components):
+        """Make the torch module (n, n_features_in) -> (n, n_components).
+
+        Parameters
+        ----------
+        n_features_in, n_components : int
+
+        Returns
+        -------
+        module : nn.Module
+        """
+        return InputLayer(n_features_in, n_components)
+
+
+class MLP(Component):
+    r"""Multilayer perceptron.
+
+    .. math:: h_{l+1} = \mathrm{dropout}(\phi(\mathrm{norm}(h_l W_l + b_l)))
+
+    followed by an affine map to the embedding. With ``skip`` a layer as wide as the one
+    before adds to it, and an affine map of the input is added to the embedding.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int, default=(256, 256)
+        Widths of the hidden layers; with none the network is linear.
+
+    activation : {"relu", "gelu", "silu", "tanh"}, default="relu"
+        Function phi.
+
+    normalization : {"layer", "batch"} or None, default="layer"
+        Normalisation of each hidden layer, without learned scale and shift. "layer"
+        is over the units of a row, "batch" over the rows of a batch; the latter makes
+        the last digits of a fit depend on the number of threads.
+
+    dropout : float, default=0.0
+        Probability that a hidden unit is dropped in training. Above 0 two passes of a
+        row differ, and are views of it.
+
+    skip : bool, default=False
+        Whether layers add to their input where widths agree.
+
+    References
+    ----------
+    Ba et al., "Layer normalization", 2016. He et al., "Deep residual learning for image
+    recognition", CVPR 2016. Gorishniy et al., "Revisiting deep learning models for
+    tabular data", NeurIPS 2021. Gao et al., "SimCSE: simple contrastive learning of
+    sentence embeddings", EMNLP 2021, for dropout as a view.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcontrast.networks import MLP
+    >>> MLP(hidden_layer_sizes=(16,)).build(5, 2)(torch.zeros(3, 5)).shape
+    torch.Size([3, 2])
+    """
+
+    _parameter_constraints = {
+        "hidden_layer_sizes": [tuple, list],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "normalization": [StrOptions({"batch", "layer"}), None],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "skip": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(256, 256),
+        activation="relu",
+        normalization="layer",
+        dropout=0.0,
+        skip=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.normalization = normalization
+        self.dropout = dropout
+        self.skip = skip
+
+    def build(self, n_features_in, n_components):
+        """Make the torch module (n, n_features_in) -> (n, n_components).
+
+        Parameters
+        ----------
+        n_features_in, n_components : int
+
+        Returns
+        -------
+        module : nn.Module
+        """
+        sizes = tuple(self.hidden_layer_sizes)
+        if not all(isinstance(size, Integral) and size >= 1 for size in sizes):
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold integers of at "
+                "least 1: type hidden_layer_sizes=(256, 256)."
+            )
+        gain = nn.init.calculate_gain("tanh" if self.activation == "tanh" else "relu")
+        widths = (n_features_in, *sizes)
+        layers = [self._layer(a, b, gain) for a, b in zip(widths, sizes)]
+        head = InputLayer(widths[-1], n_components)
+        shortcut = InputLayer(n_features_in, n_components) if self.skip and sizes else None
+        return _Layers(layers, head, shortcut)
+
+    def _layer(self, n_in, n_out, gain):
+        layer = [InputLayer(n_in, n_out, gain)]
+        # No learned scale and shift: their gradients are summed over the batch in an
+        # order that depends on the number of threads, and the next layer has its own.
+        # One unit is not normalised over itself, which would make it constant.
+        if self.normalization == "layer" and n_out > 1:
+            layer.append(nn.LayerNorm(n_out, elementwise_affine=False))
+        elif self.normalization == "batch":
+            layer.append(nn.BatchNorm1d(n_out, affine=False))
+        layer.append(ACTIVATIONS[self.activation]())
+        if self.dropout > 0:
+            layer.append(nn.Dropout(self.dropout))
+        return nn.Sequential(*layer)
+
+
+class _Layers(nn.Module):
+    accepts_sparse = True
+
+    def __init__(self, layers, head, shortcut):
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.head = head
+        self.shortcut = shortcut
+
+    def forward(self, x):
+        h = x
+        for i, layer in enumerate(self.layers):
+            out = layer(h)
+            # The first layer's input may be sparse, and has the shortcut.
+            residual = i > 0 and self.shortcut is not None and out.shape == h.shape
+            h = h + out if residual else out
+        z = self.head(h)
+        return z if self.shortcut is None else z + self.shortcut(x)
+
+
+NETWORKS = {"linear": Linear, "mlp": MLP}
+
+NETWORK_CONSTRAINTS = [
+    Shorthand("skcontrast.networks:NETWORKS", "network"),
+    nn.Module,
+]
+
+PROJECTOR_CONSTRAINTS = [*NETWORK_CONSTRAINTS, None]
+
+
+class _DenseInput(nn.Module):
+    # For modules that know nothing of sparse batches.
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module(x.to_dense() if isinstance(x, SparseBatch) else x)
+
+
+def _dry_run(module, n_features_in, name):
+    """Width of the module's output, from two rows of zeros."""
+    parameter = next(module.parameters(), None)
+    options = {}
+    if parameter is not None and parameter.is_floating_point():
+        options = {"dtype": parameter.dtype, "device": parameter.device}
+    needed = f"it must map (n, {n_features_in}) to (n, n_components)"
+    try:
+        with torch.no_grad():
+            out = module(torch.zeros(2, n_features_in, **options))
+    except Exception as error:
+        raise ValueError(
+            f"{name}: the {type(module).__name__} failed on a batch of shape "
+            f"(2, {n_features_in}): {type(error).__name__}: {error}; {needed}."
+        ) from error
+    if isinstance(out, torch.Tensor) and out.ndim == 2 and len(out) == 2:
+        return out.shape[1]
+    got = f"a tensor of shape {tuple(out.shape)}" if hasattr(out, "shape") else repr(type(out))
+    raise ValueError(
+        f"{name}: the {type(module).__name__} gave {got} for a batch of shape "
+        f"(2, {n_features_in}); {needed}."
+    )
+
+
+def _build_module(network, n_features_in, n_components, name):
+    module = copy.deepcopy(network)
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    width = _dry_run(module, n_features_in, name)
+    # As they were: a user may have frozen some parts in eval mode.
+    for part, training in modes:
+        part.training = training
+    if n_components is not None and n_components != width:
+        raise ValueError(
+            f"{name}: the {type(network).__name__} gives {width} columns, but "
+            f"n_components={n_components}: type n_components={width} or None."
+        )
+    if not getattr(module, "accepts_sparse", False):
+        module = _DenseInput(module)
+    return module, width
+
+
+def build_network(network, n_features_in, n_components=None, name="network"):
+    """Make the torch module of a network.
+
+    Parameters
+    ----------
+    network : str, component or nn.Module
+        A name in ``NETWORKS``, a component, or a module, which is copied. A module
+        whose attribute ``accepts_sparse`` is not True is given dense batches.
+
+    n_features_in : int
+
+    n_components : int, default=None
+        Width of the output. None is the width that a module has, and for others the
+        width of the input up to 128.
+
+    name : str, default="network"
+        Parameter that messages speak of.
+
+    Returns
+    -------
+    module : nn.Module
+        On the CPU, or where the user's module was.
+
+    n_components : int
+    """
+    if isinstance(network, type):
+        kind = network.__name__
+        raise TypeError(f"{name}: got the class {kind}, not an object: type {kind}(...).")
+    if isinstance(network, nn.Module):
+        return _build_module(network, n_features_in, n_components, name)
+    if n_components is None:
+        n_components = min(n_features_in, MAX_WIDTH)
+    module = resolve(network, NETWORKS).build(n_features_in, n_components)
+    return module, n_components
+
+
+def build_projector(projector, n_in):
+    """Make the torch module between the embedding and the objective.
+
+    Parameters
+    ----------
+    projector : str, component, nn.Module or None
+        None passes the embedding through. "linear" is an affine map, "mlp" has one
+        hidden layer as wide as the embedding, or 64 if that is wider, and no
+        normalisation, which would leave two signs of an embedding of two columns.
+        The output is as wide as the embedding, up to 128, or as a module says.
+
+    n_in : int
+        Width of the embedding.
+
+    Returns
+    -------
+    module : nn.Module
+    """
+    if projector is None:
+        return nn.Identity()
+    if isinstance(projector, str) and projector == "mlp":
+        projector = MLP(hidden_layer_sizes=(max(n_in, MIN_HIDDEN),), normalization=None)
+    return build_network(projector, n_in, name="projector")[0]
+
+
+__all__ = [
+    "MLP",
+    "NETWORKS",
+    "NETWORK_CONSTRAINTS",
+    "PROJECTOR_CONSTRAINTS",
+    "InputLayer",
+    "Linear",
+    "build_network",
+    "build_projector",
+]

@@ -1,0 +1,212 @@
+"""Views: what a view is, how views are composed, and what may stand for one."""
+
+import torch
+
+from skcontrast._component import Component, Shorthand, resolve
+from skcontrast._rows import SparseBatch
+
+REGISTRY = "skcontrast.views:VIEWS"
+
+VIEW_CONSTRAINTS = [Shorthand(REGISTRY, "view"), callable, list, tuple, None]
+
+
+class View(Component):
+    """A random change of a row that keeps what matters about it.
+
+    Subclasses have a ``build`` that makes the change from the training rows.
+    """
+
+    def build(self, rows):
+        """Make the function ``(x, index) -> x'`` of one batch.
+
+        Parameters
+        ----------
+        rows : Rows
+            The training data.
+
+        Returns
+        -------
+        view : callable
+            Takes the batch, a tensor (n, n_features) or a SparseBatch, and the row
+            numbers (n,); gives a new batch of the same kind and shape. It draws from
+            torch's default generator of the batch's device.
+        """
+        return super().build(rows)
+
+
+def with_values(batch, values):
+    """The sparse batch with other stored values in the same places."""
+    return SparseBatch(batch.indices, batch.offsets, values, batch.n_features)
+
+
+def _identity(x, index):
+    return x
+
+
+def _in_turn(built):
+    if len(built) == 1:
+        return built[0]
+
+    def view(x, index):
+        for step in built:
+            x = step(x, index)
+        return x
+
+    return view
+
+
+def _from_function(function):
+    """Wrap a user's function of the batch alone."""
+    name = getattr(function, "__name__", type(function).__name__)
+
+    def view(x, index):
+        sparse = isinstance(x, SparseBatch)
+        # A copy, as the function may write into its argument, which other views share.
+        given = with_values(x, x.values.clone()) if sparse else x.clone()
+        out = function(given)
+        kind = SparseBatch if sparse else torch.Tensor
+        if isinstance(out, kind) and out.shape == x.shape:
+            return out if out.dtype == x.dtype or sparse else out.to(x.dtype)
+        got = f"a {type(out).__name__}"
+        if hasattr(out, "shape"):
+            got += f" of shape {tuple(out.shape)}"
+        raise ValueError(
+            f"views: the function {name} must return a {kind.__name__} of the shape of its "
+            f"argument, {tuple(x.shape)}, got {got}."
+        )
+
+    return view
+
+
+def build_views(views, rows):
+    """Make one function of a batch from whatever may stand for views.
+
+    Parameters
+    ----------
+    views : str, View, callable, list or tuple of these, or None
+        A name in ``VIEWS``, a component, a function ``x -> x'`` of the batch tensor, or
+        several of these, applied in order. None and an empty list change nothing.
+
+    rows : Rows
+        The training data.
+
+    Returns
+    -------
+    view : callable
+        ``(x, index) -> x'``.
+    """
+    if views is None:
+        return _identity
+    if isinstance(views, (list, tuple)):
+        built = [build_views(view, rows) for view in views]
+        return _in_turn(built) if built else _identity
+    if isinstance(views, type):
+        name = views.__name__
+        raise TypeError(f"views: got the class {name}, not an object: type {name}().")
+    if isinstance(views, str) or hasattr(views, "build"):
+        return resolve(views, REGISTRY).build(rows)
+    if callable(views):
+        return _from_function(views)
+    raise TypeError(
+        f"views: got {views!r}, a {type(views).__name__}; accepted are a name such as "
+        "'corruption', a component of skcontrast.views, a function of the batch, or a "
+        "list of these."
+    )
+
+
+class Compose(View):
+    r"""Several views, applied in order.
+
+    .. math:: x' = v_m(\ldots v_2(v_1(x)))
+
+    A list or tuple of views stands for it. :class:`Neighbors` makes sense only in the
+    first place, because it replaces the row. The parameters of the members are reached
+    by position: ``Compose(views=("corruption", "noise"))`` has the parameters ``0``,
+    ``0__rate``, ``1`` and ``1__scale``.
+
+    Parameters
+    ----------
+    views : list or tuple, default=()
+        Names, components or functions ``x -> x'`` of the batch.
+
+    References
+    ----------
+    Chen et al., "A simple framework for contrastive learning of visual
+    representations", ICML 2020: composed views teach more than single ones.
+
+    Examples
+    --------
+    >>> from skcontrast.views import Compose, GaussianNoise
+    >>> view = Compose(views=("mask", GaussianNoise(scale=0.2)))
+    >>> view.get_params()["1__scale"]
+    0.2
+    >>> view.set_params(**{"0__rate": 0.5})
+    Compose(views=(FeatureMask(rate=0.5), GaussianNoise(scale=0.2)))
+    """
+
+    _parameter_constraints = {"views": [list, tuple]}
+
+    def __init__(self, views=()):
+        self.views = views
+
+    def get_params(self, deep=True):
+        """Parameters, and with ``deep`` those of each view under its position.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether the members and their parameters are included.
+
+        Returns
+        -------
+        params : dict
+        """
+        params = super().get_params(deep=False)
+        members = self.views if deep and isinstance(self.views, (list, tuple)) else ()
+        for i, view in enumerate(members):
+            params[f"{i}"] = view
+            if isinstance(view, str):
+                view = resolve(view, REGISTRY)
+            if hasattr(view, "get_params"):
+                params.update((f"{i}__{key}", value) for key, value in view.get_params().items())
+        return params
+
+    def set_params(self, **params):
+        """Set ``views``, a member by its position, or a parameter of a member.
+
+        Parameters
+        ----------
+        **params : dict
+            ``views=``, ``"0"`` or ``"0__rate"`` and the like. A name is replaced by the
+            object that it stands for before its parameter is set.
+
+        Returns
+        -------
+        self : object
+        """
+        if "views" in params:
+            self.views = params.pop("views")
+        if not params:
+            return self
+        views = list(self.views)
+        # Whole members before their parameters: "0" sorts before "0__rate".
+        for key, value in sorted(params.items(), key=lambda item: item[0]):
+            place, delimiter, sub_key = key.partition("__")
+            if not place.isdecimal() or int(place) >= len(views):
+                raise ValueError(
+                    f"Invalid parameter {key!r} for {self!r}: valid are 'views' and the "
+                    f"positions of its {len(views)} members, as '0' or '0__rate'."
+                )
+            i = int(place)
+            if not delimiter:
+                views[i] = value
+                continue
+            if isinstance(views[i], str):
+                views[i] = resolve(views[i], REGISTRY)
+            views[i].set_params(**{sub_key: value})
+        self.views = type(self.views)(views)
+        return self
+
+    def build(self, rows):
+        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
+        return build_views(self.views, rows)

@@ -1,0 +1,132 @@
+"""Another row as the view: one of the nearest training rows."""
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from sklearn.neighbors import NearestNeighbors
+
+from skcontrast._component import Integral, Interval, StrOptions
+from skcontrast._rows import CHUNK
+from skcontrast.views._base import View
+
+
+def _to_numpy(batch, is_sparse):
+    """The batch as float32 ndarray or CSR on the host."""
+    if not is_sparse:
+        return batch.float().cpu().numpy()
+    indptr = np.append(batch.offsets.cpu().numpy(), len(batch.indices))
+    entries = batch.values.float().cpu().numpy(), batch.indices.cpu().numpy(), indptr
+    return sp.csr_matrix(entries, shape=batch.shape)
+
+
+def _read(rows, index, chunk):
+    """Rows ``index`` as one matrix, read ``chunk`` rows at a time."""
+    if rows.is_sparse:
+        return sp.vstack(
+            [_to_numpy(rows.take(part), True) for part in index.split(chunk)], format="csr"
+        )
+    out = np.empty((len(index), rows.n_features), dtype=np.float32)
+    for start in range(0, len(index), chunk):
+        part = index[start : start + chunk]
+        out[start : start + chunk] = _to_numpy(rows.take(part), False)
+    return out
+
+
+class Neighbors(View):
+    r"""Replace each row by one of its nearest training rows.
+
+    .. math:: x'_i = X_r, \qquad r \sim \mathrm{Uniform}(N_k(i))
+
+    where :math:`N_k(i)` are the k training rows nearest to row i, never i itself, though
+    it may be a duplicate of it. The graph is made once, from the standardised features,
+    for all rows; held out rows are given training rows too.
+
+    In a composition this view comes first, as it discards what came before it.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Number k of neighbours to draw from; at most all other candidates.
+
+    metric : {"auto", "euclidean", "manhattan", "cosine"}, default="auto"
+        Distance; "auto" is "euclidean" on dense and "cosine" on sparse data.
+
+    max_candidates : int, default=50_000
+        With more training rows than these, neighbours are sought in a random sample of
+        so many, which bounds time and memory.
+
+    References
+    ----------
+    Dwibedi et al., "With a little help from my friends: nearest-neighbor contrastive
+    learning of visual representations", ICCV 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcontrast._rows import Rows
+    >>> from skcontrast.views import Neighbors
+    >>> rows = Rows(np.array([[0.0], [1.0], [5.0], [7.0]]))
+    >>> x = rows.take(rows.train_index)
+    >>> Neighbors(n_neighbors=1).build(rows)(x, rows.train_index).T
+    tensor([[1., 0., 7., 5.]])
+    """
+
+    _parameter_constraints = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "metric": [StrOptions({"auto", "euclidean", "manhattan", "cosine"})],
+        "max_candidates": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    def __init__(self, n_neighbors=5, metric="auto", max_candidates=50_000):
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.max_candidates = max_candidates
+
+    def build(self, rows):
+        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
+        graph = torch.as_tensor(self._graph(rows), device=rows.index_device)
+        k = graph.shape[1]
+
+        def replace(x, index):
+            index = index.to(graph.device)
+            pick = torch.randint(k, index.shape, device=graph.device)
+            return rows.take(graph[index, pick])
+
+        return replace
+
+    def _candidates(self, rows):
+        index = rows.train_index
+        if len(index) < 2:
+            raise ValueError(
+                f"views='neighbors' needs at least 2 training rows, got {len(index)}: "
+                "pass more rows or type views='corruption'."
+            )
+        if len(index) > self.max_candidates:
+            chosen = torch.randperm(len(index), device=index.device)[: self.max_candidates]
+            # Sorted: a memory map is then read from front to back.
+            index = index[chosen].sort().values
+        return index
+
+    def _graph(self, rows):
+        """Row numbers of the neighbours of every row: int64 (n_rows, k)."""
+        candidates = self._candidates(rows)
+        k = min(self.n_neighbors, len(candidates) - 1)
+        chunk = min(CHUNK, self.max_candidates)
+        metric = self.metric
+        if metric == "auto":
+            metric = "cosine" if rows.is_sparse else "euclidean"
+        search = NearestNeighbors(n_neighbors=k + 1, metric=metric)
+        search.fit(_read(rows, candidates, chunk))
+        number = candidates.cpu().numpy()
+        graph = np.empty((rows.n_rows, k), dtype=np.int64)
+        for start in range(0, rows.n_rows, chunk):
+            stop = min(start + chunk, rows.n_rows)
+            query = torch.arange(start, stop, device=rows.index_device)
+            found = search.kneighbors(_read(rows, query, chunk), return_distance=False)
+            found = number[found]  # (stop - start, k + 1)
+            # Stable: the row itself goes last, wherever duplicates have put it, and the
+            # others stay in order. Without it the farthest is left out.
+            itself = found == np.arange(start, stop)[:, None]
+            order = itself.argsort(axis=1, kind="stable")[:, :k]
+            graph[start:stop] = np.take_along_axis(found, order, axis=1)
+        return graph

@@ -1,0 +1,221 @@
+"""scikit-learn's checks and ours, on every exported estimator."""
+
+import copy
+import inspect
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import sklearn
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from instances import blobs, exported_estimators, small_instances
+
+INSTANCES = small_instances()
+
+
+def on_every_estimator(function):
+    names = [repr(estimator)[:60] for estimator in INSTANCES]
+    return pytest.mark.parametrize("estimator", INSTANCES, ids=names)(function)
+
+
+def fitted(estimator, X=None, y=None):
+    if X is None:
+        X, y = blobs()
+    return clone(estimator).fit(X, y)
+
+
+def test_every_exported_estimator_has_an_instance():
+    assert {type(e) for e in INSTANCES} == set(exported_estimators())
+
+
+@parametrize_with_checks(INSTANCES)
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+# Checks that scikit-learn keeps for its own estimators.
+UNLISTED = [
+    "check_param_validation",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+    "check_dataframe_column_names_consistency",
+    "check_n_features_in_after_fitting",
+    "check_get_feature_names_out_error",
+    "check_estimator_sparse_array",
+    "check_estimator_sparse_matrix",
+    "check_f_contiguous_array_estimator",
+    "check_readonly_memmap_input",
+]
+
+
+@on_every_estimator
+@pytest.mark.parametrize("name", UNLISTED)
+def test_scikit_learn_unlisted(estimator, name):
+    check = getattr(estimator_checks, name)
+    check(type(estimator).__name__, clone(estimator))
+
+
+@on_every_estimator
+def test_same_seed_same_bits(estimator):
+    X, y = blobs()
+    first, second = fitted(estimator, X, y), fitted(estimator, X, y)
+    assert first.loss_curve_ == second.loss_curve_
+    assert np.array_equal(first.transform(X), second.transform(X))
+    other = clone(estimator).set_params(random_state=1).fit(X, y)
+    assert not np.array_equal(first.transform(X), other.transform(X))
+
+
+@on_every_estimator
+def test_same_bits_in_pipeline_and_parallel_search(estimator):
+    X, y = blobs(n=90)
+    alone = fitted(estimator, X, y).transform(X)
+    pipeline = Pipeline([("emb", clone(estimator)), ("clf", LogisticRegression())]).fit(X, y)
+    assert np.array_equal(pipeline[:-1].transform(X), alone)
+    grid = {"emb__learning_rate": [1e-3, 3e-3]}
+    searches = [
+        GridSearchCV(clone(pipeline), grid, cv=2, n_jobs=n_jobs).fit(X, y) for n_jobs in (1, 2)
+    ]
+    scores = [search.cv_results_["mean_test_score"] for search in searches]
+    assert np.array_equal(*scores)
+    outputs = [search.best_estimator_[:-1].transform(X) for search in searches]
+    assert np.array_equal(*outputs)
+
+
+@on_every_estimator
+def test_same_bits_whatever_the_number_of_threads(estimator):
+    X, y = blobs(n=300, n_features=20)
+    outputs, threads = [], torch.get_num_threads()
+    try:
+        for n in (1, 2):
+            torch.set_num_threads(n)
+            outputs.append(fitted(estimator, X, y).transform(X))
+    finally:
+        torch.set_num_threads(threads)
+    assert np.array_equal(*outputs)
+
+
+@on_every_estimator
+def test_global_generators_stay_where_they_were(estimator):
+    X, y = blobs()
+    numpy_state, torch_state = np.random.get_state()[1].copy(), torch.get_rng_state()
+    pickled = pickle.dumps(fitted(estimator, X, y))
+    pickle.loads(pickled).transform(X)
+    clone(estimator).set_params(random_state=None).partial_fit(X, y)
+    assert np.array_equal(np.random.get_state()[1], numpy_state) or estimator.random_state is None
+    assert torch.equal(torch.get_rng_state(), torch_state)
+
+
+@on_every_estimator
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_transform_depends_on_the_row_alone(estimator, dtype):
+    X, y = blobs(n=50, dtype=dtype)
+    model = fitted(estimator, X, y)
+    whole = model.transform(X)
+    assert whole.dtype == dtype
+    order = np.random.default_rng(0).permutation(len(X))
+    assert np.array_equal(model.transform(X[order]), whole[order])
+    for size in (1, 2, 7, 33):
+        parts = [model.transform(X[i : i + size]) for i in range(0, len(X), size)]
+        assert np.array_equal(np.concatenate(parts), whole)
+
+
+@on_every_estimator
+@pytest.mark.parametrize("container", [sp.csr_matrix, sp.csr_array])
+def test_sparse_rows_embed_like_dense_ones(estimator, container):
+    X, y = blobs()
+    X = np.where(np.abs(X) > 2, X, 0)
+    model = clone(estimator).set_params(standardize=False, precision="float64")
+    model.fit(container(X), y)
+    np.testing.assert_allclose(model.transform(container(X)), model.transform(X), rtol=1e-9)
+
+
+@on_every_estimator
+def test_copies_embed_alike(estimator):
+    X, y = blobs()
+    model = fitted(estimator, X, y)
+    expected = model.transform(X)
+    for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert np.array_equal(other.transform(X), expected)
+    assert joblib.hash(model) == joblib.hash(pickle.loads(pickle.dumps(model)))
+
+
+@on_every_estimator
+def test_fitted_state_is_numpy(estimator):
+    def kinds(value):
+        if isinstance(value, dict):
+            return set().union(*map(kinds, value.values()), *map(kinds, value))
+        if isinstance(value, (list, tuple)):
+            return set().union(set(), *map(kinds, value))
+        return {type(value)}
+
+    model = clone(estimator).set_params(warm_start=True).fit(*blobs())
+    found = set().union(*map(kinds, vars(model).values()))
+    assert not any(kind.__module__.partition(".")[0] == "torch" for kind in found), found
+
+
+@on_every_estimator
+def test_string_and_object_are_the_same(estimator):
+    X, y = blobs()
+    by_name = fitted(estimator, X, y)
+    params = {}
+    for name, registry in type(estimator)._shorthand.items():
+        value = getattr(estimator, name)
+        if isinstance(value, str):
+            from skcontrast._component import resolve
+
+            params[name] = resolve(value, registry)
+    assert params
+    by_object = clone(estimator).set_params(**params).fit(X, y)
+    assert np.array_equal(by_name.transform(X), by_object.transform(X))
+
+
+@on_every_estimator
+def test_set_params_looks_through_strings(estimator):
+    model = clone(estimator).set_params(optimizer="sgd", optimizer__momentum=0.5)
+    assert type(model.optimizer).__name__ == "SGD"
+    assert model.optimizer.momentum == 0.5
+    with pytest.raises(ValueError, match="Invalid parameter 'momentum'"):
+        clone(estimator).set_params(optimizer="adamw", optimizer__momentum=0.5)
+
+
+@on_every_estimator
+def test_side_information_is_sliced_by_a_search(estimator):
+    X, y = blobs()
+    seen = []
+
+    class Recorder(type(estimator)):
+        def fit(self, X, y=None, *, condition=None, prior=None, groups=None):
+            seen.append((X[:, 0], condition))
+            return super().fit(X, y)
+
+    Recorder.__init__ = type(estimator).__init__
+    model = Recorder(**estimator.get_params(deep=False))
+    with sklearn.config_context(enable_metadata_routing=True):
+        model.set_fit_request(condition=True)
+        pipeline = make_pipeline(model, LogisticRegression())
+        cross_validate(pipeline, X, y, cv=3, params={"condition": X[:, 0]}, error_score="raise")
+    assert len(seen) == 3
+    for rows, condition in seen:
+        assert np.array_equal(rows, condition)
+
+
+@on_every_estimator
+def test_constructor_stores_and_nothing_else(estimator):
+    cls = type(estimator)
+    parameters = inspect.signature(cls.__init__).parameters
+    assert all(p.kind is not p.VAR_KEYWORD for p in parameters.values())
+    assert set(vars(cls())) == set(parameters) - {"self"}

@@ -1,0 +1,165 @@
+"""The laws of the house, kept by machine."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from numpydoc.docscrape import NumpyDocString
+
+import skcontrast
+from skcontrast._component import Component
+
+ROOT = Path(skcontrast.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+MODULES = sorted(
+    m.name for m in pkgutil.walk_packages([str(ROOT)], "skcontrast.") if "__" not in m.name
+)
+
+# Every module stands on a floor and imports from lower floors, or from its own package.
+FLOORS = {
+    "_version": 0,
+    "functional": 0,
+    "_component": 0,
+    "_devices": 0,
+    "_rows": 0,
+    "_embedding": 1,
+    "_training": 1,
+    "_input": 1,
+    "_side": 0,
+    "_callbacks": 0,
+    "_checkpoint": 2,
+    "checkpoint": 3,
+    "optimizers": 1,
+    "temperatures": 1,
+    "samplers": 1,
+    "networks": 1,
+    "views": 1,
+    "objectives": 2,
+    "persistence": 2,
+    "base": 3,
+    "representation": 4,
+}
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "config", "trainer"}
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+def part(path):
+    """The first name below the package: the room that a file belongs to."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_file(path):
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    lines = text.count("\n")
+    assert lines <= 400, f"{lines} lines: there are two ideas in this file"
+    assert path.stem not in FORBIDDEN_NAMES
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            assert length <= 60, f"{node.name} has {length} lines"
+            assert not (node.name == "__init__" and node.args.kwarg), "**kwargs in __init__"
+            defaults = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+            assert not any(isinstance(d, (ast.List, ast.Dict, ast.Set)) for d in defaults)
+    room = part(path)
+    if room == "__init__":
+        return
+    for name in imported(tree):
+        package, _, rest = name.partition(".")
+        if package == "skorch":
+            assert path.name == "_training.py", "skorch is imported by _training.py alone"
+        if package == "sklearn" and any(p.startswith("_") for p in rest.split(".")):
+            assert path.name == "_component.py", f"{name} is private"
+        if package == "skcontrast" and rest:
+            other = rest.partition(".")[0]
+            if other != room:
+                assert FLOORS[other] < FLOORS[room], f"{room} imports {other}, which is above"
+
+
+def test_import_is_light():
+    code = (
+        "import sys, skcontrast; heavy = {'torch', 'skorch', 'sklearn', 'scipy'} & set(sys.modules);"
+        "assert not heavy, heavy; dir(skcontrast); skcontrast.ContrastiveEncoder;"
+        "assert 'torch' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_public_names_are_sorted_and_there():
+    assert skcontrast.__all__ == sorted(skcontrast.__all__)
+    assert all(hasattr(skcontrast, name) for name in skcontrast.__all__)
+    assert (ROOT / "py.typed").exists()
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        skcontrast.Nothing
+
+
+def public_objects():
+    found = {}
+    for name in MODULES:
+        if any(piece.startswith("_") for piece in name.split(".")[1:]):
+            continue
+        module = importlib.import_module(name)
+        for attribute in getattr(module, "__all__", dir(module)):
+            value = getattr(module, attribute)
+            home = getattr(value, "__module__", "") or ""
+            public = not attribute.startswith("_") and home.startswith("skcontrast")
+            if public and (inspect.isclass(value) or inspect.isfunction(value)):
+                found[f"{value.__module__}.{attribute}"] = value
+    return found
+
+
+PUBLIC = public_objects()
+
+
+def components():
+    return {name: value for name, value in PUBLIC.items() if inspect.isclass(value)}
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_docstring(name):
+    value = PUBLIC[name]
+    doc = inspect.getdoc(value)
+    assert doc, "no docstring"
+    is_class = inspect.isclass(value)
+    if is_class and not (issubclass(value, Component) or hasattr(value, "fit")):
+        return
+    entries = NumpyDocString(doc)["Parameters"]
+    if not is_class and not entries:
+        return
+    parameters = dict(inspect.signature(value).parameters)
+    names = [n.strip().lstrip("*") for entry in entries for n in entry.name.split(",")]
+    assert names == list(parameters)
+    for entry in entries:
+        first = parameters[entry.name.split(",")[0].strip().lstrip("*")]
+        if is_class and first.default is not first.empty:
+            assert "default=" in entry.type, f"{entry.name}: its default is not documented"
+
+
+CLASSES = sorted(n for n, v in PUBLIC.items() if inspect.isclass(v) and issubclass(v, Component))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_component(name):
+    value = PUBLIC[name]
+    parameters = inspect.signature(value.__init__).parameters
+    stored = {n for n in parameters if n not in ("self", "args", "kwargs")}
+    assert stored == set(value._parameter_constraints), "constraints and parameters differ"
+    finder = doctest.DocTestFinder(recurse=False)
+    examples = [e for d in finder.find(value, name) for e in d.examples]
+    base = {"Objective", "View", "PairObjective", "Component"}
+    assert examples or value.__name__ in base, "no example in the docstring"
