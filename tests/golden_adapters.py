@@ -114,9 +114,7 @@ def uniform(case):
             t=case.number("t"), alignment_weight=0, block_size=block_size
         )
         case.check_loss("loss", objective(torch.stack([z, z])), grad_z=z)
-        value = functional.log_mean_gaussian(
-            functional.normalize(z), case.number("t"), block_size
-        )
+        value = functional.log_mean_gaussian(functional.normalize(z), case.number("t"), block_size)
         case.check("loss", value)
 
 

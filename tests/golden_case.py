@@ -23,10 +23,11 @@ class Case:
     """Inputs and expected outputs of one case; remembers what was compared."""
 
     rtol = 1e-9
-    atol = 1e-11
 
     def __init__(self, path, name):
         self.name = f"{path.stem} {name}"
+        # The tolerances that come with the vectors: the kernel part is given to 1e-10.
+        self.atol = 1e-10 if name.startswith("case") else 1e-11
         with np.load(path) as arrays:
             self.arrays = {
                 match[2]: arrays[key]

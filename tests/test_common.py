@@ -10,14 +10,13 @@ import pytest
 import scipy.sparse as sp
 import sklearn
 import torch
+from instances import blobs, exported_estimators, small_instances
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
-
-from instances import blobs, exported_estimators, small_instances
 
 INSTANCES = small_instances()
 

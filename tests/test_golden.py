@@ -4,6 +4,7 @@ The vectors are data beside the repository (``--golden-dir``). Every case of a f
 has an adapter is compared; files without one are listed after the run.
 """
 
+import numpy as np
 import pytest
 from conftest import golden_dir
 from golden_adapters import ADAPTERS
@@ -40,3 +41,19 @@ def test_every_adapter_has_its_file(pytestconfig):
         pytest.skip("the folder holds none of the files")
     for name in set(ADAPTERS) - set(missing):
         assert case_names(folder / f"{name}.npz"), f"{name}.npz holds no case"
+
+
+def test_an_adapter_that_leaves_something_out_fails(tmp_path):
+    path = tmp_path / "some.npz"
+    np.savez(path, c3_loss=1.0, c3_grad_z=np.zeros(2), case12_loss=2.0)
+    assert case_names(path) == ["c3", "case12"]
+    case = Case(path, "c3")
+    with pytest.raises(AssertionError, match="compared nothing"):
+        case.finish()
+    case.check("loss", 1.0)
+    with pytest.raises(AssertionError, match="not compared: grad_z"):
+        case.finish()
+    case.waive("for this test", "grad_z")
+    case.finish()
+    with pytest.raises(AssertionError, match="some c3: loss"):
+        case.check("loss", 1.0 + 1e-8)

@@ -11,6 +11,7 @@ from skcontrast.functional import normalize
 from skcontrast.objectives import (
     CACR,
     OBJECTIVES,
+    AlignmentUniformity,
     DebiasedContrastive,
     DecoupledContrastive,
     HardNegative,
@@ -20,7 +21,6 @@ from skcontrast.objectives import (
     SpectralContrastive,
     SupCon,
     VICReg,
-    AlignmentUniformity,
 )
 from skcontrast.temperatures import Individual, Learned, ModelAware
 
@@ -85,8 +85,8 @@ def draw(objective, n=6, d=4, n_views=None, seed=0, dtype=torch.float64):
     return views.to(dtype), side
 
 
-def evaluate(objective, views, side, seed=3):
-    """Loss, gradient, and gradient of a random weighting of the anchors."""
+def evaluate(objective, views, side):
+    """Loss, and the gradient of its mean."""
     views = views.detach().clone().requires_grad_()
     loss = objective(views, **side)
     loss.mean().backward()
@@ -256,6 +256,10 @@ def test_half_precision_is_evaluated_in_float32(name):
     views, side = draw(objective)
     loss = objective(views.bfloat16(), **side)
     assert loss.dtype == torch.float32 and loss.isfinite().all()
+    # Also where the caller left autocast on.
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = objective(views.bfloat16(), **side)
+    torch.testing.assert_close(inside, loss, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

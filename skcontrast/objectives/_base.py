@@ -81,7 +81,8 @@ class BuiltObjective(nn.Module):
             views = views.float()
         if self.temperature is not None:
             named["temperature"] = self.temperature
-        return self.objective.loss(views, **named)
+        with torch.autocast(views.device.type, enabled=False):
+            return self.objective.loss(views, **named)
 
 
 class Weighted(Objective):

@@ -157,7 +157,7 @@ class InfoNCE(PairObjective):
             i = torch.arange(rows.start, rows.stop, device=z.device)
             j = torch.arange(columns.start, columns.stop, device=z.device)
             own = i[:, None] + n == j
-            return None, (own * self.hard_negative_weight).to(z.dtype).exp()
+            return None, (own.to(z.dtype) * self.hard_negative_weight).exp()
 
         sums = pair_sums(anchors, candidates, weights, tau, block_size=self.block_size)
         return sums.log_partition - positive / tau
