@@ -2,15 +2,16 @@
 
 import hashlib
 import os
-import pickle
 import re
 from pathlib import Path
+from types import FunctionType
 
 import joblib
 import numpy as np
 import torch
 
 from skcontrast._component import Component, Integral, Interval
+from skcontrast._embedding import to_arrays
 from skcontrast._training import training_state
 from skcontrast._version import __version__
 
@@ -24,7 +25,9 @@ class Checkpoint(Component):
     A file is named by a fingerprint of parameters and data, so different fits (the
     candidates of a grid search, say) share a folder without meeting. A fit of the same
     data with the same parameters goes on where the last file stands, and ends bit for
-    bit where an unbroken one would.
+    bit where an unbroken one would; after a fit that ended it has nothing left to do,
+    also with ``random_state=None``. Files of other versions of the package are not
+    used. Callbacks are no part of the fingerprint, and what they remember is not kept.
 
     Parameters
     ----------
@@ -54,31 +57,71 @@ class Checkpoint(Component):
 CHECKPOINT_CONSTRAINTS = [str, os.PathLike, Checkpoint, None]
 
 
-def open_checkpoint(estimator, X, side):
-    """Return the checkpoint file of this fit, or None when none was asked for."""
+def open_checkpoint(estimator, X, side, fresh=True):
+    """Return the checkpoint file of this fit, or None when none was asked for.
+
+    A fit that is not ``fresh`` starts from fitted weights, which then name the file too.
+    """
     checkpoint = estimator.checkpoint
     if checkpoint is None:
         return None
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
-    path = Path(checkpoint.folder) / f"{fingerprint(estimator, X, side)}.pt"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    start = None if fresh else (estimator.weights_, estimator.objective_weights_)
+    folder = Path(checkpoint.folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ValueError(
+            f"checkpoint={str(folder)!r} is a file, or below one: type the path of a folder."
+        ) from None
+    path = folder / f"{fingerprint(estimator, X, side, start)}.pt"
     return CheckpointFile(path, checkpoint.every)
 
 
-def fingerprint(estimator, X, side):
-    """Name of a fit: its parameters and its data, by hash."""
-    # What does not change the result is left out; addresses differ between processes.
+def fingerprint(estimator, X, side, start=None):
+    """Name of a fit: its parameters, its data and the weights at its start, by hash."""
+    # What does not change the result is left out.
     skipped = ("checkpoint", "verbose", "callbacks", "device", "warm_start")
-    params = {
-        name: re.sub(r" at 0x[0-9a-f]+", "", repr(value))
-        for name, value in sorted(estimator.get_params(deep=True).items())
-        if name.partition("__")[0] not in skipped
-    }
+    params = {k: v for k, v in estimator.get_params(deep=False).items() if k not in skipped}
+    shape = X.shape
     if isinstance(X, np.memmap):
         X = np.asarray(X[np.linspace(0, len(X) - 1, min(len(X), SAMPLED_ROWS)).astype(int)])
-    parts = [type(estimator).__name__, str(params), joblib.hash(X), joblib.hash(side)]
+    data = [joblib.hash(part) for part in (X, side, start)]
+    parts = [__version__, type(estimator).__name__, _described(params), str(shape), *data]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+
+def _described(value):
+    """Text that differs when a parameter does, and is the same in every process."""
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return f"{type(value).__name__}({_described(value.get_params(deep=False))})"
+    if isinstance(value, dict):
+        return ", ".join(f"{k}={_described(v)}" for k, v in sorted(value.items()))
+    if isinstance(value, np.random.RandomState):
+        return joblib.hash(value.get_state())
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_described, value))}]"
+    if isinstance(value, torch.nn.Module):
+        return f"{value!r}{joblib.hash(to_arrays(value.state_dict()))}"
+    if isinstance(value, np.ndarray):
+        return joblib.hash(value)
+    if isinstance(value, FunctionType):
+        code = value.__code__
+        closed = [cell.cell_contents for cell in value.__closure__ or ()]
+        text = code.co_code, code.co_names, code.co_consts, value.__defaults__, closed
+        return f"{value.__qualname__}{_without_addresses(text)}"
+    if callable(value):
+        try:
+            return joblib.hash(value)
+        except Exception:  # pickle's many ways to refuse, such as a lambda inside
+            return _without_addresses(value)
+    return _without_addresses(value)
+
+
+def _without_addresses(value):
+    # Addresses and paths of source files differ between processes and machines.
+    return re.sub(r" at 0x[0-9a-fA-F]+(, file [^>]*)?", "", repr(value))
 
 
 class CheckpointFile:
@@ -102,8 +145,8 @@ class CheckpointFile:
             return None
         try:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
-            content["seed"], content["state"], content["version"]
-        except (RuntimeError, KeyError, TypeError, EOFError, OSError, pickle.UnpicklingError):
+            content["seed"], content["state"]["epochs"]["loss_curve"]
+        except Exception:  # torch.load raises whatever the bytes lead it to
             raise ValueError(
                 f"The checkpoint {str(self.path)!r} cannot be read: delete the file to start anew."
             ) from None
@@ -122,11 +165,7 @@ class CheckpointFile:
         """Write the state after an epoch, when its turn has come."""
         if len(epochs.loss_curve) % self.every and not last:
             return
-        content = {
-            "version": __version__,
-            "seed": self._seed,
-            "state": training_state(net, epochs),
-        }
+        content = {"seed": self._seed, "state": training_state(net, epochs)}
         # A kill while writing must leave the previous file whole.
         partial = self.path.with_suffix(f".{os.getpid()}.partial")
         torch.save(content, partial)

@@ -25,12 +25,15 @@ __all__ = [
     "Integral",
     "Interval",
     "InvalidParameterError",
+    "ListOf",
     "Options",
     "Real",
+    "Several",
     "Shorthand",
     "ShorthandMixin",
     "StrOptions",
     "check_parameters",
+    "did_you_mean",
     "resolve",
 ]
 
@@ -62,23 +65,115 @@ class Shorthand(HasMethods):
         self.kind = kind
 
     def is_satisfied_by(self, value):
+        return self.accepts(value)
+
+    def accepts(self, value):
+        """Whether ``value`` is a name or an instance of the registered kind."""
         if isinstance(value, str):
             return value in _registry(self.registry)
-        return not isinstance(value, type) and all(
-            callable(getattr(value, method, None)) for method in self.methods
-        )
+        offers = all(callable(getattr(value, method, None)) for method in self.methods)
+        return offers and not isinstance(value, type) and self._is_of_kind(value)
+
+    def _is_of_kind(self, value):
+        # Every component has ``build``: a network must not pass for a view. Of a class
+        # from elsewhere, the methods are all that can be asked for.
+        package, _, home = self.registry.partition(":")[0].partition(".")
+        ours = [c.__module__ for c in type(value).__mro__ if c.__module__.startswith(package + ".")]
+        ours = [name for name in ours if name != __name__]
+        return not ours or any(name.startswith(f"{package}.{home}") for name in ours)
 
     def __str__(self):
         names = ", ".join(repr(name) for name in sorted(_registry(self.registry)))
         return f"a str among {{{names}}} or a component ({self.kind})"
 
 
-def _suggestion(constraint, value):
-    if isinstance(constraint, Shorthand) and isinstance(value, str):
-        near = difflib.get_close_matches(value, list(_registry(constraint.registry)), n=1)
-        if near:
-            return f" Did you mean {near[0]!r}?"
-    return ""
+class Several(Shorthand):
+    """Constraint: a list or tuple of what a :class:`Shorthand` accepts, or of callables."""
+
+    def is_satisfied_by(self, value):
+        # The members are checked one by one later, so that a message can name one.
+        return isinstance(value, (list, tuple))
+
+    def __str__(self):
+        return "a list or tuple of these"
+
+
+class ListOf(HasMethods):
+    """Constraint: a list or tuple of objects with some methods, each alone or with a name.
+
+    Parameters
+    ----------
+    methods : tuple of str
+        What each object, or the second of a pair ``(name, object)``, must offer.
+    """
+
+    def __init__(self, methods):
+        super().__init__(list(methods))
+
+    def is_satisfied_by(self, value):
+        if not isinstance(value, (list, tuple)):
+            return False
+        # A pair is a name and an object.
+        items = [v[1] if isinstance(v, tuple) and len(v) == 2 else v for v in value]
+        return all(super(ListOf, self).is_satisfied_by(item) for item in items)
+
+    def __str__(self):
+        methods = " and ".join(f"{method!r}" for method in self.methods)
+        return f"a list of objects, or of pairs (name, object), that have {methods}"
+
+
+def _plain(name):
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def did_you_mean(value, names):
+    """Hint at the one of ``names`` that ``value`` was meant to be, or an empty string.
+
+    Parameters
+    ----------
+    value : str
+
+    names : iterable of str
+
+    Returns
+    -------
+    hint : str
+        With a space before it.
+    """
+    # "InfoNCE" and "info-nce" are "info_nce".
+    plain = {_plain(name): name for name in names}
+    near = difflib.get_close_matches(_plain(value), list(plain), n=1)
+    return f" Did you mean {plain[near[0]]!r}?" if near else ""
+
+
+def _suggestion(constraints, value):
+    if isinstance(value, type):
+        return f" Did you mean {value.__name__}()?" if hasattr(value, "get_params") else ""
+    if not isinstance(value, str):
+        return ""
+    names = []
+    for constraint in constraints:
+        if isinstance(constraint, Shorthand):
+            names += _registry(constraint.registry)
+        elif isinstance(constraint, StrOptions):
+            names += constraint.options
+    return did_you_mean(value, sorted(names))
+
+
+def _check_member(value, several, name, owner):
+    """Check one member of a list of components, which may hold lists itself."""
+    if isinstance(value, (list, tuple)):
+        for member in value:
+            _check_member(member, several, name, owner)
+    elif isinstance(value, type) or not (
+        value is None or callable(value) or several.accepts(value)
+    ):
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must hold {Shorthand.__str__(several)} or "
+            f"callables. Got {value!r} among them instead.{_suggestion([several], value)}"
+        )
+    elif isinstance(value, Component):
+        check_parameters(value)
 
 
 def check_parameters(obj):
@@ -96,19 +191,21 @@ def check_parameters(obj):
     """
     params = obj.get_params(deep=False)
     constraints = obj._parameter_constraints
+    owner = type(obj).__name__
     try:
-        validate_parameter_constraints(constraints, params, caller_name=type(obj).__name__)
+        validate_parameter_constraints(constraints, params, caller_name=owner)
     except InvalidParameterError as error:
         for name, accepted in constraints.items():
-            if not isinstance(accepted, list) or f"The {name!r} parameter" not in str(error):
-                continue
-            hints = [_suggestion(constraint, params[name]) for constraint in accepted]
-            raise InvalidParameterError(str(error) + "".join(hints)) from None
+            if isinstance(accepted, list) and f"The {name!r} parameter" in str(error):
+                hint = _suggestion(accepted, params[name])
+                raise InvalidParameterError(str(error) + hint) from None
         raise
-    for value in params.values():
-        for item in value if isinstance(value, (list, tuple)) else (value,):
-            if isinstance(item, Component):
-                check_parameters(item)
+    for name, value in params.items():
+        if isinstance(value, Component):
+            check_parameters(value)
+        elif isinstance(value, (list, tuple)):
+            for several in (c for c in constraints.get(name, ()) if isinstance(c, Several)):
+                _check_member(value, several, name, owner)
 
 
 def resolve(value, registry):
@@ -130,8 +227,7 @@ def resolve(value, registry):
     table = _registry(registry) if isinstance(registry, str) else registry
     if isinstance(value, str):
         if value not in table:
-            near = difflib.get_close_matches(value, list(table), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(value, table)
             raise InvalidParameterError(f"{value!r} is not one of {sorted(table)}.{hint}")
         return table[value]()
     return clone(value, safe=False)

@@ -37,10 +37,21 @@ def resolve_device(device):
 @contextmanager
 def seeded(seed, device):
     """Seed torch's generators inside the block and put them back afterwards."""
+    # torch.manual_seed would seed every device, and leave those changed that are not used.
     devices = [device] if device.type == "cuda" else []
+    mps_state = torch.mps.get_rng_state() if device.type == "mps" else None
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        elif device.type == "mps":
+            torch.mps.manual_seed(seed)
+        try:
+            yield
+        finally:
+            if mps_state is not None:
+                torch.mps.set_rng_state(mps_state)
 
 
 @contextmanager

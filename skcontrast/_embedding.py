@@ -81,12 +81,13 @@ def to_tensors(arrays):
 
 
 def optimizer_to_arrays(state):
-    """State dict of an optimizer with its tensors as NumPy arrays."""
-    moments = {str(i): to_arrays(entry) for i, entry in state["state"].items()}
-    return {"moments": moments, "groups": state["param_groups"]}
+    """Moments in an optimizer's state dict, as NumPy arrays by the number of the parameter."""
+    moments = {}
+    for i, entry in state["state"].items():
+        moments[str(i)] = to_arrays({k: t for k, t in entry.items() if torch.is_tensor(t)})
+    return moments
 
 
-def optimizer_to_tensors(kept):
-    """What :func:`optimizer_to_arrays` made, as a state dict again."""
-    moments = {int(i): to_tensors(entry) for i, entry in kept["moments"].items()}
-    return {"state": moments, "param_groups": kept["groups"]}
+def optimizer_to_tensors(moments):
+    """What :func:`optimizer_to_arrays` made, as tensors again."""
+    return {int(i): to_tensors(entry) for i, entry in moments.items()}

@@ -1,5 +1,7 @@
 """What a user hands over as X, checked once and in the form that the data path reads."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -27,7 +29,8 @@ def check_rows(estimator, X, *, reset):
     X : ndarray, np.memmap or CSR of shape (n_samples, n_features)
     """
     if torch.is_tensor(X):
-        X = X.detach().cpu().numpy()
+        X = X.detach().cpu()
+        X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
     if isinstance(X, np.memmap) and X.ndim == 2 and X.dtype.kind in "fiub":
         return _check_memmap(estimator, X, reset)
     return validate_data(
@@ -38,6 +41,20 @@ def check_rows(estimator, X, *, reset):
         reset=reset,
         ensure_min_samples=2 if reset else 1,
     )
+
+
+@contextmanager
+def columns_kept_on_error(estimator):
+    """Put back what :func:`check_rows` wrote when a fit fails: the earlier fit stays whole."""
+    names = ("n_features_in_", "feature_names_in_")
+    before = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
+    try:
+        yield
+    except BaseException:
+        for name in names:
+            vars(estimator).pop(name, None)
+        vars(estimator).update(before)
+        raise
 
 
 def _check_memmap(estimator, X, reset):

@@ -3,7 +3,7 @@
 import warnings
 
 import numpy as np
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 UNLABELLED = -1
@@ -48,11 +48,9 @@ def check_side(requires, given, n_samples, *, needed_by, dtype=np.float32):
         if name == "target":
             side[name], classes = encode_classes(value, needed_by)
         elif name == "groups":
-            groups = column_or_1d(value)
-            side[name] = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+            side[name] = _group_codes(value)
         else:
-            array = check_array(value, ensure_2d=False, dtype=dtype, input_name=name)
-            side[name] = array.reshape(len(array), -1)
+            side[name] = _numbers(value, name, dtype)
         if len(side[name]) != n_samples:
             argument = "y" if name == "target" else name
             raise ValueError(
@@ -82,6 +80,53 @@ def _missing(name, needed_by):
     )
 
 
+def _group_codes(groups):
+    """Turn groups of any one type into int64 codes 0, 1, ..."""
+    try:
+        groups = np.asarray(groups)
+        if groups.ndim != 1:
+            raise ValueError(f"Got an array of shape {groups.shape}.")
+        assert_all_finite(groups)
+        return np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "groups must hold one number or string for each row of X, of shape (n_samples,), "
+            f"without missing values. {_first_line(error)}"
+        ) from None
+
+
+def _numbers(value, name, dtype):
+    """Turn real-valued side information into an array (n_samples, q)."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            array = check_array(value, ensure_2d=False, dtype=dtype, input_name=name)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must be a dense array of finite numbers with one row for each row of X, "
+            f"of shape (n_samples,) or (n_samples, q). {_first_line(error)}"
+        ) from None
+    return array.reshape(len(array), -1)
+
+
+def _first_line(error):
+    return str(error).partition("\n")[0]
+
+
+def _check_one_type(y):
+    """Raise where strings stand beside numbers: NumPy would make -1 the string "-1"."""
+    entries = (
+        y if isinstance(y, (list, tuple)) else y if getattr(y, "dtype", None) == object else ()
+    )
+    if np.ndim(entries) != 1:
+        return
+    kinds = sorted({type(label).__name__ for label in entries})
+    if "str" in kinds and len(kinds) > 1:
+        raise ValueError(
+            f"y mixes labels of the types {', '.join(kinds)}: type labels of one type; where "
+            f"some rows have no label use integers, with {UNLABELLED} for these."
+        )
+
+
 def encode_classes(y, needed_by):
     """Turn labels into codes 0, 1, ...; -1 stays, as "unlabelled".
 
@@ -91,7 +136,10 @@ def encode_classes(y, needed_by):
 
     classes : ndarray
     """
+    _check_one_type(y)
     y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "f":  # first, as the next check casts NaN to int with a warning
+        assert_all_finite(y, input_name="y")
     check_classification_targets(y)
     labelled = np.ones(len(y), dtype=bool)
     if y.dtype.kind in "if":
@@ -99,7 +147,7 @@ def encode_classes(y, needed_by):
     classes, codes = np.unique(y[labelled], return_inverse=True)
     if len(classes) == 1 and labelled.all():
         raise ValueError(
-            f"y has one class only ({classes[0]!r}), and {needed_by} needs at least two; "
+            f"y has one class only ({classes.tolist()[0]!r}), and {needed_by} needs at least two; "
             f"rows without a label are marked {UNLABELLED}."
         )
     out = np.full(len(y), UNLABELLED, dtype=np.int64)

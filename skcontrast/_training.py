@@ -3,13 +3,14 @@
 The only file that knows skorch.
 """
 
+import copy
 import math
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import NamedTuple
 
 import skorch
 import torch
-from skorch.callbacks import Callback, EpochTimer, PrintLog
+from skorch.callbacks import EpochTimer, PrintLog
 from torch import nn
 
 from skcontrast._devices import seeded
@@ -39,6 +40,17 @@ class ViewNetwork(nn.Module):
         # One pass over the views together: half the kernel launches.
         z = self.projector(self.encoder(concatenate(batches)))
         return z.view(len(batches), len(x), -1)
+
+    def is_random(self, x):
+        """Whether two passes of the batch ``x`` differ, by dropout or noise of its own."""
+        parts = [part for part in self.modules() if isinstance(part, nn.modules.dropout._DropoutNd)]
+        if any(part.p > 0 for part in parts):
+            return True
+        # A copy: a pass in training mode moves the statistics of a batch normalisation.
+        probe = copy.deepcopy(self).to(x.device).train()
+        with torch.no_grad():
+            first, second = (probe.projector(probe.encoder(x)) for _ in range(2))
+        return not torch.equal(first, second)
 
 
 class Training(NamedTuple):
@@ -70,8 +82,33 @@ class _Net(skorch.NeuralNet):
         parameters = [*self.module_.parameters(), *self.criterion_.parameters()]
         self.parameters_ = [p for p in parameters if p.requires_grad]
         self.optimizer_ = self.optimizer.build(parameters, self.lr)
-        self.step_ = 0
+        self.step_, self.rate_ = 0, self.lr
         return self
+
+    def notify(self, method_name, **cb_kwargs):
+        stop = False
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as error:
+            # skorch's callbacks stop a training in this way.
+            if not _raised_by_a_callback(error):
+                raise
+            stop = True
+        # Ours come last, so that every callback and the log hear of the last epoch too.
+        if method_name == "on_epoch_begin":
+            self.epochs.begin()
+        elif method_name == "on_epoch_end":
+            stop |= self.epochs.end(self, stop)
+        if stop:
+            raise _Stop
+
+    def _set_rate(self):
+        """Follow the schedule; where it does not move, callbacks may set the rate."""
+        rate = self.lr * self.optimizer.factor(self.step_, self.n_steps)
+        if rate != self.rate_:
+            self.rate_ = rate
+            for group in self.optimizer_.param_groups:
+                group["lr"] = rate
 
     def _loss(self, batch):
         features = {"x": batch.pop("x"), "index": batch["index"]}
@@ -81,15 +118,14 @@ class _Net(skorch.NeuralNet):
 
     def train_step(self, batch, **fit_params):
         if self.n_steps:
-            rate = self.lr * self.optimizer.factor(self.step_, self.n_steps)
-            for group in self.optimizer_.param_groups:
-                group["lr"] = rate
+            self._set_rate()
         self.optimizer_.zero_grad(set_to_none=True)
         loss = self._loss(batch)
         loss.backward()
         if self.listens:
             named = [*self.module_.named_parameters(), *self.criterion_.named_parameters()]
-            self.notify("on_grad_computed", named_parameters=iter(named), batch=batch)
+            # A list: every callback may go through it.
+            self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         if self.optimizer.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters_, self.optimizer.max_grad_norm)
         self.optimizer_.step()
@@ -126,7 +162,7 @@ class _Net(skorch.NeuralNet):
         return dataset
 
 
-class _Epochs(Callback):
+class _Epochs:
     """What happens around an epoch: curves, early stopping, checkpoints, other hooks."""
 
     def __init__(self, max_iter, patience, tol, on_begin, on_end):
@@ -135,25 +171,25 @@ class _Epochs(Callback):
         self.loss_curve, self.validation_curve = [], []
         self.best_loss, self.best_weights, self.n_waiting = math.inf, None, 0
 
-    def on_epoch_begin(self, net, **kwargs):
+    def begin(self):
         self.on_begin(len(self.loss_curve))
 
-    def on_epoch_end(self, net, **kwargs):
+    def end(self, net, stop):
+        """Note the losses of an epoch; True when it is the last, or ``stop`` says so."""
         row = net.history[-1]
         self.loss_curve.append(row["train_loss"])
-        if not math.isfinite(row["train_loss"]):
-            raise FloatingPointError(
-                f"The loss is {row['train_loss']} after epoch {len(self.loss_curve)}: type "
-                "a smaller learning_rate, a larger temperature or "
-                "optimizer=AdamW(max_grad_norm=1.0)."
-            )
-        stop = len(self.loss_curve) >= self.max_iter
+        for loss in (row["train_loss"], row.get("valid_loss", 0.0)):
+            if not math.isfinite(loss):
+                raise FloatingPointError(
+                    f"The loss is {loss} after epoch {len(self.loss_curve)}: type "
+                    "a smaller learning_rate, a larger temperature or "
+                    "optimizer=AdamW(max_grad_norm=1.0)."
+                )
+        stop |= len(self.loss_curve) >= self.max_iter
         if "valid_loss" in row:
             self.validation_curve.append(row["valid_loss"])
             stop |= self._patience_is_over(net)
-        stop |= bool(self.on_end(net, self, stop))
-        if stop:
-            raise _Stop
+        return stop | bool(self.on_end(net, self, stop))
 
     def _patience_is_over(self, net):
         if self.validation_curve[-1] < self.best_loss - self.tol:
@@ -196,10 +232,22 @@ def training_state(net, epochs):
     return state
 
 
+def _restore_moments(optimizer, moments):
+    """Go on with an optimizer's moments, unless the parameters are others by now."""
+    now = optimizer.state_dict()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    shapes = {i: p.shape for i, p in enumerate(parameters)}
+    tensors = [(i, t) for i, entry in moments.items() for t in entry.values() if t.ndim]
+    if all(shapes.get(i) == t.shape for i, t in tensors):
+        # The groups stay: they hold the rates and options of the present call.
+        optimizer.load_state_dict({"state": moments, "param_groups": now["param_groups"]})
+
+
 def _restore(net, epochs, state):
-    net.optimizer_.load_state_dict(state["optimizer"])
-    if "epochs" not in state:
+    if "moments" in state:
+        _restore_moments(net.optimizer_, state["moments"])
         return
+    net.optimizer_.load_state_dict(state["optimizer"])
     net.module_.load_state_dict(state["network"])
     net.criterion_.load_state_dict(state["criterion"])
     net.step_ = state["step"]
@@ -284,7 +332,8 @@ def train(
         ``on_end(net, epochs, last)``, after each epoch; True stops.
 
     state : dict, default=None
-        Optimizer state, or a whole :func:`training_state`, to start from.
+        ``{"moments": ...}`` of an optimizer, or a whole :func:`training_state`, to start
+        from.
 
     scheduled : bool, default=True
         Whether the learning rate follows the optimizer's schedule.
@@ -302,7 +351,7 @@ def train(
         criterion=criterion,
         optimizer=optimizer,
         lr=learning_rate,
-        callbacks=[*user_callbacks, ("epochs", epochs)],
+        callbacks=user_callbacks,
         train_split=None,
         device=str(rows.device),
         verbose=verbose,
@@ -310,6 +359,7 @@ def train(
     # Plain attributes: skorch would take unknown keyword arguments for parameters.
     vars(net).update(
         rows=rows,
+        epochs=epochs,
         train_batches=batches,
         validation_batches=validation_batches,
         validation_seed=validation_seed,
@@ -320,16 +370,13 @@ def train(
     net.initialize()
     if state is not None:
         _restore(net, epochs, state)
-    net.notify("on_train_begin", X=rows, y=None)
-    if len(epochs.loss_curve) < max_iter and epochs.n_waiting < patience:
-        try:
+    with suppress(_Stop):
+        net.notify("on_train_begin", X=rows, y=None)
+        if len(epochs.loss_curve) < max_iter and epochs.n_waiting < patience:
             net.fit_loop(rows, epochs=max_iter - len(epochs.loss_curve))
-        except _Stop:
-            pass
-        except KeyboardInterrupt as error:
-            if not _raised_by_a_callback(error):
-                raise
-    net.notify("on_train_end", X=rows, y=None)
+    with suppress(_Stop):
+        net.notify("on_train_end", X=rows, y=None)
+    net.optimizer_.zero_grad(set_to_none=True)  # the encoder is kept, its gradients not
     if epochs.best_weights is not None:
         network.load_state_dict(epochs.best_weights["network"])
         criterion.load_state_dict(epochs.best_weights["criterion"])

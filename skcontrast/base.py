@@ -28,7 +28,7 @@ from skcontrast._embedding import (
     to_arrays,
     to_tensors,
 )
-from skcontrast._input import check_rows, column_scales
+from skcontrast._input import check_rows, column_scales, columns_kept_on_error
 from skcontrast._rows import Rows
 from skcontrast._side import check_side
 from skcontrast._training import Training, ViewNetwork, train
@@ -119,16 +119,18 @@ class BaseContrastive(
         """
         check_parameters(self)
         fresh = not (self.warm_start and hasattr(self, "weights_"))
-        X = check_rows(self, X, reset=fresh)
         given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
-        return self._run(X, given, fresh, self.max_iter)
+        with columns_kept_on_error(self):
+            X = check_rows(self, X, reset=fresh)
+            return self._run(X, given, fresh, self.max_iter)
 
     @with_callbacks
     def partial_fit(self, X, y=None, *, condition=None, prior=None, groups=None):
         """Train for one more pass over the rows given, at the full learning rate.
 
         The first call fixes the standardisation and the weights at the start; later
-        calls go on from where the last one stopped.
+        calls go on from where the last one stopped, and ``loss_curve_``, ``n_iter_`` and
+        ``classes_`` grow.
 
         Parameters
         ----------
@@ -154,9 +156,10 @@ class BaseContrastive(
         """
         check_parameters(self)
         fresh = not hasattr(self, "weights_")
-        X = check_rows(self, X, reset=fresh)
         given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
-        return self._run(X, given, fresh, 1, partial=True)
+        with columns_kept_on_error(self):
+            X = check_rows(self, X, reset=fresh)
+            return self._run(X, given, fresh, 1, partial=True)
 
     def transform(self, X):
         """Embed rows with the encoder; views and projector take no part.
@@ -199,25 +202,27 @@ class BaseContrastive(
         side, classes = check_side(
             dict.fromkeys(requires), given, X.shape[0], needed_by=type(objective).__name__
         )
-        self._check_views(objective)
+        self._check_n_views(objective)
         mean, scale = column_scales(X, self.standardize) if fresh else (self.mean_, self.scale_)
-        checkpoint = None if partial else open_checkpoint(self, X, side)
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        seed = checkpoint.seed(seed) if checkpoint else seed
+        checkpoint = None if partial else open_checkpoint(self, X, side, fresh)
+        seed, draws = self._seeds(checkpoint, fresh)
         batch_size = min(AUTO_BATCH if self.batch_size == "auto" else self.batch_size, X.shape[0])
         tasks = FitTasks(self, X, given["target"], max_iter)
-        with seeded(seed, device), memory_advice(batch_size):
+        with seeded(draws, device), memory_advice(batch_size):
             train_index, held_out = self._split(X.shape[0], objective.min_rows, seed, partial)
             rows = Rows(X, side, mean, scale, DTYPES[self.precision], device, train_index)
-            fitted = {} if fresh else {"n_components_": self.n_components_}
-            fitted.update(mean_=mean, scale_=scale, objective_=objective)
+            fitted = {"mean_": mean, "scale_": scale, "objective_": objective}
             if classes is not None:
-                fitted["classes_"] = classes
+                seen = getattr(self, "classes_", classes) if partial and not fresh else classes
+                fitted["classes_"] = np.union1d(seen, classes)
             network, criterion = self._modules(fitted, X, objective, fresh)
-            network.views = self._views(rows)
+            network.views = self._views(rows, network, objective)
+            past = list(self.loss_curve_) if partial and not fresh else []
+            n_epochs = 0 if fresh else self._n_epochs
 
             def attributes(training):
-                return self._attributes(fitted, network, criterion, training)
+                fitted["_n_epochs"] = n_epochs + training.n_iter
+                return {**fitted, **_learned(network, criterion, training, past)}
 
             training = train(
                 network,
@@ -241,22 +246,41 @@ class BaseContrastive(
                 scheduled=not partial,
                 verbose=int(self.verbose),
             )
-        vars(self).update(attributes(training))
+        final = attributes(training)
+        vars(self).pop("_optimizer_state", None)  # of an earlier training
         if partial or self.warm_start:
-            state = optimizer_to_arrays(training.optimizer_state)
-            self._optimizer_state = {"name": repr(self.optimizer), "state": state}
-        _ENCODERS[self] = network.encoder
-        tasks.end(lambda: attributes(training))
+            moments = optimizer_to_arrays(training.optimizer_state)
+            final["_optimizer_state"] = {"name": repr(self.optimizer), "moments": moments}
+        vars(self).update(final)
+        _ENCODERS[self] = self.precision, network.encoder
+        tasks.end(lambda: final)
         return self
 
-    def _check_views(self, objective):
+    def _seeds(self, checkpoint, fresh):
+        """Seed of this fit, and of the draws in it."""
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        seed = checkpoint.seed(seed) if checkpoint else seed
+        # Going on with the same draws as before would teach nothing new.
+        if fresh:
+            return seed, seed
+        return seed, int(np.random.SeedSequence([seed, self._n_epochs]).generate_state(1)[0])
+
+    def _check_n_views(self, objective):
         if self.n_views < objective.min_views:
             raise ValueError(
                 f"n_views={self.n_views}, but {type(objective).__name__} needs at least "
                 f"{objective.min_views} views of each row: type n_views={objective.min_views}."
             )
 
-    def _views(self, rows):
+    def _views(self, rows, network, objective):
+        nothing = self.views is None or isinstance(self.views, (list, tuple)) and not self.views
+        if nothing and self.n_views > 1 and not network.is_random(rows.take(rows.train_index[:8])):
+            one = " or n_views=1" if objective.min_views == 1 else ""
+            raise ValueError(
+                f"views={self.views!r} and a network without dropout make all n_views="
+                f"{self.n_views} views of a row equal: type views='corruption', or "
+                f"network=MLP(dropout=0.1){one}."
+            )
         view = build_views(self.views, rows)
         views = [view] * self.n_views
         if self.clean_anchor:
@@ -314,7 +338,7 @@ class BaseContrastive(
         kept = getattr(self, "_optimizer_state", None)
         if fresh or kept is None or kept["name"] != repr(self.optimizer):
             return None
-        return {"optimizer": optimizer_to_tensors(kept["state"])}
+        return {"moments": optimizer_to_tensors(kept["moments"])}
 
     def _end_epoch(self, net, epochs, last, tasks, checkpoint, attributes):
         if checkpoint is not None:
@@ -323,16 +347,6 @@ class BaseContrastive(
         row = net.history[-1]
         metadata = {k: row[k] for k in ("train_loss", "valid_loss") if k in row}
         return tasks.end_epoch(metadata, lambda: attributes(so_far))
-
-    def _attributes(self, fitted, network, criterion, training):
-        return {
-            **fitted,
-            "weights_": to_arrays(network.state_dict()),
-            "objective_weights_": to_arrays(criterion.state_dict()),
-            "loss_curve_": list(training.loss_curve),
-            "validation_curve_": list(training.validation_curve) or None,
-            "n_iter_": training.n_iter,
-        }
 
     # ------------------------------------------------------------- embedding
 
@@ -345,15 +359,17 @@ class BaseContrastive(
 
     def _encoder(self):
         """The fitted encoder, rebuilt from its arrays when this process has none."""
-        if self not in _ENCODERS:
+        precision, encoder = _ENCODERS.get(self, (None, None))
+        if precision != self.precision:
             with seeded(0, torch.device("cpu")):
                 encoder, width = build_network(
                     self.network_, self.n_features_in_, self.n_components_
                 )
                 module = ViewNetwork(encoder, build_projector(self.projector_, width))
             module.to(DTYPES[self.precision]).load_state_dict(to_tensors(self.weights_))
-            _ENCODERS[self] = module.encoder
-        return _ENCODERS[self]
+            encoder = module.encoder
+            _ENCODERS[self] = self.precision, encoder
+        return encoder
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -361,6 +377,17 @@ class BaseContrastive(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.non_deterministic = False
         return tags
+
+
+def _learned(network, criterion, training, past):
+    """Fitted attributes that training changes; ``past`` holds the losses of earlier calls."""
+    return {
+        "weights_": to_arrays(network.state_dict()),
+        "objective_weights_": to_arrays(criterion.state_dict()),
+        "loss_curve_": [*past, *training.loss_curve],
+        "validation_curve_": list(training.validation_curve) or None,
+        "n_iter_": len(past) + training.n_iter,
+    }
 
 
 def _held_out_batches(index, rows, batch_size, objective):

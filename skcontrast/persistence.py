@@ -1,7 +1,10 @@
 """Saving a fitted estimator as JSON and safetensors: loading it runs no code."""
 
+import hashlib
 import json
 import math
+import os
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -12,18 +15,25 @@ from skcontrast._version import __version__
 
 FORMAT = "skcontrast estimator"
 FORMAT_VERSION = 1
-DESCRIPTION, ARRAYS = "estimator.json", "arrays.safetensors"
+DESCRIPTION = "estimator.json"
 # Belongs to one process or one run, not to the fitted model.
-_TRANSIENT = {"_skl_callbacks", "_parent_callback_ctx", "_callback_fit_ctx", "_metadata_request"}
+_TRANSIENT = {
+    "_skl_callbacks",
+    "_skl_callbacks_to_teardown",
+    "_parent_callback_ctx",
+    "_callback_fit_ctx",
+    "_metadata_request",
+}
 
 
 def save(estimator, folder):
     """Write an estimator of this package to a folder.
 
     The folder holds ``estimator.json`` (parameters, components and small attributes,
-    with the version of the package) and ``arrays.safetensors`` (weights). It can be read
-    without trusting its author: :func:`load` executes nothing from it. Metadata requests
-    and scikit-learn callbacks are not kept.
+    with the version of the package) and ``arrays-*.safetensors`` (weights), which the
+    description names by its checksum: a save that is cut short leaves the model that was
+    there before. The folder can be read without trusting its author: :func:`load`
+    executes nothing from it. Metadata requests and scikit-learn callbacks are not kept.
 
     Parameters
     ----------
@@ -45,8 +55,7 @@ def save(estimator, folder):
     >>> encoder = skcontrast.ContrastiveEncoder(n_components=4)
     >>> skcontrast.save(encoder, "model")  # doctest: +SKIP
     """
-    from safetensors.numpy import save_file
-
+    safetensors = _safetensors()
     if not type(estimator).__module__.startswith("skcontrast."):
         raise TypeError(
             f"save writes estimators of skcontrast, got {type(estimator).__name__}: "
@@ -59,11 +68,36 @@ def save(estimator, folder):
         "version": __version__,
         "estimator": _encode(estimator, type(estimator).__name__, arrays),
     }
+    content = safetensors.numpy.save(arrays)
+    description["sha256"] = hashlib.sha256(content).hexdigest()
+    text = json.dumps(description, indent=1, allow_nan=False)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(arrays, folder / ARRAYS)
-    text = json.dumps(description, indent=1, allow_nan=False)
-    (folder / DESCRIPTION).write_text(text, encoding="utf-8")
+    # The new description takes the old one's place in one step, when its arrays are there.
+    kept = folder / _arrays_name(description["sha256"])
+    _write(kept, content)
+    _write(folder / DESCRIPTION, text.encode())
+    for path in folder.glob("arrays-*.safetensors"):
+        if path != kept:
+            path.unlink(missing_ok=True)
+
+
+def _arrays_name(digest):
+    return f"arrays-{digest[:16]}.safetensors"
+
+
+def _write(path, content):
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)
+
+
+def _safetensors():
+    try:
+        import safetensors.numpy
+    except ImportError:
+        raise ImportError("save and load need safetensors: type pip install safetensors.") from None
+    return safetensors
 
 
 def load(folder):
@@ -87,17 +121,9 @@ def load(folder):
     >>> import skcontrast
     >>> encoder = skcontrast.load("model")  # doctest: +SKIP
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
+    safetensors = _safetensors()
     folder = Path(folder)
-    try:
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        arrays = load_file(folder / ARRAYS)
-    except FileNotFoundError as error:
-        raise _refusal(folder, f"{Path(error.filename or ARRAYS).name} is missing") from None
-    except (OSError, ValueError, SafetensorError) as error:
-        raise _refusal(folder, f"it cannot be read ({type(error).__name__})") from None
+    description = _read(folder, DESCRIPTION, json.loads)
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise _refusal(folder, f"{DESCRIPTION} describes something else")
     if description.get("format_version") != FORMAT_VERSION:
@@ -105,10 +131,31 @@ def load(folder):
             f"{str(folder)!r} was written by skcontrast {description.get('version')} in another "
             f"format than skcontrast {__version__} reads: load it with that version."
         )
+    digest = str(description.get("sha256"))
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise _refusal(folder, f"{DESCRIPTION} has no checksum of the arrays")
+
+    def checked(content):
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ValueError("checksum")
+        return safetensors.numpy.load(content)
+
+    arrays = _read(folder, _arrays_name(digest), checked)
     try:
-        return _decode(description["estimator"], arrays)
-    except (KeyError, TypeError, AttributeError, ImportError, ValueError) as error:
+        return _decode_object(description["estimator"], arrays)
+    except (LookupError, TypeError, AttributeError, ImportError, ValueError) as error:
         raise _refusal(folder, f"its description is broken ({error})") from None
+    except RecursionError:
+        raise _refusal(folder, "its description is nested without end") from None
+
+
+def _read(folder, name, parse):
+    try:
+        return parse((folder / name).read_bytes())
+    except FileNotFoundError:
+        raise _refusal(folder, f"{name} is missing") from None
+    except Exception as error:  # whatever broken bytes lead the parsers to
+        raise _refusal(folder, f"{name} cannot be read ({type(error).__name__})") from None
 
 
 def _refusal(folder, why):
@@ -123,15 +170,19 @@ def _encode(value, path, arrays):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {"float": repr(value)}
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind in "OUS":
-            return {"strings": value.tolist(), "object": value.dtype.kind == "O"}
-        arrays[path] = np.ascontiguousarray(value)
-        return {"array": path}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "OU":
+        items = [_encode(v, f"{path}.{i}", arrays) for i, v in enumerate(value.ravel().tolist())]
+        return {"objects": [value.dtype.str, list(value.shape), items]}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        while path in arrays:  # dots in the keys of dicts can make two paths equal
+            path += "_"
+        # Little-endian and in C order, as safetensors takes the bytes as they are.
+        arrays[path] = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
+        return {"array": path, "shape": list(value.shape)}
     if isinstance(value, (list, tuple)):
         items = [_encode(item, f"{path}.{i}", arrays) for i, item in enumerate(value)]
         return {type(value).__name__: items}
-    if isinstance(value, dict):
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {"dict": {k: _encode(v, f"{path}.{k}", arrays) for k, v in value.items()}}
     if isinstance(value, BaseEstimator) and type(value).__module__.startswith("skcontrast."):
         return _encode_object(value, path, arrays)
@@ -161,16 +212,25 @@ def _decode(value, arrays):
         return value
     if "class" in value:
         return _decode_object(value, arrays)
-    ((kind, content),) = [item for item in value.items() if item[0] != "object"]
+    kind, content = next(iter(value.items()))
     if kind == "float":
         return float(content)
     if kind == "array":
-        return arrays[content]
-    if kind == "strings":
-        return np.array(content, dtype=object if value["object"] else None)
+        return arrays[content].reshape(value["shape"]).copy()  # safetensors gives read-only ones
+    if kind == "objects":
+        return _decode_objects(*content, arrays)
     if kind == "dict":
         return {k: _decode(v, arrays) for k, v in content.items()}
     return {"list": list, "tuple": tuple}[kind](_decode(item, arrays) for item in content)
+
+
+def _decode_objects(dtype, shape, items, arrays):
+    if not re.fullmatch(r"\|O|[<>]U\d+", dtype):
+        raise ValueError(f"{dtype!r} is no type of strings")
+    out = np.empty(len(items), dtype=dtype)
+    for i, item in enumerate(items):
+        out[i] = _decode(item, arrays)
+    return out.reshape(shape)
 
 
 def _decode_object(value, arrays):
@@ -179,11 +239,14 @@ def _decode_object(value, arrays):
     if module.partition(".")[0] != "skcontrast" or "." in name:
         raise ValueError(f"{value['class']!r} is not a class of this package")
     cls = getattr(import_module(module), name)
-    if not (isinstance(cls, type) and issubclass(cls, BaseEstimator)):
+    # A module also holds what it imported, which is none of ours.
+    ours = isinstance(cls, type) and issubclass(cls, BaseEstimator) and cls.__module__ == module
+    if not ours:
         raise ValueError(f"{value['class']!r} is not an estimator or component")
     made = cls(**{k: _decode(v, arrays) for k, v in value["params"].items()})
     for name, content in value["fitted"].items():
-        if name.startswith("__"):
+        # Never a method or a class attribute: some of these name modules to import.
+        if name.startswith("__") or hasattr(cls, name) or name in _TRANSIENT:
             raise ValueError(f"{name!r} is not a fitted attribute")
         setattr(made, name, _decode(content, arrays))
     return made

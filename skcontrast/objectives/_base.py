@@ -81,8 +81,10 @@ class BuiltObjective(nn.Module):
             views = views.float()
         if self.temperature is not None:
             named["temperature"] = self.temperature
-        with torch.autocast(views.device.type, enabled=False):
-            return self.objective.loss(views, **named)
+        if torch.is_autocast_enabled(views.device.type):
+            with torch.autocast(views.device.type, enabled=False):
+                return self.objective.loss(views, **named)
+        return self.objective.loss(views, **named)
 
 
 class Weighted(Objective):

@@ -3,7 +3,7 @@
 import torch
 
 from skcontrast._component import Real, StrOptions
-from skcontrast.functional import distinct, normalize, pair_sums
+from skcontrast.functional import OFF_DIAGONAL, normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, anchor_index
 
 
@@ -124,7 +124,7 @@ class InfoNCE(PairObjective):
             return self._one_way(z, temperature, index)
         n_views, n, width = z.shape
         positive = positive_similarity(z)  # (V n,)
-        anchors = anchor_index(index, z)
+        anchors = anchor_index(index, z) if temperature.stateful else None
         tau = temperature(positive.detach(), anchors)
         flat = z.reshape(-1, width)
         two_way = self.form == "two_way"
@@ -134,7 +134,7 @@ class InfoNCE(PairObjective):
                 return None, ~same_sample(rows, columns, n, z.device)
             if two_way:
                 return None, other_view(rows, columns, n, z.device)
-            return None, distinct(rows, columns, z.device)
+            return None, OFF_DIAGONAL
 
         sums = pair_sums(
             flat, flat, weights, tau, mean=temperature.decoupled, block_size=self.block_size
@@ -148,8 +148,7 @@ class InfoNCE(PairObjective):
         anchors, positives = z[0], z[1]
         candidates = torch.cat([positives, z[-1]]) if self.hard_negatives else positives
         positive = (anchors * positives).sum(-1)
-        rows_of = torch.arange(n, device=z.device) if index is None else index
-        tau = temperature(positive.detach(), rows_of)
+        tau = temperature(positive.detach(), anchor_index(index, z[:1]))
 
         def weights(rows, columns):
             if not (self.hard_negatives and self.hard_negative_weight):

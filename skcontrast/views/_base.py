@@ -2,12 +2,12 @@
 
 import torch
 
-from skcontrast._component import Component, Shorthand, resolve
+from skcontrast._component import Component, Several, Shorthand, resolve
 from skcontrast._rows import SparseBatch
 
 REGISTRY = "skcontrast.views:VIEWS"
 
-VIEW_CONSTRAINTS = [Shorthand(REGISTRY, "view"), callable, list, tuple, None]
+VIEW_CONSTRAINTS = [Shorthand(REGISTRY, "view"), callable, Several(REGISTRY, "view"), None]
 
 
 class View(Component):
@@ -144,7 +144,7 @@ class Compose(View):
     Compose(views=(FeatureMask(rate=0.5), GaussianNoise(scale=0.2)))
     """
 
-    _parameter_constraints = {"views": [list, tuple]}
+    _parameter_constraints = {"views": [Several(REGISTRY, "view")]}
 
     def __init__(self, views=()):
         self.views = views

@@ -1,4 +1,4 @@
-"""The equations, in pure torch.
+"""The pair engine: what a row of similarities is summed up to, dense or tiled.
 
 Shapes: n anchors, m candidates, d width. A similarity ``s_ij`` is larger for nearer
 rows, ``tau`` is a temperature, and ``P`` and ``W`` are pair weights:
@@ -11,20 +11,23 @@ rows, ``tau`` is a temperature, and ``P`` and ``W`` are pair weights:
     l_i = -\\log \\frac{\\sum_j P_{ij} e^{s_{ij}/\\tau_i}}
                       {\\sum_k W_{ik} e^{s_{ik}/\\tau_i}}   \\qquad \\text{("inside")}
 
-``P`` says who attracts whom, ``W`` who repels and how much. Nothing outside this file
-builds an (n, m) matrix, so every pair objective runs dense or tiled.
+``P`` says who attracts whom, ``W`` who repels and how much. Nothing else builds an
+(n, m) matrix, so every pair objective runs dense or tiled.
 """
 
 import math
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
+
+from skcontrast.functional._rows import distinct, dot, logsumexp
 
 # Above this many pairs a dense float32 matrix and its gradient pass 256 MB, and tiles
 # are used unless the caller says otherwise.
 DENSE_LIMIT = 2**25
+# Stands for a W that is one but zero where row and column are the same index.
+OFF_DIAGONAL = object()
 TILE = 2048
 
 
@@ -38,60 +41,6 @@ class PairSums(NamedTuple):
     log_positive: torch.Tensor | None = None  # log sum_j P_ij exp(s_ij / tau_i)
 
 
-def normalize(x):
-    """Scale the rows (last axis) of ``x`` to unit length; a zero row stays zero.
-
-    Rows shorter than 1e-12 are left as they are: dividing them by 1e-12 would give a
-    zero row a gradient of 1e12.
-    """
-    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x / torch.where(length > 1e-12, length, 1)
-
-
-def softplus(x):
-    """Log of 1 + exp(x), exact for large ``x`` too (torch's own becomes linear)."""
-    return -F.logsigmoid(-x)
-
-
-def dot(a, b):
-    """Inner products, the cosine for unit rows: (n, d), (m, d) -> (n, m)."""
-    return a @ b.T
-
-
-def squared_distance(a, b):
-    """Squared Euclidean distances, never negative: (n, d), (m, d) -> (n, m)."""
-    aa = a.square().sum(-1, keepdim=True)  # (n, 1)
-    bb = b.square().sum(-1)  # (m,)
-    return (aa + bb - 2 * (a @ b.T)).clamp_min(0)
-
-
-def distance_power(squared, gamma, eps=1e-12):
-    """Return ``(squared + eps)^(gamma / 2)``: distances to the power ``gamma``.
-
-    ``eps`` keeps the slope finite where two rows coincide and ``gamma < 2``; at
-    ``gamma = 2`` no root is taken and it is not needed.
-    """
-    return squared if gamma == 2 else (squared + eps).pow(gamma / 2)
-
-
-def power_distance(gamma):
-    """Return the similarity ``-||a_i - b_j||^gamma``, by :func:`distance_power`."""
-    return lambda a, b: -distance_power(squared_distance(a, b), gamma)
-
-
-def logsumexp(x, keep=None, dim=-1):
-    """Log of the sum of exponentials over the entries where ``keep`` is True.
-
-    A row with nothing to keep gives -inf, with a zero gradient in place of NaN.
-    """
-    if keep is None:
-        return x.logsumexp(dim)
-    empty = ~keep.any(dim, keepdim=True)
-    # Rows without an entry are left unmasked, so that autograd never meets inf - inf.
-    out = x.masked_fill(~(keep | empty), -math.inf).logsumexp(dim)
-    return out.masked_fill(empty.squeeze(dim), -math.inf)
-
-
 def _log_weighted(x, weight):
     """Add log(weight) to the logits: returns (logits, keep)."""
     if weight is None or weight.dtype == torch.bool:
@@ -100,8 +49,23 @@ def _log_weighted(x, weight):
     return x + torch.where(keep, weight, 1).log(), keep
 
 
-def _tile_sums(a, b, tau, P, W, similarity, mean, detach_mean):
+def _off_diagonal_partition(a, b, tau, similarity, offset):
+    """Log partition over a tile without its diagonal: the fast path of InfoNCE."""
+    # Scaling (r, d) rows is cheaper than dividing (r, c) similarities.
+    x = (a / tau) @ b.T if similarity is dot else similarity(a, b) / tau
+    # In place and unseen by autograd: the softmax of -inf is zero, and so its gradient.
+    with torch.no_grad():
+        x.diagonal(offset).fill_(-math.inf)
+    return x.logsumexp(-1)
+
+
+def _tile_sums(a, b, tau, P, W, similarity, mean, detach_mean, rows, columns):
     """Sums over one tile of rows ``a`` and columns ``b``."""
+    if W is OFF_DIAGONAL:
+        if P is None and not mean and len(b) > 1:
+            offset = rows.start - columns.start
+            return PairSums(_off_diagonal_partition(a, b, tau, similarity, offset))
+        W = distinct(rows, columns, a.device)
     s = similarity(a, b)  # (r, c)
     x = s / tau
     logits, keep = _log_weighted(x, W)
@@ -177,7 +141,8 @@ def pair_sums(
     weights : callable, default=None
         ``weights(rows, columns) -> (P, W)`` for a slice of anchors and of candidates.
         Each is None (for W: all ones; for P: not wanted), a bool tensor of pairs that
-        count, or a tensor of non-negative weights, of shape (rows, columns).
+        count, or a tensor of non-negative weights, of shape (rows, columns). W may be
+        ``OFF_DIAGONAL``: every pair but a row with itself.
 
     temperature : float or tensor of shape () or (n,), default=1.0
 
@@ -205,7 +170,8 @@ def pair_sums(
     per_anchor = torch.is_tensor(temperature) and temperature.ndim == 1
 
     def tile(a, b, tau, rows, columns):
-        return _tile_sums(a, b, tau, *weights(rows, columns), similarity, mean, detach_mean)
+        P, W = weights(rows, columns)
+        return _tile_sums(a, b, tau, P, W, similarity, mean, detach_mean, rows, columns)
 
     dense = block_size >= n and block_size >= m
     recompute = torch.is_grad_enabled() and not dense
@@ -327,67 +293,3 @@ def mean_over(loss, valid):
     """
     share = valid.to(loss.dtype).mean().clamp_min(1 / len(loss))
     return torch.where(valid, loss, 0) / share
-
-
-def alignment(x, y, alpha=2.0):
-    """Distance to the power ``alpha`` of each positive pair: (n, d), (n, d) -> (n,)."""
-    squared = (x - y).square().sum(-1)
-    if alpha == 2:
-        return squared
-    # The slope of the root is infinite at zero.
-    return squared.clamp_min(1e-12).pow(alpha / 2)
-
-
-def log_mean_gaussian(x, t=2.0, block_size=None):
-    """``log mean_{i<j} exp(-t ||x_i - x_j||^2)``, the uniformity of ``x`` (n, d) -> ()."""
-    n = len(x)
-    sums = pair_sums(
-        x,
-        x,
-        lambda rows, columns: (None, distinct(rows, columns, x.device)),
-        1 / t,
-        similarity=power_distance(2),
-        block_size=block_size,
-    )
-    return sums.log_partition.logsumexp(0) - math.log(n * (n - 1))
-
-
-def distinct(rows, columns, device):
-    """Bool (rows, columns): True where row and column are different indices."""
-    i = torch.arange(rows.start, rows.stop, device=device)
-    j = torch.arange(columns.start, columns.stop, device=device)
-    return i[:, None] != j
-
-
-def ridge_smoother(K, regularization, *, zero_diagonal=False, clip=None):
-    """Return ``(K + regularization I)^{-1} K`` of shape (n, n).
-
-    Solved by Cholesky in float64 and cast back: with a wide kernel the condition
-    number is n / regularization and float32 loses four digits.
-
-    Parameters
-    ----------
-    K : tensor of shape (n, n)
-        Symmetric positive semi-definite kernel matrix.
-
-    regularization : float
-        Positive.
-
-    zero_diagonal : bool, default=False
-        Whether to set the diagonal of the result to zero.
-
-    clip : float, default=None
-        Entries below it become zero.
-
-    Returns
-    -------
-    A : tensor of shape (n, n), of K's dtype
-    """
-    K64 = K.double()
-    eye = torch.eye(len(K), dtype=K64.dtype, device=K.device)
-    A = torch.cholesky_solve(K64, torch.linalg.cholesky(K64 + regularization * eye))
-    if zero_diagonal:
-        A = A * (1 - eye)
-    if clip is not None:
-        A = torch.where(A < clip, 0, A)
-    return A.to(K.dtype)

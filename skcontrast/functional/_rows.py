@@ -1,0 +1,67 @@
+"""Equations over rows: norms, similarities, distances, and a safe log-sum-exp."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+
+def normalize(x):
+    """Scale the rows (last axis) of ``x`` to unit length; a zero row stays zero.
+
+    Rows shorter than 1e-12 are left as they are: dividing them by 1e-12 would give a
+    zero row a gradient of 1e12.
+    """
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x / torch.where(length > 1e-12, length, 1)
+
+
+def softplus(x):
+    """Log of 1 + exp(x), exact for large ``x`` too (torch's own becomes linear)."""
+    return -F.logsigmoid(-x)
+
+
+def dot(a, b):
+    """Inner products, the cosine for unit rows: (n, d), (m, d) -> (n, m)."""
+    return a @ b.T
+
+
+def squared_distance(a, b):
+    """Squared Euclidean distances, never negative: (n, d), (m, d) -> (n, m)."""
+    aa = a.square().sum(-1, keepdim=True)  # (n, 1)
+    bb = b.square().sum(-1)  # (m,)
+    return (aa + bb - 2 * (a @ b.T)).clamp_min(0)
+
+
+def distance_power(squared, gamma, eps=1e-12):
+    """Return ``(squared + eps)^(gamma / 2)``: distances to the power ``gamma``.
+
+    ``eps`` keeps the slope finite where two rows coincide and ``gamma < 2``; at
+    ``gamma = 2`` no root is taken and it is not needed.
+    """
+    return squared if gamma == 2 else (squared + eps).pow(gamma / 2)
+
+
+def power_distance(gamma):
+    """Return the similarity ``-||a_i - b_j||^gamma``, by :func:`distance_power`."""
+    return lambda a, b: -distance_power(squared_distance(a, b), gamma)
+
+
+def logsumexp(x, keep=None, dim=-1):
+    """Log of the sum of exponentials over the entries where ``keep`` is True.
+
+    A row with nothing to keep gives -inf, with a zero gradient in place of NaN.
+    """
+    if keep is None:
+        return x.logsumexp(dim)
+    empty = ~keep.any(dim, keepdim=True)
+    # Rows without an entry are left unmasked, so that autograd never meets inf - inf.
+    out = x.masked_fill(~(keep | empty), -math.inf).logsumexp(dim)
+    return out.masked_fill(empty.squeeze(dim), -math.inf)
+
+
+def distinct(rows, columns, device):
+    """Bool (rows, columns): True where row and column are different indices."""
+    i = torch.arange(rows.start, rows.stop, device=device)
+    j = torch.arange(columns.start, columns.stop, device=device)
+    return i[:, None] != j
