@@ -76,7 +76,49 @@ ROWS = {
     "ours": encoder(),
     "ours, raw beside": lambda X, seed: beside_raw(encoder()(X, seed)),
 }
+class AllLayers(torch.nn.Module):
+    accepts_sparse = True
+
+    def __init__(self, n_features, sizes, keep_input):
+        super().__init__()
+        from skcontrast.networks import InputLayer
+
+        widths = (n_features, *sizes)
+        self.inner = torch.nn.ModuleList(
+            torch.nn.Sequential(
+                InputLayer(a, b, 2**0.5),
+                torch.nn.LayerNorm(b, elementwise_affine=False),
+                torch.nn.ReLU(),
+            )
+            for a, b in zip(widths, sizes)
+        )
+        self.keep_input = keep_input
+
+    def forward(self, x):
+        out = [x] if self.keep_input and torch.is_tensor(x) else []
+        for layer in self.inner:
+            x = layer(x)
+            out.append(x)
+        return torch.cat(out, 1)
+
+
+def all_layers(sizes=(256, 256), keep_input=True, **params):
+    def make(X, seed):
+        torch.manual_seed(seed)
+        network = AllLayers(X.shape[1], sizes, keep_input)
+        return encoder(network=network, n_components=None, **params)(X, seed)
+
+    return make
+
+
 VARIANTS = {
+    "layers": all_layers(projector="mlp"),
+    "layers, linear": all_layers(projector="linear"),
+    "layers, no input": all_layers(projector="mlp", keep_input=False),
+    "layers, both": all_layers(projector="mlp", clean_anchor=False),
+    "layers, c.3": all_layers(projector="mlp", views=(Neighbors(), Corruption(0.3))),
+    "n256 proj": encoder(n_components=256, projector="mlp"),
+    "n256 proj both": encoder(n_components=256, projector="mlp", clean_anchor=False),
     "corruption": encoder(views="corruption"),
     "neighbors": encoder(views="neighbors"),
     "both views": encoder(clean_anchor=False),

@@ -8,11 +8,18 @@ from skcontrast._version import __version__
 # import torch.
 _PUBLIC = {
     "ContrastiveEncoder": "skcontrast.representation",
+    "KernelConditionalContrastive": "skcontrast.representation",
     "load": "skcontrast.persistence",
     "save": "skcontrast.persistence",
 }
 
-__all__ = ["ContrastiveEncoder", "__version__", "load", "save"]
+__all__ = [
+    "ContrastiveEncoder",
+    "KernelConditionalContrastive",
+    "__version__",
+    "load",
+    "save",
+]
 
 
 def __getattr__(name):

@@ -21,6 +21,7 @@ from sklearn.utils._param_validation import (
 
 __all__ = [
     "Component",
+    "Function",
     "HasMethods",
     "Integral",
     "Interval",
@@ -98,6 +99,20 @@ class Several(Shorthand):
         return "a list or tuple of these"
 
 
+class Function(HasMethods):
+    """Constraint: a callable that is neither a class nor a component."""
+
+    def __init__(self):
+        super().__init__(["__call__"])
+
+    def is_satisfied_by(self, value):
+        # An objective is callable too, and a class gives an object, not a result.
+        return callable(value) and not isinstance(value, (type, Component))
+
+    def __str__(self):
+        return "a callable"
+
+
 class ListOf(HasMethods):
     """Constraint: a list or tuple of objects with some methods, each alone or with a name.
 
@@ -142,7 +157,7 @@ def did_you_mean(value, names):
     """
     # "InfoNCE" and "info-nce" are "info_nce".
     plain = {_plain(name): name for name in names}
-    near = difflib.get_close_matches(_plain(value), list(plain), n=1)
+    near = difflib.get_close_matches(_plain(value), list(plain), n=1, cutoff=0.5)
     return f" Did you mean {plain[near[0]]!r}?" if near else ""
 
 
@@ -165,9 +180,7 @@ def _check_member(value, several, name, owner):
     if isinstance(value, (list, tuple)):
         for member in value:
             _check_member(member, several, name, owner)
-    elif isinstance(value, type) or not (
-        value is None or callable(value) or several.accepts(value)
-    ):
+    elif not (value is None or Function().is_satisfied_by(value) or several.accepts(value)):
         raise InvalidParameterError(
             f"The {name!r} parameter of {owner} must hold {Shorthand.__str__(several)} or "
             f"callables. Got {value!r} among them instead.{_suggestion([several], value)}"

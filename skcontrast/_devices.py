@@ -18,9 +18,13 @@ def resolve_device(device):
     try:
         device = torch.device(device)
     except RuntimeError:
+        hint = " Did you mean 'cuda'?" if device.casefold() in ("gpu", "nvidia") else ""
         raise ValueError(
-            f"device={device!r} is no device: type device='auto', 'cpu', 'cuda', 'cuda:0' or 'mps'."
+            f"device={device!r} is no device: type device='auto', 'cpu', 'cuda', 'cuda:0' or "
+            f"'mps'.{hint}"
         ) from None
+    if device.type == "cpu":
+        return torch.device("cpu")  # torch accepts "cpu:3", and fails on it later
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type == "cuda" and (device.index or 0) >= count:
         raise ValueError(
@@ -56,7 +60,7 @@ def seeded(seed, device):
 
 @contextmanager
 def memory_advice(batch_size):
-    """Turn a GPU's out-of-memory error into a sentence that says what to change."""
+    """Turn torch's out-of-memory errors into a sentence that says what to change."""
     try:
         yield
     except torch.cuda.OutOfMemoryError:
@@ -64,4 +68,11 @@ def memory_advice(batch_size):
         raise MemoryError(
             f"The GPU ran out of memory with batch_size={batch_size}: "
             f"type batch_size={max(2, batch_size // 2)} or device='cpu'."
+        ) from None
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        raise MemoryError(
+            f"The memory ran out with batch_size={batch_size}: type a smaller batch_size, "
+            "n_components or network=MLP(hidden_layer_sizes=...)."
         ) from None

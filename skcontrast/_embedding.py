@@ -70,6 +70,45 @@ def _padded(batch):
     return torch.cat([batch, batch[:1].expand(missing, -1)])
 
 
+def checked_output(embedding, X, weights):
+    """Return the embedding of ``X`` in X's dtype, or raise where a row of it overflowed."""
+    dtype = np.float32 if X.dtype == np.float32 else np.float64
+    with np.errstate(over="ignore"):
+        embedding = embedding.astype(dtype, copy=False)
+    finite = np.isfinite(embedding).all(axis=1)
+    if finite.all():
+        return embedding
+    row = int(np.flatnonzero(~finite)[0])
+    largest = max(np.abs(w).max(initial=0) for w in weights.values() if w.dtype.kind == "f")
+    raise ValueError(
+        f"The embedding of row {row} is not finite, its largest entry is {abs(X[row]).max():.3g} "
+        f"and the largest weight {largest:.3g}: fit with standardize=True or with a smaller "
+        "learning_rate, or scale X."
+    )
+
+
+def check_weights(module):
+    """Raise where training ended with weights whose squares overflow."""
+    for parameter in module.parameters():
+        largest = float(parameter.detach().abs().max()) if parameter.numel() else 0.0
+        if not largest <= 1e-4 * torch.finfo(parameter.dtype).max ** 0.5:
+            raise FloatingPointError(
+                f"The weights have grown up to {largest:.3g} in training: type a smaller "
+                "learning_rate or weight_decay, or optimizer=AdamW(max_grad_norm=1.0)."
+            )
+
+
+def load_arrays(module, weights):
+    """Write fitted weights into a module that was built for them."""
+    try:
+        module.load_state_dict(to_tensors(weights))
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            "weights_ does not belong to network_, projector_ and n_features_in_, one of which "
+            "was changed after fit: fit again."
+        ) from error
+
+
 def to_arrays(state):
     """State dict of tensors -> dict of NumPy arrays on the host."""
     return {name: t.detach().cpu().numpy().copy() for name, t in state.items()}
@@ -91,3 +130,15 @@ def optimizer_to_arrays(state):
 def optimizer_to_tensors(moments):
     """What :func:`optimizer_to_arrays` made, as tensors again."""
     return {int(i): to_tensors(entry) for i, entry in moments.items()}
+
+
+def learned(network, criterion, training, past):
+    """Fitted attributes that training changes; ``past`` holds the losses of earlier calls."""
+    check_weights(network)
+    return {
+        "weights_": to_arrays(network.state_dict()),
+        "objective_weights_": to_arrays(criterion.state_dict()),
+        "loss_curve_": [*past, *training.loss_curve],
+        "validation_curve_": list(training.validation_curve) or None,
+        "n_iter_": len(past) + training.n_iter,
+    }

@@ -10,8 +10,14 @@ from sklearn.utils.validation import validate_data
 
 from skcontrast._rows import CHUNK
 
+# Below this variance, and above this magnitude, float64 holds too few digits of squares
+# and of differences.
+TINY = 1e-200
+LARGEST = 1e307
+SMALLEST = np.nextafter(0.0, 1.0)
 
-def check_rows(estimator, X, *, reset):
+
+def check_rows(estimator, X, *, reset, n_least=1):
     """Check X and return it as a float array, a CSR matrix or the memory map it was.
 
     Parameters
@@ -22,24 +28,32 @@ def check_rows(estimator, X, *, reset):
     X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
 
     reset : bool
-        True in ``fit``, where two rows are the least.
+        True in a first ``fit``, False where the columns have to be those of the fit.
+
+    n_least : int, default=1
+        Fewest rows; a row alone has nothing to be contrasted with.
 
     Returns
     -------
     X : ndarray, np.memmap or CSR of shape (n_samples, n_features)
     """
     if torch.is_tensor(X):
+        if X.layout is not torch.strided:
+            raise ValueError(
+                f"X is a torch tensor of layout {X.layout}: pass a scipy.sparse CSR matrix, or "
+                "X.to_dense()."
+            )
         X = X.detach().cpu()
         X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
     if isinstance(X, np.memmap) and X.ndim == 2 and X.dtype.kind in "fiub":
-        return _check_memmap(estimator, X, reset)
+        return _check_memmap(estimator, X, reset, n_least)
     return validate_data(
         estimator,
         X,
         accept_sparse="csr",
         dtype=(np.float64, np.float32),
         reset=reset,
-        ensure_min_samples=2 if reset else 1,
+        ensure_min_samples=n_least,
     )
 
 
@@ -57,13 +71,13 @@ def columns_kept_on_error(estimator):
         raise
 
 
-def _check_memmap(estimator, X, reset):
+def _check_memmap(estimator, X, reset, n_least):
     """Check in blocks: ``validate_data`` copies the whole map to change its type."""
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    least = 2 if reset else 1
-    if len(X) < least or X.shape[1] < 1:
+    if len(X) < n_least or X.shape[1] < 1:
         raise ValueError(
-            f"Found array with shape={X.shape}, while {least} sample(s) and 1 feature are required."
+            f"Found array with shape={X.shape}, while {n_least} sample(s) and 1 feature are "
+            "required."
         )
     for start in range(0, len(X), CHUNK):
         if not np.isfinite(X[start : start + CHUNK]).all():
@@ -71,7 +85,19 @@ def _check_memmap(estimator, X, reset):
     return X
 
 
-def column_scales(X, standardize):
+def fit_scales(estimator, X, fresh):
+    """Mean and scale for a fit: new ones, or those of the fit to go on from."""
+    if fresh:
+        return column_scales(X, estimator.standardize, estimator.precision)
+    if sp.issparse(X) and estimator.mean_ is not None:
+        raise ValueError(
+            "X is sparse, but the estimator was fitted on dense rows: pass X.toarray(), or fit "
+            "with warm_start=False."
+        )
+    return estimator.mean_, estimator.scale_
+
+
+def column_scales(X, standardize, precision="float32"):
     """Mean and scale of the columns; for sparse X one scale and no centring.
 
     Parameters
@@ -81,6 +107,9 @@ def column_scales(X, standardize):
     standardize : bool
         False gives (None, None).
 
+    precision : {"float32", "bfloat16", "float64"}, default="float32"
+        What the values have to fit in when they are not standardised.
+
     Returns
     -------
     mean : ndarray of shape (n_features,) or None
@@ -88,18 +117,66 @@ def column_scales(X, standardize):
     scale : ndarray of shape (n_features,) or None
     """
     if not standardize:
+        # The squares of the values, and sums of these, must stay finite.
+        dtype = "float64" if precision == "float64" else "float32"
+        most = 1e-4 * np.finfo(dtype).max ** 0.5
+        _check_magnitude(X, most, f"precision={precision!r}", "type standardize=True, or ")
         return None, None
     if sp.issparse(X):
-        # Rows get a root mean square length of 1; centring would fill the zeros.
-        rms = np.sqrt(X.multiply(X).sum() / X.shape[0])
-        return None, np.full(X.shape[1], rms if 0 < rms < np.inf else 1.0)
+        return None, np.full(X.shape[1], _row_length(X))
+    scaler = _scaler(X, 1.0)
+    mean, scale = scaler.mean_, scaler.scale_
+    extreme = ~(np.isfinite(mean) & np.isfinite(scale)) | (scaler.var_ < TINY)
+    if not extreme.any():
+        return mean, scale
+    # The squares leave the range of float64, or a column is constant: in other units.
+    _check_magnitude(X, LARGEST, "standardize=True")
+    low, high = _extent(X)
+    unit = np.maximum(np.abs(low), np.abs(high))
+    unit[~extreme | (unit == 0)] = 1.0
+    scaler = _scaler(X, unit)
+    scale = np.where(low == high, 1.0, np.maximum(scaler.scale_ * unit, SMALLEST))
+    return scaler.mean_ * unit, scale
+
+
+def _blocks(X):
+    for start in range(0, X.shape[0], CHUNK):
+        yield np.asarray(X[start : start + CHUNK], dtype=np.float64)
+
+
+def _scaler(X, unit):
     scaler = StandardScaler()
     with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, X.shape[0], CHUNK):
-            scaler.partial_fit(np.asarray(X[start : start + CHUNK], dtype=np.float64))
-    if not (np.isfinite(scaler.mean_).all() and np.isfinite(scaler.scale_).all()):
+        for block in _blocks(X):
+            scaler.partial_fit(block / unit)
+    return scaler
+
+
+def _extent(X):
+    """Lowest and highest value of each column."""
+    extents = [(block.min(axis=0), block.max(axis=0)) for block in _blocks(X)]
+    low, high = zip(*extents)
+    return np.min(low, axis=0), np.max(high, axis=0)
+
+
+def _row_length(X):
+    """Root mean square length of the rows of a CSR matrix, 1 when all are empty."""
+    values = X.data.astype(np.float64)
+    peak = np.abs(values).max(initial=0)
+    if peak == 0:
+        return 1.0
+    # Squares of the values themselves overflow above 1e154.
+    length = np.sqrt(np.square(values / peak).sum() / X.shape[0])
+    return float(np.clip(length * peak, SMALLEST, np.finfo(np.float64).max))
+
+
+def _check_magnitude(X, most, setting, advice=""):
+    if sp.issparse(X):
+        peak = np.abs(X.data).max(initial=0)
+    else:
+        peak = max(np.abs(extent).max() for extent in _extent(X))
+    if peak > most:
         raise ValueError(
-            "The columns of X cannot be standardised, their values overflow float64: "
-            "divide X by a constant first."
+            f"X has entries as large as {peak:.3g}, and {setting} takes entries up to {most:.2g}: "
+            f"{advice}divide X by a constant first."
         )
-    return scaler.mean_, scaler.scale_

@@ -107,8 +107,11 @@ def to_batch(X, mean, scale, dtype, device):
     -------
     batch : tensor of shape (n, n_features) or SparseBatch
     """
+    if sp.issparse(X) and mean is not None:
+        X = X.toarray()  # centred like the dense rows that the mean is of
     if sp.issparse(X):
-        values = X.data if scale is None else X.data / scale[X.indices]
+        with np.errstate(over="ignore"):
+            values = X.data if scale is None else X.data / scale[X.indices]
         batch = SparseBatch(
             torch.as_tensor(X.indices.astype(np.int64)),
             torch.as_tensor(X.indptr[:-1].astype(np.int64)),
@@ -118,7 +121,9 @@ def to_batch(X, mean, scale, dtype, device):
         return batch.to(device)
     if scale is not None:
         # In float64: a float32 difference of two large numbers keeps few digits.
-        X = _bounded((np.asarray(X, dtype=np.float64) - mean) / scale, scale)
+        X = np.asarray(X, dtype=np.float64)
+        with np.errstate(over="ignore"):
+            X = _bounded((X if mean is None else X - mean) / scale, scale)
     if not X.flags.writeable or not X.flags.c_contiguous:
         X = np.array(X, order="C")  # torch warns about tensors it must not write to
     return torch.as_tensor(X, dtype=dtype).to(device, non_blocking=True)

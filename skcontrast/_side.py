@@ -6,25 +6,30 @@ import numpy as np
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from skcontrast._columns import encode_columns
+
 UNLABELLED = -1
 
 
-def check_side(requires, given, n_samples, *, needed_by, dtype=np.float32):
+def needs(*components):
+    """Names of the tensors that components require, and for each the last that does."""
+    pairs = [(name, type(c).__name__) for c in components for name in getattr(c, "requires", ())]
+    return dict(pairs)
+
+
+def check_side(requires, given, n_samples, *, dtype=np.float32):
     """Compare what is needed with what was given, and bring it into shape.
 
     Parameters
     ----------
-    requires : iterable of str
-        Names out of "target", "condition", "prior" and "groups"; "views" and "index"
-        are made during training and skipped.
+    requires : dict of str to str
+        For each name out of "target", "condition", "prior" and "groups" who needs it, for
+        messages; "views", "embedding" and "index" are made during training and skipped.
 
     given : dict of str to array-like or None
         The arguments of ``fit`` by name.
 
     n_samples : int
-
-    needed_by : str
-        Name of the objective, for messages.
 
     dtype : dtype, default=float32
         Type of real-valued side information.
@@ -32,21 +37,23 @@ def check_side(requires, given, n_samples, *, needed_by, dtype=np.float32):
     Returns
     -------
     side : dict of str to ndarray
-        target (n,) int64 codes, -1 for unlabelled rows; condition and prior (n, q);
-        groups (n,) int64 codes.
+        target (n,) int64 codes, -1 for unlabelled rows; condition (n, q), categories as
+        codes; prior (n, q); groups (n,) int64 codes.
 
     classes : ndarray or None
         The classes that the codes of ``target`` stand for.
     """
     side, classes = {}, None
-    for name in requires:
-        if name in ("views", "index"):
+    for name, needed_by in requires.items():
+        if name in ("views", "embedding", "index"):
             continue
         value = given.get(name)
         if value is None:
             raise ValueError(_missing(name, needed_by))
         if name == "target":
             side[name], classes = encode_classes(value, needed_by)
+        elif name == "condition":
+            side[name] = encode_columns(value, name, dtype)
         elif name == "groups":
             side[name] = _group_codes(value)
         else:
@@ -60,8 +67,8 @@ def check_side(requires, given, n_samples, *, needed_by, dtype=np.float32):
     for name, value in given.items():
         if value is not None and name != "target" and name not in requires:
             warnings.warn(
-                f"{name}= was given but {needed_by} does not use it; leave it out, or choose "
-                f"an objective that requires {name!r}.",
+                f"{name}= was given, but {' and '.join(dict.fromkeys(requires.values()))} does "
+                f"not use it: leave it out, or choose an objective that requires {name!r}.",
                 UserWarning,
                 stacklevel=4,
             )
@@ -91,7 +98,7 @@ def _group_codes(groups):
     except (TypeError, ValueError) as error:
         raise ValueError(
             "groups must hold one number or string for each row of X, of shape (n_samples,), "
-            f"without missing values. {_first_line(error)}"
+            f"without missing values: {_first_line(error)}"
         ) from None
 
 
@@ -103,7 +110,7 @@ def _numbers(value, name, dtype):
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} must be a dense array of finite numbers with one row for each row of X, "
-            f"of shape (n_samples,) or (n_samples, q). {_first_line(error)}"
+            f"of shape (n_samples,) or (n_samples, q): {_first_line(error)}"
         ) from None
     return array.reshape(len(array), -1)
 
@@ -114,12 +121,10 @@ def _first_line(error):
 
 def _check_one_type(y):
     """Raise where strings stand beside numbers: NumPy would make -1 the string "-1"."""
-    entries = (
-        y if isinstance(y, (list, tuple)) else y if getattr(y, "dtype", None) == object else ()
-    )
-    if np.ndim(entries) != 1:
+    untyped = isinstance(y, (list, tuple)) or getattr(y, "dtype", None) == np.dtype(object)
+    if not untyped or np.ndim(np.asarray(y, dtype=object)) != 1:
         return
-    kinds = sorted({type(label).__name__ for label in entries})
+    kinds = sorted({"str" if isinstance(label, str) else type(label).__name__ for label in y})
     if "str" in kinds and len(kinds) > 1:
         raise ValueError(
             f"y mixes labels of the types {', '.join(kinds)}: type labels of one type; where "

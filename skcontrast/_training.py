@@ -35,11 +35,12 @@ class ViewNetwork(nn.Module):
         self.views = list(views)
 
     def forward(self, x, index):
-        """Projections of all views: (V, n, d)."""
+        """Projections and embeddings of all views: each (V, n, d)."""
         batches = [x if view is None else view(x, index) for view in self.views]
         # One pass over the views together: half the kernel launches.
-        z = self.projector(self.encoder(concatenate(batches)))
-        return z.view(len(batches), len(x), -1)
+        h = self.encoder(concatenate(batches))
+        shape = len(batches), len(x), -1
+        return {"views": self.projector(h).reshape(shape), "embedding": h.reshape(shape)}
 
     def is_random(self, x):
         """Whether two passes of the batch ``x`` differ, by dropout or noise of its own."""
@@ -103,9 +104,9 @@ class _Net(skorch.NeuralNet):
             raise _Stop
 
     def _set_rate(self):
-        """Follow the schedule; where it does not move, callbacks may set the rate."""
+        """Follow the schedule; where it is constant, callbacks may set the rate."""
         rate = self.lr * self.optimizer.factor(self.step_, self.n_steps)
-        if rate != self.rate_:
+        if rate != self.rate_ or self.optimizer.schedule != "constant":
             self.rate_ = rate
             for group in self.optimizer_.param_groups:
                 group["lr"] = rate
@@ -113,8 +114,8 @@ class _Net(skorch.NeuralNet):
     def _loss(self, batch):
         features = {"x": batch.pop("x"), "index": batch["index"]}
         with self.autocast():
-            views = self.module_(**features)
-        return self.criterion_(views=views, **batch).mean()
+            made = self.module_(**features)
+        return self.criterion_(**made, **batch).mean()
 
     def train_step(self, batch, **fit_params):
         if self.n_steps:
@@ -152,7 +153,9 @@ class _Net(skorch.NeuralNet):
                 total = total + loss * len(index)
                 n_rows += len(index)
                 if self.listens:
-                    self.notify("on_batch_end", batch=batch, training=training, loss=loss)
+                    # Scoring callbacks of skorch demand the argument y_pred.
+                    heard = {"training": training, "loss": loss, "y_pred": None}
+                    self.notify("on_batch_end", batch=batch, **heard)
         self.history.record(prefix + "_loss", float(total) / n_rows)
 
     def get_split_datasets(self, X, y=None, **fit_params):

@@ -13,6 +13,7 @@ from skcontrast._checkpoint import CHECKPOINT_CONSTRAINTS, open_checkpoint
 from skcontrast._component import (
     Integral,
     Interval,
+    ListOf,
     Real,
     Shorthand,
     ShorthandMixin,
@@ -22,15 +23,17 @@ from skcontrast._component import (
 )
 from skcontrast._devices import DTYPES, memory_advice, resolve_device, seeded
 from skcontrast._embedding import (
+    checked_output,
     embed,
+    learned,
+    load_arrays,
     optimizer_to_arrays,
     optimizer_to_tensors,
-    to_arrays,
     to_tensors,
 )
-from skcontrast._input import check_rows, column_scales, columns_kept_on_error
+from skcontrast._input import check_rows, columns_kept_on_error, fit_scales
 from skcontrast._rows import Rows
-from skcontrast._side import check_side
+from skcontrast._side import check_side, needs
 from skcontrast._training import Training, ViewNetwork, train
 from skcontrast.networks import NETWORK_CONSTRAINTS, build_network, build_projector
 from skcontrast.objectives import OBJECTIVES
@@ -82,7 +85,7 @@ class BaseContrastive(
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
-        "callbacks": [list, tuple, None],
+        "callbacks": [ListOf(("on_epoch_end",)), None],
         "checkpoint": CHECKPOINT_CONSTRAINTS,
         "device": [str, torch.device],
         "precision": [StrOptions(set(DTYPES))],
@@ -121,7 +124,7 @@ class BaseContrastive(
         fresh = not (self.warm_start and hasattr(self, "weights_"))
         given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
         with columns_kept_on_error(self):
-            X = check_rows(self, X, reset=fresh)
+            X = check_rows(self, X, reset=fresh, n_least=2)
             return self._run(X, given, fresh, self.max_iter)
 
     @with_callbacks
@@ -130,7 +133,8 @@ class BaseContrastive(
 
         The first call fixes the standardisation and the weights at the start; later
         calls go on from where the last one stopped, and ``loss_curve_``, ``n_iter_`` and
-        ``classes_`` grow.
+        ``classes_`` grow. ``early_stopping``, ``checkpoint`` and the schedule of the
+        learning rate take no part.
 
         Parameters
         ----------
@@ -158,7 +162,7 @@ class BaseContrastive(
         fresh = not hasattr(self, "weights_")
         given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
         with columns_kept_on_error(self):
-            X = check_rows(self, X, reset=fresh)
+            X = check_rows(self, X, reset=fresh, n_least=2)
             return self._run(X, given, fresh, 1, partial=True)
 
     def transform(self, X):
@@ -183,13 +187,7 @@ class BaseContrastive(
             precision=self.precision,
             device=self._device_at_hand(),
         )
-        if not np.isfinite(out).all():
-            row = int(np.flatnonzero(~np.isfinite(out).all(axis=1))[0])
-            raise ValueError(
-                f"The embedding of row {row} is not finite; its largest entry is "
-                f"{abs(X[row]).max():.3g}: type standardize=True, or scale X."
-            )
-        return out.astype(np.float32 if X.dtype == np.float32 else np.float64, copy=False)
+        return checked_output(out, X, self.weights_)
 
     # -------------------------------------------------------------- training
 
@@ -198,15 +196,13 @@ class BaseContrastive(
         device = resolve_device(self.device)
         objective = resolve(self.objective, OBJECTIVES)
         sampler = resolve(self.sampler, SAMPLERS)
-        requires = (*objective.requires, *getattr(sampler, "requires", ()))
-        side, classes = check_side(
-            dict.fromkeys(requires), given, X.shape[0], needed_by=type(objective).__name__
-        )
+        side, classes = check_side(needs(sampler, objective), given, X.shape[0])
         self._check_n_views(objective)
-        mean, scale = column_scales(X, self.standardize) if fresh else (self.mean_, self.scale_)
+        mean, scale = fit_scales(self, X, fresh)
         checkpoint = None if partial else open_checkpoint(self, X, side, fresh)
         seed, draws = self._seeds(checkpoint, fresh)
-        batch_size = min(AUTO_BATCH if self.batch_size == "auto" else self.batch_size, X.shape[0])
+        batch_size = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
+        batch_size = min(batch_size, X.shape[0])
         tasks = FitTasks(self, X, given["target"], max_iter)
         with seeded(draws, device), memory_advice(batch_size):
             train_index, held_out = self._split(X.shape[0], objective.min_rows, seed, partial)
@@ -216,13 +212,15 @@ class BaseContrastive(
                 seen = getattr(self, "classes_", classes) if partial and not fresh else classes
                 fitted["classes_"] = np.union1d(seen, classes)
             network, criterion = self._modules(fitted, X, objective, fresh)
+            if hasattr(criterion, "prepare"):
+                criterion.prepare(rows.side, given)
             network.views = self._views(rows, network, objective)
             past = list(self.loss_curve_) if partial and not fresh else []
             n_epochs = 0 if fresh else self._n_epochs
 
             def attributes(training):
                 fitted["_n_epochs"] = n_epochs + training.n_iter
-                return {**fitted, **_learned(network, criterion, training, past)}
+                return {**fitted, **learned(network, criterion, training, past)}
 
             training = train(
                 network,
@@ -247,14 +245,18 @@ class BaseContrastive(
                 verbose=int(self.verbose),
             )
         final = attributes(training)
+        self._keep(final, training, network.encoder, partial)
+        tasks.end(lambda: final)
+        return self
+
+    def _keep(self, final, training, encoder, partial):
+        """Write what was learned, and what a later call goes on from."""
         vars(self).pop("_optimizer_state", None)  # of an earlier training
         if partial or self.warm_start:
             moments = optimizer_to_arrays(training.optimizer_state)
             final["_optimizer_state"] = {"name": repr(self.optimizer), "moments": moments}
         vars(self).update(final)
-        _ENCODERS[self] = self.precision, network.encoder
-        tasks.end(lambda: final)
-        return self
+        _ENCODERS[self] = self.precision, encoder
 
     def _seeds(self, checkpoint, fresh):
         """Seed of this fit, and of the draws in it."""
@@ -316,7 +318,7 @@ class BaseContrastive(
         module = ViewNetwork(encoder, build_projector(fitted["projector_"], width)).to(dtype)
         criterion = objective.build(X.shape[0]).to(dtype)
         if not fresh:
-            module.load_state_dict(to_tensors(self.weights_))
+            load_arrays(module, self.weights_)
             self._load_objective(criterion)
         return module, criterion
 
@@ -366,7 +368,7 @@ class BaseContrastive(
                     self.network_, self.n_features_in_, self.n_components_
                 )
                 module = ViewNetwork(encoder, build_projector(self.projector_, width))
-            module.to(DTYPES[self.precision]).load_state_dict(to_tensors(self.weights_))
+            load_arrays(module.to(DTYPES[self.precision]), self.weights_)
             encoder = module.encoder
             _ENCODERS[self] = self.precision, encoder
         return encoder
@@ -377,17 +379,6 @@ class BaseContrastive(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.non_deterministic = False
         return tags
-
-
-def _learned(network, criterion, training, past):
-    """Fitted attributes that training changes; ``past`` holds the losses of earlier calls."""
-    return {
-        "weights_": to_arrays(network.state_dict()),
-        "objective_weights_": to_arrays(criterion.state_dict()),
-        "loss_curve_": [*past, *training.loss_curve],
-        "validation_curve_": list(training.validation_curve) or None,
-        "n_iter_": len(past) + training.n_iter,
-    }
 
 
 def _held_out_batches(index, rows, batch_size, objective):

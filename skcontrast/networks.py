@@ -177,9 +177,10 @@ class MLP(Component):
         module : nn.Module
         """
         sizes = tuple(self.hidden_layer_sizes)
-        if not all(isinstance(size, Integral) and size >= 1 for size in sizes):
+        whole = (isinstance(size, Integral) and not isinstance(size, bool) for size in sizes)
+        if not all(whole) or any(size < 1 for size in sizes):
             raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold integers of at "
+                f"MLP: hidden_layer_sizes={self.hidden_layer_sizes!r} must hold integers of at "
                 "least 1: type hidden_layer_sizes=(256, 256)."
             )
         gain = nn.init.calculate_gain("tanh" if self.activation == "tanh" else "relu")
@@ -255,11 +256,12 @@ def _dry_run(module, n_features_in, name):
         with torch.no_grad():
             out = module(torch.zeros(2, n_features_in, **options))
     except Exception as error:
+        reason = str(error).partition("\n")[0]
         raise ValueError(
             f"{name}: the {type(module).__name__} failed on a batch of shape "
-            f"(2, {n_features_in}): {type(error).__name__}: {error}; {needed}."
+            f"(2, {n_features_in}): {type(error).__name__}: {reason}; {needed}."
         ) from error
-    if isinstance(out, torch.Tensor) and out.ndim == 2 and len(out) == 2:
+    if isinstance(out, torch.Tensor) and out.ndim == 2 and len(out) == 2 and out.shape[1] > 0:
         return out.shape[1]
     got = f"a tensor of shape {tuple(out.shape)}" if hasattr(out, "shape") else repr(type(out))
     raise ValueError(
@@ -318,6 +320,7 @@ def build_network(network, n_features_in, n_components=None, name="network"):
         return _build_module(network, n_features_in, n_components, name)
     if n_components is None:
         n_components = min(n_features_in, MAX_WIDTH)
+    n_components = int(n_components)
     module = resolve(network, NETWORKS).build(n_features_in, n_components)
     return module, n_components
 

@@ -44,6 +44,11 @@ class _Optimizer(Component):
     def groups(self, parameters):
         """Split parameters: weights decay, biases, norms and temperatures do not."""
         parameters = [p for p in parameters if p.requires_grad]
+        if not parameters:
+            raise ValueError(
+                "The network, the projector and the objective have no parameter to train: type "
+                "network='mlp', or set requires_grad=True on some of the module's."
+            )
         decayed = [p for p in parameters if p.ndim > 1]
         free = [p for p in parameters if p.ndim <= 1]
         groups = [

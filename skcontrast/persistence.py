@@ -212,7 +212,7 @@ def _decode(value, arrays):
         return value
     if "class" in value:
         return _decode_object(value, arrays)
-    kind, content = next(iter(value.items()))
+    kind, content = next(iter(value.items()), ("nothing", None))
     if kind == "float":
         return float(content)
     if kind == "array":

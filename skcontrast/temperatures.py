@@ -257,6 +257,11 @@ class Individual(Component):
 
     def build(self, n_samples):
         """Make the torch module of the rule."""
+        if self.minimum > self.maximum:
+            raise ValueError(
+                f"Individual: minimum={self.minimum} is above maximum={self.maximum}: type a "
+                "smaller minimum."
+            )
         return _IndividualRule(self.get_params(), n_samples)
 
 

@@ -5,6 +5,7 @@ its paper, the docstring says which form is checked.
 """
 
 import torch
+from golden_kernels import cclk, decoupled_uniformity
 from golden_stateful import isogclr, macl, sogclr
 from golden_supervised import supcon
 
@@ -15,7 +16,6 @@ from skcontrast.objectives import (
     BarlowTwins,
     DebiasedContrastive,
     DecoupledContrastive,
-    DecoupledUniformity,
     EnergyHinge,
     HardNegative,
     InfoNCE,
@@ -236,31 +236,12 @@ def vicreg(case):
     two_views(case, objective)
 
 
-def decoupled_uniformity(case):
-    """Without a prior through the objective; with one, the smoother from the stored kernel."""
-    config = case.config
-    z = case.leaf("z")  # (n, V, d)
-    objective = DecoupledUniformity(t=config["t"])
-    views = z.transpose(0, 1)
-    mixed = objective.centroids(views)
-    if config["kernel"] is None:
-        loss = objective(views)
-    else:
-        regularization = config["lam"] or config["n"] ** -0.5
-        alpha = functional.ridge_smoother(case.constant("K"), regularization)
-        case.check("alpha", alpha)
-        mixed = alpha @ mixed
-        case.check("centroids", mixed)
-        loss = functional.log_mean_gaussian(mixed, config["t"])
-    case.check_loss("loss", loss, grad_z=z)
-    case.check("align_metric", -mixed.square().sum(-1).mean())
-
-
 # File name -> adapter.
 ADAPTERS = {
     "align": align,
     "barlow_twins": barlow_twins,
     "cacr": cacr,
+    "cclk": cclk,
     "dcl": decoupled,
     "dclw": decoupled,
     "debiased": debiased,

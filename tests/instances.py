@@ -11,6 +11,8 @@ def small_instances():
     return [
         skcontrast.ContrastiveEncoder(**cheap),
         skcontrast.ContrastiveEncoder(**cheap, objective="supcon"),
+        skcontrast.KernelConditionalContrastive(**cheap),
+        skcontrast.KernelConditionalContrastive(**cheap, mode="hard"),
     ]
 
 

@@ -31,11 +31,13 @@ FLOORS = {
     "_embedding": 1,
     "_training": 1,
     "_input": 1,
-    "_side": 0,
+    "_columns": 0,
+    "_side": 1,
     "_callbacks": 0,
     "_checkpoint": 2,
     "checkpoint": 3,
     "optimizers": 1,
+    "kernels": 1,
     "temperatures": 1,
     "samplers": 1,
     "networks": 1,
@@ -161,5 +163,5 @@ def test_component(name):
     assert stored == set(value._parameter_constraints), "constraints and parameters differ"
     finder = doctest.DocTestFinder(recurse=False)
     examples = [e for d in finder.find(value, name) for e in d.examples]
-    base = {"Objective", "View", "PairObjective", "Component"}
+    base = {"Objective", "View", "PairObjective", "Kernel", "Component"}
     assert examples or value.__name__ in base, "no example in the docstring"

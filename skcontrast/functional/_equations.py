@@ -31,7 +31,9 @@ def log_mean_gaussian(x, t=2.0, block_size=None):
     return sums.log_partition.logsumexp(0) - math.log(n * (n - 1))
 
 
-def ridge_smoother(K, regularization, *, zero_diagonal=False, clip=None):
+def ridge_smoother(
+    K, regularization, *, unit_diagonal=False, zero_diagonal=False, clip=None, indefinite="raise"
+):
     """Return ``(K + regularization I)^{-1} K`` of shape (n, n).
 
     Solved by Cholesky in float64 and cast back: with a wide kernel the condition
@@ -40,10 +42,15 @@ def ridge_smoother(K, regularization, *, zero_diagonal=False, clip=None):
     Parameters
     ----------
     K : tensor of shape (n, n)
-        Symmetric positive semi-definite kernel matrix.
+        Symmetric positive semi-definite kernel matrix. To keep the gradient out of the
+        result, detach it.
 
     regularization : float
         Positive.
+
+    unit_diagonal : bool, default=False
+        Whether to set the diagonal of K to one first. K may then be indefinite, unless
+        its diagonal was one already.
 
     zero_diagonal : bool, default=False
         Whether to set the diagonal of the result to zero.
@@ -51,15 +58,44 @@ def ridge_smoother(K, regularization, *, zero_diagonal=False, clip=None):
     clip : float, default=None
         Entries below it become zero.
 
+    indefinite : {"raise", "solve"}, default="raise"
+        What to do where ``K + regularization I`` is not positive definite: raise, or
+        solve by LU decomposition, which raises only when it is singular.
+
     Returns
     -------
     A : tensor of shape (n, n), of K's dtype
     """
-    K64 = K.double()
-    eye = torch.eye(len(K), dtype=K64.dtype, device=K.device)
-    A = torch.cholesky_solve(K64, torch.linalg.cholesky(K64 + regularization * eye))
+    # MPS has no float64.
+    K64 = K.cpu().double() if K.device.type == "mps" else K.double()
+    eye = torch.eye(len(K), dtype=K64.dtype, device=K64.device)
+    if unit_diagonal:
+        K64 = torch.where(eye > 0, 1, K64)
+    A = _ridge_solve(K64, regularization, eye, indefinite)
     if zero_diagonal:
-        A = A * (1 - eye)
+        A = torch.where(eye > 0, 0, A)
     if clip is not None:
         A = torch.where(A < clip, 0, A)
-    return A.to(K.dtype)
+    return A.to(K)
+
+
+def _ridge_solve(K, regularization, eye, indefinite):
+    factor, info = torch.linalg.cholesky_ex(K + regularization * eye)
+    if not info:
+        return torch.cholesky_solve(K, factor)
+    if indefinite == "solve":
+        A, info = torch.linalg.solve_ex(K + regularization * eye, K)
+        if not info and A.isfinite().all():
+            return A
+    if not K.isfinite().all():
+        raise ValueError(
+            "The kernel matrix holds NaN or infinity: scale the rows that it is made of, or "
+            "type a kernel that is bounded, such as 'rbf'."
+        )
+    lowest = torch.linalg.eigvalsh(K.detach())[0].item()
+    least = max(-lowest, regularization)
+    raise ValueError(
+        f"The kernel matrix has the eigenvalue {lowest:.3g}, and regularization="
+        f"{regularization:g} does not make it positive definite: type a larger regularization "
+        f"than {least:.2g}, or a positive semi-definite kernel such as 'rbf'."
+    )

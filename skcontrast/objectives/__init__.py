@@ -2,6 +2,7 @@
 
 from skcontrast.objectives._base import Objective, Sum, Weighted
 from skcontrast.objectives._cacr import CACR
+from skcontrast.objectives._conditional import ConditionalInfoNCE
 from skcontrast.objectives._decoupled import DecoupledContrastive
 from skcontrast.objectives._energy import EnergyHinge
 from skcontrast.objectives._hard_negative import DebiasedContrastive, HardNegative
@@ -17,6 +18,7 @@ OBJECTIVES = {
     "alignment_uniformity": AlignmentUniformity,
     "barlow_twins": BarlowTwins,
     "cacr": CACR,
+    "conditional": ConditionalInfoNCE,
     "debiased": DebiasedContrastive,
     "decoupled": DecoupledContrastive,
     "decoupled_uniformity": DecoupledUniformity,
@@ -35,6 +37,7 @@ __all__ = [
     "OBJECTIVES",
     "AlignmentUniformity",
     "BarlowTwins",
+    "ConditionalInfoNCE",
     "DebiasedContrastive",
     "DecoupledContrastive",
     "DecoupledUniformity",

@@ -74,6 +74,13 @@ class BuiltObjective(nn.Module):
         else:
             self.temperature = None
 
+    def prepare(self, side, given):
+        """Read what depends on all rows, once before training.
+
+        ``side`` holds the side information as tensors (n_samples, ...), and ``given`` the
+        arguments of ``fit`` as they came.
+        """
+
     def forward(self, views, **named):
         # The similarities and the logarithms are taken in float32 under autocast:
         # exp(1 / tau) overflows float16 below tau = 0.09.
@@ -103,7 +110,10 @@ class Weighted(Objective):
     Weighted(objective=InfoNCE(), weight=0.5)
     """
 
-    _parameter_constraints = {"objective": [Objective], "weight": [Real]}
+    _parameter_constraints = {
+        "objective": [Objective],
+        "weight": [Interval(Real, None, None, closed="neither")],
+    }
 
     def __init__(self, objective, weight=1.0):
         self.objective = objective
@@ -175,6 +185,11 @@ class _BuiltSum(nn.Module):
         self.terms = nn.ModuleList(terms)
         self.weights = weights
 
+    def prepare(self, side, given):
+        for term in self.terms:
+            if hasattr(term, "prepare"):
+                term.prepare(side, given)
+
     def forward(self, **named):
         # Terms may have different anchors, so each is averaged before they are added.
         return sum(w * term(**named).mean() for w, term in zip(self.weights, self.terms))
@@ -194,7 +209,9 @@ class PairObjective(Objective):
 
     def build(self, n_samples):
         """Make the torch module of the objective."""
-        built = super().build(n_samples)
+        return self._checked(super().build(n_samples))
+
+    def _checked(self, built):
         if not self._accepts(built.temperature):
             raise ValueError(
                 f"temperature={self.temperature!r} is a rule for InfoNCE and is not defined "

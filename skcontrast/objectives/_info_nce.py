@@ -2,7 +2,7 @@
 
 import torch
 
-from skcontrast._component import Real, StrOptions
+from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import OFF_DIAGONAL, normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, anchor_index
 
@@ -77,7 +77,7 @@ class InfoNCE(PairObjective):
         **PairObjective._parameter_constraints,
         "form": [StrOptions({"ntxent", "two_way", "one_way"})],
         "hard_negatives": ["boolean"],
-        "hard_negative_weight": [Real],
+        "hard_negative_weight": [Interval(Real, None, None, closed="neither")],
     }
 
     def __init__(

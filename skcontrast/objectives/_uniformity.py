@@ -4,7 +4,9 @@ from itertools import combinations
 
 from skcontrast._component import Interval, Real
 from skcontrast.functional import alignment, log_mean_gaussian, normalize
+from skcontrast.kernels import KERNEL_CONSTRAINTS
 from skcontrast.objectives._base import Objective, PairObjective
+from skcontrast.objectives._kernel import BuiltKernelObjective, smoother
 
 
 class AlignmentUniformity(Objective):
@@ -96,10 +98,24 @@ class DecoupledUniformity(Objective):
     The centroids are not scaled to unit length: they are far apart only where the views
     of a sample agree, so no positive term is needed.
 
+    With a kernel k on features from elsewhere (``fit(X, prior=...)``: a generative model's,
+    or weak attributes) and K_ij = k(p_i, p_j), the centroids are first smoothed over rows
+    with an alike prior,
+
+    .. math:: \hat\mu = (K + \lambda I)^{-1} K \mu
+
     Parameters
     ----------
     t : float, default=2.0
         Inverse width of the Gaussian potential.
+
+    kernel : str or component, default=None
+        Kernel k on the prior: a name in :data:`skcontrast.kernels.KERNELS` or an object
+        from :mod:`skcontrast.kernels`. None takes no prior. A width sigma is
+        ``RBF(gamma=1 / (2 sigma^2))``.
+
+    regularization : float, default=0.01
+        Strength lambda of the ridge; None is one over the root of the batch size.
 
     block_size : int, default=None
         Side of a tile of the distance matrix; None chooses by size.
@@ -120,18 +136,62 @@ class DecoupledUniformity(Objective):
 
     _parameter_constraints = {
         "t": [Interval(Real, 0, None, closed="neither")],
+        "kernel": [*KERNEL_CONSTRAINTS, None],
+        "regularization": [Interval(Real, 0, None, closed="neither"), None],
         "block_size": PairObjective._parameter_constraints["block_size"],
     }
+    _shorthand = {"kernel": "skcontrast.kernels:KERNELS"}
+    side_name = "prior"
 
-    def __init__(self, t=2.0, block_size=None):
+    def __init__(self, t=2.0, kernel=None, regularization=0.01, block_size=None):
         self.t = t
+        self.kernel = kernel
+        self.regularization = regularization
         self.block_size = block_size
+
+    @property
+    def requires(self):
+        """Named tensors: the prior when there is a kernel for it."""
+        return ("views",) if self.kernel is None else ("views", "prior")
+
+    def build(self, n_samples):
+        """Make the torch module of the objective."""
+        if self.kernel is None:
+            return super().build(n_samples)
+        return BuiltKernelObjective(self, n_samples)
 
     def loss(self, views, **named):
         """Loss of the batch: views (V, n, d) -> ()."""
         centroids = self.centroids(views, **named)  # (n, d)
         return log_mean_gaussian(centroids, self.t, self.block_size)
 
-    def centroids(self, views, **named):
-        """Mean unit row of each sample, before any mixing by a prior: -> (n, d)."""
-        return normalize(views).mean(0)
+    def centroids(self, views, kernel=None, prior=None, **named):
+        """Mean unit row of each sample, smoothed over alike priors if any: -> (n, d)."""
+        centroids = normalize(views).mean(0)
+        if kernel is None:
+            return centroids
+        return self.smoother(prior, kernel).to(centroids.dtype) @ centroids
+
+    def smoother(self, prior, kernel):
+        """Weights (K + lambda I)^-1 K of the rows of a batch: (n, q) -> (n, n)."""
+        regularization = self.regularization or len(prior) ** -0.5
+        return smoother(prior, kernel, regularization)
+
+    def check_side(self, rows):
+        """Look at the prior of all training rows, once."""
+        if bool((rows == rows[:1]).all()):
+            raise ValueError(
+                "prior is the same in all rows, which would make all centroids equal: pass one "
+                "that varies, or type kernel=None."
+            )
+
+    def advice(self, views, kernel, prior=None, **named):
+        """What is wrong with the weights of a batch: a list of messages."""
+        A = self.smoother(prior, kernel)
+        own = A.diagonal().abs()
+        if own.median() < 0.99 * A.abs().sum(1).median():
+            return []
+        return [
+            f"The kernel {self.kernel!r} finds hardly two rows of a batch alike, so that the "
+            "prior has no effect: type a smaller gamma or a larger regularization."
+        ]

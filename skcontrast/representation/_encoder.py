@@ -15,7 +15,7 @@ class ContrastiveEncoder(BaseContrastive):
     ----------
     n_components : int, default=128
         Width of the embedding. None takes it from ``network``, when that is a torch
-        module.
+        module, and else is the number of features, up to 128.
 
     objective : str or component, default="info_nce"
         What is trained for: a name in :data:`skcontrast.objectives.OBJECTIVES` or an
@@ -31,7 +31,7 @@ class ContrastiveEncoder(BaseContrastive):
         Number of views of each row.
 
     clean_anchor : bool, default=True
-        Whether the first view is the row itself.
+        Whether the first view is the row itself; the only one, with ``n_views=1``.
 
     network : str, component or torch.nn.Module, default="mlp"
         The encoder: "linear", "mlp", an object from :mod:`skcontrast.networks`, or a
@@ -76,13 +76,14 @@ class ContrastiveEncoder(BaseContrastive):
         A validation loss is better when it is lower by more than this.
 
     warm_start : bool, default=False
-        Whether another ``fit`` goes on from the fitted weights.
+        Whether another ``fit`` goes on from the fitted weights; its schedule and its
+        ``loss_curve_`` start anew.
 
     callbacks : list of skorch callbacks, default=None
         scikit-learn's own callbacks are set by ``set_callbacks``.
 
     checkpoint : str, path-like or Checkpoint, default=None
-        Folder for checkpoints; a fit that was killed goes on from there. See
+        Folder for checkpoints; a ``fit`` that was killed goes on from there. See
         :class:`skcontrast.checkpoint.Checkpoint`.
 
     device : str or torch.device, default="auto"

@@ -2,12 +2,12 @@
 
 import torch
 
-from skcontrast._component import Component, Several, Shorthand, resolve
+from skcontrast._component import Component, Function, Several, Shorthand, resolve
 from skcontrast._rows import SparseBatch
 
 REGISTRY = "skcontrast.views:VIEWS"
 
-VIEW_CONSTRAINTS = [Shorthand(REGISTRY, "view"), callable, Several(REGISTRY, "view"), None]
+VIEW_CONSTRAINTS = [Shorthand(REGISTRY, "view"), Function(), Several(REGISTRY, "view"), None]
 
 
 class View(Component):
@@ -58,18 +58,34 @@ def _in_turn(built):
 def _from_function(function):
     """Wrap a user's function of the batch alone."""
     name = getattr(function, "__name__", type(function).__name__)
+    is_new = True
 
     def view(x, index):
+        nonlocal is_new
         sparse = isinstance(x, SparseBatch)
         # A copy, as the function may write into its argument, which other views share.
         given = with_values(x, x.values.clone()) if sparse else x.clone()
-        out = function(given)
+        try:
+            out = function(given)
+        except torch.cuda.OutOfMemoryError:
+            raise  # not the function's fault; the estimator says what to type
+        except Exception as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(
+                f"views: the function {name} failed on a {type(given).__name__} of shape "
+                f"{tuple(x.shape)}: {type(error).__name__}: {reason}"
+            ) from error
         kind = SparseBatch if sparse else torch.Tensor
-        if isinstance(out, kind) and out.shape == x.shape:
+        if isinstance(out, kind) and out.shape == x.shape and not out.dtype.is_complex:
+            if is_new and not (out.values if sparse else out).isfinite().all():
+                raise ValueError(f"views: the function {name} returned NaN or infinity.")
+            is_new = False  # asked once, as it waits for the device
             return out if out.dtype == x.dtype or sparse else out.to(x.dtype)
         got = f"a {type(out).__name__}"
         if hasattr(out, "shape"):
             got += f" of shape {tuple(out.shape)}"
+        if isinstance(out, kind) and out.dtype.is_complex:
+            got = f"complex numbers of type {out.dtype}"
         raise ValueError(
             f"views: the function {name} must return a {kind.__name__} of the shape of its "
             f"argument, {tuple(x.shape)}, got {got}."

@@ -138,7 +138,9 @@ class Mixup(View):
     def build(self, rows):
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         # The concentrations are put on the device once, not in every batch.
-        concentration = torch.full((), float(self.alpha), device=rows.device)
+        # Beyond these bounds float32 draws are 0 or 1, or 1/2, as they are at the bounds.
+        alpha = min(max(float(self.alpha), 1e-6), 1e6)
+        concentration = torch.full((), alpha, device=rows.device)
         beta = torch.distributions.Beta(concentration, concentration)
 
         def mix(x, index):

@@ -1,0 +1,102 @@
+"""Columns of numbers and of categories, as one array of numbers."""
+
+import numbers
+
+import numpy as np
+from sklearn.utils import check_array
+
+
+def first_line(error):
+    """First line of what an error says."""
+    return str(error).partition("\n")[0]
+
+
+def columns(value):
+    """The columns of a table, array or list, as arrays (n,), with their names."""
+    if hasattr(value, "columns") and hasattr(value, "shape"):  # a table of pandas or polars
+        return [(str(name), np.asarray(value[name])) for name in value.columns]
+    if hasattr(value, "name") and hasattr(value, "to_numpy"):  # a column of one
+        return [(str(value.name), np.asarray(value.to_numpy()))]
+    array = np.asarray(value)
+    if array.dtype.kind in "US" and not isinstance(value, np.ndarray):
+        array = np.asarray(value, dtype=object)  # numbers beside strings keep their type
+    if array.ndim == 1:
+        return [("0", array)]
+    return [(str(j), column) for j, column in enumerate(array.T)]
+
+
+def holds_categories(column):
+    """Whether a column (n,) is one of strings, bools or other objects, not of numbers."""
+    if column.dtype.kind != "O":
+        return column.dtype.kind not in "iuf"
+    return not all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in column)
+
+
+def categorical_columns(value):
+    """Which columns of side information hold categories, by their types.
+
+    Parameters
+    ----------
+    value : array-like, DataFrame or tensor of shape (n,) or (n, q)
+
+    Returns
+    -------
+    categorical : bool ndarray of shape (q,)
+    """
+    return np.array([holds_categories(column) for _, column in columns(value)], dtype=bool)
+
+
+def encode_columns(value, name, dtype):
+    """Turn numbers and categories into numbers: (n,) or (n, q) -> (n, q).
+
+    Numbers stay, and a category becomes a code 0, 1, ... of its column.
+
+    Parameters
+    ----------
+    value : array-like, DataFrame or tensor of shape (n,) or (n, q)
+
+    name : str
+        Of the argument, for messages.
+
+    dtype : dtype
+        Type of the result.
+
+    Returns
+    -------
+    array : ndarray of shape (n, q)
+    """
+    try:
+        if np.ndim(value) not in (1, 2):
+            raise ValueError(f"Got an array of {np.ndim(value)} dimensions.")
+        found = columns(value)
+        if not found:
+            raise ValueError("Got no column.")
+        encoded = [_codes(c, n) if holds_categories(c) else _numbers(c, n) for n, c in found]
+        array = np.column_stack(encoded)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return check_array(array, dtype=dtype, ensure_min_samples=0, input_name=name)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must be a dense array of finite numbers or categories, with one row for "
+            f"each row of X, of shape (n_samples,) or (n_samples, q): {first_line(error)}"
+        ) from None
+
+
+def _numbers(column, name):
+    return column.astype(np.float64)
+
+
+def _codes(column, name):
+    """Codes of the values of a column, which must be of one type and all there."""
+    kinds = sorted({_kind(value) for value in column})
+    if "missing" in kinds:
+        raise ValueError(f"Column {name} has missing values: fill them, or leave the rows out.")
+    if len(kinds) > 1:
+        raise ValueError(f"Column {name} mixes the types {', '.join(kinds)}.")
+    return np.unique(column, return_inverse=True)[1].astype(np.float64)
+
+
+def _kind(value):
+    if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
+        return "missing"
+    return "str" if isinstance(value, str) else type(value).__name__

@@ -1,0 +1,258 @@
+"""Zero-shot classification: the class whose embedding points the same way."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_array
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skcontrast._component import Interval, Real, check_parameters
+
+# float16 embeddings have lengths that are off by 1e-3; these count as unit rows.
+UNIT_TOLERANCE = 5e-3
+
+
+def unit_rows(X):
+    """Rows scaled to length one; zero rows stay zero. (n, d) -> (n, d)."""
+    peak = np.abs(X).max(axis=1, keepdims=True, initial=0)
+    X = X / np.where(peak > 0, peak, 1)  # squares of the values themselves may overflow
+    length = np.linalg.norm(X, axis=1, keepdims=True)
+    return X / np.where(length > 0, length, 1)
+
+
+def softmax(scores):
+    """Rows of probabilities: (n, C) -> (n, C)."""
+    P = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return P / P.sum(axis=1, keepdims=True)
+
+
+class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
+    r"""Classify rows by their cosine with one embedding a class.
+
+    With unit rows x and unit class embeddings :math:`t_c`, which a text encoder makes
+    of the names of the classes,
+
+    .. math:: f_c(x) = \langle x, t_c \rangle, \qquad
+              p(c \mid x) \propto \exp(s f_c(x))
+
+    No label is needed: ``fit`` only says what the classes are called. The few labelled
+    rows that one has are better given to :class:`ProKeRClassifier`, with this classifier
+    as its ``estimator``.
+
+    Parameters
+    ----------
+    class_embeddings : array-like of shape (n_classes, n_features) or None, default=None
+        One row a class; scaled to unit length. None takes the means of the unit rows of
+        each class that ``fit`` is given, which makes this a nearest-mean classifier: it
+        is zero-shot no more.
+
+    classes : array-like of shape (n_classes,) or None, default=None
+        Names of the classes, in the order of ``class_embeddings``. None takes the sorted
+        labels of the y given to ``fit``, or 0, 1, ... where y holds such integers and
+        some classes are missing in it.
+
+    logit_scale : float, default=100.0
+        Scale s in ``predict_proba``; 100 is what CLIP was trained to.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels.
+
+    class_embeddings_ : ndarray of shape (n_classes, n_features)
+        Unit rows, in the order of ``classes_``.
+
+    n_features_in_ : int
+        Number of columns.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X is a DataFrame with string names.
+
+    Notes
+    -----
+    Rows that are not of unit length are scaled to it; with ``class_embeddings`` given, a
+    warning says so, since rows that come from another encoder than the class embeddings
+    often show in this way. The cosine of a row of zeros is zero.
+
+    References
+    ----------
+    Radford et al., "Learning transferable visual models from natural language
+    supervision", ICML 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcontrast import ZeroShotClassifier
+    >>> T = np.array([[1.0, 0.0], [0.6, 0.8]])
+    >>> model = ZeroShotClassifier(T, classes=["cat", "dog"]).fit(T)
+    >>> model.predict([[0.8, -0.6], [0.0, 1.0]])
+    array(['cat', 'dog'], dtype='<U3')
+    """
+
+    _parameter_constraints = {
+        "class_embeddings": ["array-like", None],
+        "classes": ["array-like", None],
+        "logit_scale": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, class_embeddings=None, classes=None, logit_scale=100.0):
+        self.class_embeddings = class_embeddings
+        self.classes = classes
+        self.logit_scale = logit_scale
+
+    def fit(self, X, y=None):
+        """Learn what the classes are called, and their means without ``class_embeddings``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; with ``class_embeddings`` only their number of columns is read.
+
+        y : array-like of shape (n_samples,), default=None
+            Labels; not needed with ``class_embeddings`` and ``classes``.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            When the number of classes or of columns is not that of ``class_embeddings``.
+        """
+        check_parameters(self)
+        if y is None:
+            if self.classes is None or self.class_embeddings is None:
+                raise ValueError(
+                    "ZeroShotClassifier requires y to be passed, but the target y is None: type "
+                    "fit(X, y), or class_embeddings= and classes=."
+                )
+            X = validate_data(self, X, dtype=np.float64)
+        else:
+            X, y = validate_data(self, X, y, dtype=np.float64)
+            check_classification_targets(y)
+        if self.class_embeddings is None:
+            self._fit_means(X, y)
+        else:
+            self._fit_given(X, y)
+        return self
+
+    def _fit_means(self, X, y):
+        classes, codes = np.unique(y, return_inverse=True)
+        if self.classes is not None:
+            raise ValueError(
+                "classes= names the rows of class_embeddings=, which is None: give both or none."
+            )
+        if len(classes) < 2:
+            raise ValueError(
+                f"y has one class only ({classes.tolist()[0]!r}), and without class_embeddings= "
+                "ZeroShotClassifier needs at least two."
+            )
+        X, means = unit_rows(X), np.zeros((len(classes), X.shape[1]))
+        np.add.at(means, codes, X)
+        self.class_embeddings_, self.classes_ = unit_rows(means), classes
+
+    def _fit_given(self, X, y):
+        T = check_array(self.class_embeddings, dtype=np.float64, input_name="class_embeddings")
+        if T.shape[1] != X.shape[1]:
+            raise ValueError(
+                f"class_embeddings has {T.shape[1]} columns, but X has {X.shape[1]}: make both "
+                "with one encoder."
+            )
+        classes = self._class_names(len(T), y)
+        order = np.argsort(classes, kind="stable")
+        self.class_embeddings_, self.classes_ = unit_rows(T[order]), classes[order]
+        self._check_length(X)
+
+    def _class_names(self, n_classes, y):
+        """Names of the rows of ``class_embeddings``, in their order."""
+        if self.classes is not None:
+            classes = np.asarray(self.classes)
+            if classes.shape != (n_classes,) or len(np.unique(classes)) != n_classes:
+                raise ValueError(
+                    f"classes must hold {n_classes} different names, one for each row of "
+                    f"class_embeddings; it has shape {classes.shape} and "
+                    f"{len(np.unique(classes))} different ones."
+                )
+            if y is not None and not np.isin(y, classes).all():
+                unknown = np.setdiff1d(y, classes)[:5].tolist()
+                raise ValueError(f"y holds {unknown}, which classes= does not: add them to it.")
+            return classes
+        classes = np.unique(y)
+        if len(classes) == n_classes:
+            return classes
+        codes = classes.dtype.kind in "iu" and classes[0] >= 0 and classes[-1] < n_classes
+        if codes:  # a class without a row
+            return np.arange(n_classes, dtype=classes.dtype)
+        raise ValueError(
+            f"y has {len(classes)} classes, but class_embeddings has {n_classes} rows: type "
+            "classes=[...] with the name of each row."
+        )
+
+    def _check_length(self, X):
+        length = np.linalg.norm(X, axis=1)
+        if np.any(np.abs(length - 1) > UNIT_TOLERANCE):
+            warnings.warn(
+                f"rows of X have lengths from {length.min():.3g} to {length.max():.3g}, and "
+                "were scaled to unit length: class_embeddings must come from the same encoder; "
+                "type sklearn.preprocessing.normalize(X) to be rid of this warning.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _cosines(self, X):
+        check_is_fitted(self, "class_embeddings_")
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        if self.class_embeddings is not None:
+            self._check_length(X)
+        return unit_rows(X) @ self.class_embeddings_.T
+
+    def decision_function(self, X):
+        """Cosine of each row with each class embedding.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes), or (n_samples,)
+            With two classes the cosine of the second less that of the first.
+        """
+        scores = self._cosines(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict(self, X):
+        """Class with the largest cosine.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+        """
+        return self.classes_[self._cosines(X).argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Softmax of the cosines times ``logit_scale``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+        """
+        return softmax(self.logit_scale * self._cosines(X))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # With class_embeddings and classes, labels are not read.
+        tags.target_tags.required = self.class_embeddings is None or self.classes is None
+        return tags
