@@ -54,7 +54,10 @@ ROWS = {
     "encoder": (True, encoder()),
     "encoder, without": (False, encoder()),
     "fair": (True, fair()),
+    "fair, reference": (True, fair(form="reference")),
+    "fair + independence": (True, fair(independence=10)),
     "fair, without": (False, fair()),
+    "fair + ind., without": (False, fair(independence=10)),
 }
 
 
@@ -106,9 +109,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     jobs = [(s, r, k) for s in options.sets for r in options.rows for k in range(options.seeds)]
-    found = Parallel(n_jobs=options.jobs)(
-        delayed(measure)(options.data_dir, *job) for job in jobs
-    )
+    found = Parallel(n_jobs=options.jobs)(delayed(measure)(options.data_dir, *job) for job in jobs)
     table = pd.DataFrame(found).groupby(["set", "row"]).mean()
     order = [(s, r) for s in options.sets for r in options.rows]
     print(table.loc[order].round(3).to_string())

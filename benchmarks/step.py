@@ -16,9 +16,9 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
-from skcontrast.networks import MLP, build_network
 
 from skcontrast import ContrastiveEncoder
+from skcontrast.networks import MLP, build_network
 
 N_ROWS, N_FEATURES, N_COMPONENTS = 20_000, 64, 64
 SCALE, TEMPERATURE = 0.1, 0.2

@@ -9,6 +9,9 @@ from skcontrast._version import __version__
 _PUBLIC = {
     "ContrastiveEncoder": "skcontrast.representation",
     "KernelConditionalContrastive": "skcontrast.representation",
+    "ProKeRClassifier": "skcontrast.adaptation",
+    "ProKeRRegressor": "skcontrast.adaptation",
+    "ZeroShotClassifier": "skcontrast.adaptation",
     "load": "skcontrast.persistence",
     "save": "skcontrast.persistence",
 }
@@ -16,6 +19,9 @@ _PUBLIC = {
 __all__ = [
     "ContrastiveEncoder",
     "KernelConditionalContrastive",
+    "ProKeRClassifier",
+    "ProKeRRegressor",
+    "ZeroShotClassifier",
     "__version__",
     "load",
     "save",

@@ -39,16 +39,16 @@ class FitTasks:
             self.epoch = self.root.subcontext(task_name="epoch")
             self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
-    def end_epoch(self, metadata, attributes):
+    def end_epoch(self, attributes):
         """Tell the callbacks that an epoch ended; True when one of them wants to stop.
 
-        ``attributes()`` gives the fitted attributes as if training ended here.
+        ``attributes()`` gives the fitted attributes as if training ended here, the loss in
+        ``loss_curve_`` among them. No metadata: scikit-learn hands these to scorers.
         """
         if self.epoch is None:
             return False
         return self.epoch.call_on_fit_task_end(
             estimator=self.estimator,
-            metadata=metadata,
             reconstruction_attributes=attributes,
             **self.data,
         )

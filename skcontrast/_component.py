@@ -246,6 +246,18 @@ def resolve(value, registry):
     return clone(value, safe=False)
 
 
+def compose(values, registry):
+    """Return the component that a list of names and components stands for.
+
+    It is ``Compose`` of the registry's module, where there is one.
+    """
+    module = import_module(registry.partition(":")[0])
+    if not hasattr(module, "Compose"):
+        return values
+    items = [resolve(v, registry) if isinstance(v, str) else v for v in values]
+    return module.Compose(tuple(items))
+
+
 class ShorthandMixin:
     """``set_params`` that looks through shorthand strings.
 
@@ -263,7 +275,8 @@ class ShorthandMixin:
         ----------
         **params : dict
             ``name=value`` or ``name__subname=value``. Where ``name`` holds a shorthand
-            string, the string becomes its default object before ``subname`` is set.
+            string, the string becomes its default object before ``subname`` is set; a
+            list becomes a ``Compose``, whose members are "0", "1", ...
 
         Returns
         -------
@@ -276,6 +289,8 @@ class ShorthandMixin:
             value = params.get(name, getattr(self, name, None))
             if isinstance(value, str):
                 params[name] = resolve(value, self._shorthand[name])
+            elif isinstance(value, (list, tuple)):
+                params[name] = compose(value, self._shorthand[name])
         return super().set_params(**params)
 
 

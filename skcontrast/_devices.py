@@ -8,6 +8,10 @@ import torch
 DTYPES = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
 
 
+class DeviceMissing(ValueError):
+    """The device is a device, but this machine has none of it."""
+
+
 def resolve_device(device):
     """Turn "auto", "cuda:1" or a torch.device into a torch.device that is there."""
     if isinstance(device, str) and device == "auto":
@@ -27,12 +31,12 @@ def resolve_device(device):
         return torch.device("cpu")  # torch accepts "cpu:3", and fails on it later
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type == "cuda" and (device.index or 0) >= count:
-        raise ValueError(
+        raise DeviceMissing(
             f"device={str(device)!r} asks for a CUDA device, but torch finds {count} of them: "
             "type device='auto' or device='cpu', or install a CUDA build of torch."
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError("device='mps' is not available here: type device='auto' or 'cpu'.")
+        raise DeviceMissing("device='mps' is not available here: type device='auto' or 'cpu'.")
     if device.type not in ("cpu", "cuda", "mps"):
         raise ValueError(f"device={str(device)!r} is not supported: type 'cpu', 'cuda' or 'mps'.")
     return device

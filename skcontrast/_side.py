@@ -65,6 +65,11 @@ def check_side(requires, given, n_samples, *, dtype=np.float32):
                 f"pass one entry of {argument} for each row of X."
             )
     for name, value in given.items():
+        if name == "target" and hasattr(value, "__len__") and len(value) != n_samples:
+            raise ValueError(
+                f"y has {len(value)} rows, but X has {n_samples}: pass one entry of y for each "
+                "row of X, or none."
+            )
         if value is not None and name != "target" and name not in requires:
             warnings.warn(
                 f"{name}= was given, but {' and '.join(dict.fromkeys(requires.values()))} does "

@@ -21,7 +21,7 @@ from skcontrast._component import (
     check_parameters,
     resolve,
 )
-from skcontrast._devices import DTYPES, memory_advice, resolve_device, seeded
+from skcontrast._devices import DTYPES, DeviceMissing, memory_advice, resolve_device, seeded
 from skcontrast._embedding import (
     checked_output,
     embed,
@@ -38,7 +38,7 @@ from skcontrast._training import Training, ViewNetwork, train
 from skcontrast.networks import NETWORK_CONSTRAINTS, build_network, build_projector
 from skcontrast.objectives import OBJECTIVES
 from skcontrast.optimizers import OPTIMIZERS
-from skcontrast.samplers import SAMPLERS, split_batches
+from skcontrast.samplers import SAMPLERS, hold_out, in_order
 from skcontrast.views import VIEW_CONSTRAINTS, build_views
 
 # Modules rebuilt from the fitted arrays. Outside the estimators, so that these hold
@@ -197,7 +197,7 @@ class BaseContrastive(
         objective = resolve(self.objective, OBJECTIVES)
         sampler = resolve(self.sampler, SAMPLERS)
         side, classes = check_side(needs(sampler, objective), given, X.shape[0])
-        self._check_n_views(objective)
+        objective.check_views(self.n_views)
         mean, scale = fit_scales(self, X, fresh)
         checkpoint = None if partial else open_checkpoint(self, X, side, fresh)
         seed, draws = self._seeds(checkpoint, fresh)
@@ -205,7 +205,10 @@ class BaseContrastive(
         batch_size = min(batch_size, X.shape[0])
         tasks = FitTasks(self, X, given["target"], max_iter)
         with seeded(draws, device), memory_advice(batch_size):
-            train_index, held_out = self._split(X.shape[0], objective.min_rows, seed, partial)
+            train_index, held_out = np.arange(X.shape[0]), None
+            if self.early_stopping and not partial:
+                share = self.validation_fraction
+                train_index, held_out = hold_out(X.shape[0], share, objective.min_rows, seed)
             rows = Rows(X, side, mean, scale, DTYPES[self.precision], device, train_index)
             fitted = {"mean_": mean, "scale_": scale, "objective_": objective}
             if classes is not None:
@@ -230,7 +233,7 @@ class BaseContrastive(
                 optimizer=resolve(self.optimizer, OPTIMIZERS),
                 learning_rate=self.learning_rate,
                 max_iter=max_iter,
-                validation_batches=_held_out_batches(held_out, rows, batch_size, objective),
+                validation_batches=in_order(held_out, rows, batch_size, objective.min_rows),
                 validation_seed=seed,
                 patience=self.n_iter_no_change,
                 tol=self.tol,
@@ -251,7 +254,8 @@ class BaseContrastive(
 
     def _keep(self, final, training, encoder, partial):
         """Write what was learned, and what a later call goes on from."""
-        vars(self).pop("_optimizer_state", None)  # of an earlier training
+        for name in ("_optimizer_state", "classes_"):  # of an earlier training
+            vars(self).pop(name, None)
         if partial or self.warm_start:
             moments = optimizer_to_arrays(training.optimizer_state)
             final["_optimizer_state"] = {"name": repr(self.optimizer), "moments": moments}
@@ -267,13 +271,6 @@ class BaseContrastive(
             return seed, seed
         return seed, int(np.random.SeedSequence([seed, self._n_epochs]).generate_state(1)[0])
 
-    def _check_n_views(self, objective):
-        if self.n_views < objective.min_views:
-            raise ValueError(
-                f"n_views={self.n_views}, but {type(objective).__name__} needs at least "
-                f"{objective.min_views} views of each row: type n_views={objective.min_views}."
-            )
-
     def _views(self, rows, network, objective):
         nothing = self.views is None or isinstance(self.views, (list, tuple)) and not self.views
         if nothing and self.n_views > 1 and not network.is_random(rows.take(rows.train_index[:8])):
@@ -285,23 +282,10 @@ class BaseContrastive(
             )
         view = build_views(self.views, rows)
         views = [view] * self.n_views
-        if self.clean_anchor:
+        # A single view is the changed row, or ``views`` would mean nothing.
+        if self.clean_anchor and self.n_views > 1:
             views[0] = None
         return views
-
-    def _split(self, n_samples, min_rows, seed, partial):
-        """Rows to train on and rows held out for early stopping."""
-        if partial or not self.early_stopping:
-            return np.arange(n_samples), None
-        n_held_out = max(min_rows, int(np.ceil(self.validation_fraction * n_samples)))
-        if n_samples - n_held_out < min_rows:
-            raise ValueError(
-                f"early_stopping=True holds out {n_held_out} of n_samples={n_samples} rows and "
-                f"leaves fewer than {min_rows} to train on: type early_stopping=False or a "
-                f"smaller validation_fraction than {self.validation_fraction}."
-            )
-        order = np.random.RandomState(seed).permutation(n_samples)
-        return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
     def _modules(self, fitted, X, objective, fresh):
         """Encoder, projector and objective: new ones, or the fitted ones to go on with."""
@@ -346,9 +330,7 @@ class BaseContrastive(
         if checkpoint is not None:
             checkpoint.save(net, epochs, last)
         so_far = Training(epochs.loss_curve, epochs.validation_curve, len(epochs.loss_curve), {})
-        row = net.history[-1]
-        metadata = {k: row[k] for k in ("train_loss", "valid_loss") if k in row}
-        return tasks.end_epoch(metadata, lambda: attributes(so_far))
+        return tasks.end_epoch(lambda: attributes(so_far))
 
     # ------------------------------------------------------------- embedding
 
@@ -356,7 +338,7 @@ class BaseContrastive(
         """The device asked for, or the CPU when a fitted model moved to a machine without."""
         try:
             return resolve_device(self.device)
-        except ValueError:
+        except DeviceMissing:
             return torch.device("cpu")
 
     def _encoder(self):
@@ -379,10 +361,3 @@ class BaseContrastive(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.non_deterministic = False
         return tags
-
-
-def _held_out_batches(index, rows, batch_size, objective):
-    if index is None:
-        return None
-    held_out = torch.as_tensor(index, device=rows.index_device)
-    return split_batches(held_out, batch_size, objective.min_rows)

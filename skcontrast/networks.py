@@ -19,7 +19,9 @@ from skcontrast._rows import SparseBatch
 
 ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
-# Width of an output that nobody has chosen, and least width of a projector's layer.
+# Width of an embedding that nobody has chosen, most columns of a projection by default,
+# and least width of a projector's hidden layer.
+DEFAULT_WIDTH = 256
 MAX_WIDTH = 128
 MIN_HIDDEN = 64
 
@@ -232,8 +234,6 @@ NETWORK_CONSTRAINTS = [
     nn.Module,
 ]
 
-PROJECTOR_CONSTRAINTS = [*NETWORK_CONSTRAINTS, None]
-
 
 class _DenseInput(nn.Module):
     # For modules that know nothing of sparse batches.
@@ -300,8 +300,7 @@ def build_network(network, n_features_in, n_components=None, name="network"):
     n_features_in : int
 
     n_components : int, default=None
-        Width of the output. None is the width that a module has, and for others the
-        width of the input up to 128.
+        Width of the output. None is the width that a module has, and 256 for others.
 
     name : str, default="network"
         Parameter that messages speak of.
@@ -319,7 +318,7 @@ def build_network(network, n_features_in, n_components=None, name="network"):
     if isinstance(network, nn.Module):
         return _build_module(network, n_features_in, n_components, name)
     if n_components is None:
-        n_components = min(n_features_in, MAX_WIDTH)
+        n_components = DEFAULT_WIDTH
     n_components = int(n_components)
     module = resolve(network, NETWORKS).build(n_features_in, n_components)
     return module, n_components
@@ -347,14 +346,15 @@ def build_projector(projector, n_in):
         return nn.Identity()
     if isinstance(projector, str) and projector == "mlp":
         projector = MLP(hidden_layer_sizes=(max(n_in, MIN_HIDDEN),), normalization=None)
-    return build_network(projector, n_in, name="projector")[0]
+    is_module = isinstance(projector, nn.Module)
+    n_out = None if is_module else min(n_in, MAX_WIDTH)
+    return build_network(projector, n_in, n_out, name="projector")[0]
 
 
 __all__ = [
     "MLP",
     "NETWORKS",
     "NETWORK_CONSTRAINTS",
-    "PROJECTOR_CONSTRAINTS",
     "InputLayer",
     "Linear",
     "build_network",

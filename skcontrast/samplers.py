@@ -1,5 +1,6 @@
 """Samplers: how the rows of an epoch are put into batches."""
 
+import numpy as np
 import torch
 
 from skcontrast._component import Component
@@ -12,6 +13,32 @@ def split_batches(order, batch_size, min_rows):
         last = batches.pop()
         batches[-1] = torch.cat([batches[-1], last])
     return batches
+
+
+def hold_out(n_samples, fraction, min_rows, seed):
+    """Split row numbers into those to train on and those held out for early stopping.
+
+    Returns
+    -------
+    train_index, held_out : ndarray of int
+    """
+    n_held_out = max(min_rows, int(np.ceil(fraction * n_samples)))
+    if n_samples - n_held_out < min_rows:
+        raise ValueError(
+            f"early_stopping=True holds out {n_held_out} of n_samples={n_samples} rows and "
+            f"leaves fewer than {min_rows} to train on: type early_stopping=False or a "
+            f"smaller validation_fraction than {fraction}."
+        )
+    order = np.random.RandomState(seed).permutation(n_samples)
+    return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+
+def in_order(index, rows, batch_size, min_rows):
+    """Batches of the rows ``index`` as they stand; None where there are none."""
+    if index is None:
+        return None
+    index = torch.as_tensor(index, device=rows.index_device)
+    return split_batches(index, batch_size, min_rows)
 
 
 class Uniform(Component):

@@ -75,6 +75,11 @@ class Learned(Component):
 
     def build(self, n_samples):
         """Make the torch module of the rule."""
+        if self.init < self.minimum:
+            raise ValueError(
+                f"Learned: init={self.init} is under minimum={self.minimum}: type a larger init "
+                "or a smaller minimum."
+            )
         return _LearnedRule(self.init, self.minimum)
 
 
@@ -85,7 +90,9 @@ class _LearnedRule(_Rule):
         self.log_tau = nn.Parameter(torch.tensor(math.log(init)))
 
     def forward(self, positive, index):
-        return self.log_tau.exp().clamp_min(self.minimum)
+        tau = self.log_tau.exp()
+        # Straight through: a clamp alone has no slope, and would never let go again.
+        return tau + (tau.clamp_min(self.minimum) - tau).detach()
 
 
 class ModelAware(Component):

@@ -5,6 +5,7 @@ its paper, the docstring says which form is checked.
 """
 
 import torch
+from golden_adaptation import gda, proker, tip_adapter
 from golden_kernels import cclk, decoupled_uniformity
 from golden_stateful import isogclr, macl, sogclr
 from golden_supervised import supcon
@@ -246,6 +247,7 @@ ADAPTERS = {
     "dclw": decoupled,
     "debiased": debiased,
     "decoupled_uniformity": decoupled_uniformity,
+    "gda": gda,
     "hard_negative": hard_negative,
     "hypersphere": hypersphere,
     "infonce_bidirectional": infonce_bidirectional,
@@ -254,9 +256,11 @@ ADAPTERS = {
     "macl": macl,
     "ntxent": ntxent,
     "polyview": polyview,
+    "proker": proker,
     "simcse_promcse": simcse_promcse,
     "sogclr": sogclr,
     "supcon": supcon,
+    "tip_adapter": tip_adapter,
     "uniform": uniform,
     "vicreg": vicreg,
 }

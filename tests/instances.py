@@ -16,6 +16,20 @@ def small_instances():
     ]
 
 
+def adapter_instances():
+    """The closed-form estimators: tests/test_adaptation.py has their common tests."""
+    return [
+        skcontrast.ProKeRClassifier(),
+        skcontrast.ProKeRClassifier(method="proker"),
+        skcontrast.ProKeRClassifier(method="tip"),
+        skcontrast.ProKeRClassifier(method="nadaraya_watson"),
+        skcontrast.ProKeRClassifier(method="local_linear"),
+        skcontrast.ProKeRClassifier(method="gda"),
+        skcontrast.ProKeRRegressor(),
+        skcontrast.ZeroShotClassifier(),
+    ]
+
+
 def exported_estimators():
     """Every public class with ``fit``."""
     public = [getattr(skcontrast, name) for name in skcontrast.__all__]

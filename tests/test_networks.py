@@ -187,8 +187,7 @@ def test_bad_hidden_layer_sizes_are_refused(sizes):
 def test_build_network_takes_names_components_and_modules():
     module, width = build_network("mlp", 7, 3)
     assert width == 3 and module(torch.zeros(2, 7)).shape == (2, 3)
-    assert build_network(Linear(), 7)[1] == 7
-    assert build_network("linear", 700)[1] == 128
+    assert build_network(Linear(), 7)[1] == 256
     module, width = build_network(nn.Linear(7, 5), 7)
     assert width == 5 and module(torch.zeros(2, 7)).shape == (2, 5)
     assert build_network(nn.LazyLinear(5), 7, 5)[1] == 5

@@ -12,8 +12,10 @@ from skcontrast.objectives import (
     CACR,
     OBJECTIVES,
     AlignmentUniformity,
+    ConditionalInfoNCE,
     DebiasedContrastive,
     DecoupledContrastive,
+    DecoupledUniformity,
     HardNegative,
     InfoNCE,
     KernelInfoNCE,
@@ -31,6 +33,10 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items()} | {
     "info_nce-hard": InfoNCE(form="one_way", hard_negatives=True, hard_negative_weight=0.5),
     "info_nce-model_aware": InfoNCE("model_aware"),
     "info_nce-individual": InfoNCE("individual"),
+    "conditional-fair": ConditionalInfoNCE("fair"),
+    "conditional-reference": ConditionalInfoNCE(form="reference"),
+    "conditional-normalized": ConditionalInfoNCE("fair", diagonal="zero", normalize=True),
+    "decoupled_uniformity-prior": DecoupledUniformity(kernel="rbf"),
     "decoupled-one_way": DecoupledContrastive(form="one_way"),
     "decoupled-model_aware": DecoupledContrastive("model_aware"),
     "dclw": DecoupledContrastive(weighted=True),
@@ -64,10 +70,10 @@ SURROGATES = {
     "cacr-rbf-detached",
 }
 # Work on the columns as they are, not on unit rows.
-COLUMNS = {"barlow_twins", "vicreg"}
+COLUMNS = {"barlow_twins", "vicreg", "independence"}
 # Not invariant under rotation: columns have a meaning.
-ORIENTED = {"barlow_twins", "vicreg", "kernel_info_nce-concatenation"}
-SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "barlow_twins", "vicreg", "sum"}
+ORIENTED = {*COLUMNS, "kernel_info_nce-concatenation"}
+SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "sum", *COLUMNS}
 FIRST_VIEW = {"one_way", "hard", "first", "energy_hinge"}
 
 every = pytest.mark.parametrize("name", VARIANTS)
@@ -82,6 +88,8 @@ def draw(objective, n=6, d=4, n_views=None, seed=0, dtype=torch.float64):
     side = {"index": torch.arange(n)}
     if "target" in objective.requires:
         side["target"] = (torch.arange(n) % 3) - 1
+    for name in {"condition", "prior"} & set(objective.requires):
+        side[name] = torch.randn(n, 2, generator=generator, dtype=torch.float64)
     return views.to(dtype), side
 
 

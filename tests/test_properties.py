@@ -152,7 +152,7 @@ def test_fit_gives_an_embedding_or_a_sentence(X, data, params):
     Z = embedding(X, y, params)
     if Z is None:
         return
-    assert Z.shape[0] == X.shape[0] and Z.shape[1] == (params["n_components"] or X.shape[1])
+    assert Z.shape[0] == X.shape[0] and Z.shape[1] == (params["n_components"] or 256)
     assert Z.dtype == X.dtype
     assert np.isfinite(Z).all()
     assert np.array_equal(embedding(X, y, params), Z)

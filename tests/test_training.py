@@ -27,6 +27,10 @@ def encoder(**params):
     return ContrastiveEncoder(**{**defaults, **small, **params})
 
 
+# Without those whose last view holds hard negatives, which no estimator makes.
+TRAINABLE = sorted(name for name in OBJECTIVES if not OBJECTIVES[name]().hard_negatives)
+
+
 class Recorder(Callback):
     """Keeps the net and what it looked like in each step."""
 
@@ -194,7 +198,7 @@ def test_no_batch_has_one_row(n, batch_size, sizes):
 # --------------------------------------------------- objectives, end to end
 
 
-@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+@pytest.mark.parametrize("name", TRAINABLE)
 @pytest.mark.parametrize("n_views", [2, 3])
 def test_every_objective_trains(name, n_views):
     objective = OBJECTIVES[name]()

@@ -236,7 +236,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         -------
         labels : ndarray of shape (n_samples,)
         """
-        return self.classes_[self._cosines(X).argmax(axis=1)]
+        best = self._cosines(X).argmax(axis=1)
+        return self.classes_[best]
 
     def predict_proba(self, X):
         """Softmax of the cosines times ``logit_scale``.

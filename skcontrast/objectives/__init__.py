@@ -6,6 +6,7 @@ from skcontrast.objectives._conditional import ConditionalInfoNCE
 from skcontrast.objectives._decoupled import DecoupledContrastive
 from skcontrast.objectives._energy import EnergyHinge
 from skcontrast.objectives._hard_negative import DebiasedContrastive, HardNegative
+from skcontrast.objectives._independence import KernelIndependence
 from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
 from skcontrast.objectives._poly_view import PolyView
@@ -24,6 +25,7 @@ OBJECTIVES = {
     "decoupled_uniformity": DecoupledUniformity,
     "energy_hinge": EnergyHinge,
     "hard_negative": HardNegative,
+    "independence": KernelIndependence,
     "info_nce": InfoNCE,
     "kernel_info_nce": KernelInfoNCE,
     "poly_view": PolyView,
@@ -44,6 +46,7 @@ __all__ = [
     "EnergyHinge",
     "HardNegative",
     "InfoNCE",
+    "KernelIndependence",
     "KernelInfoNCE",
     "Objective",
     "PolyView",

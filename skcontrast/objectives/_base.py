@@ -23,6 +23,22 @@ class Objective(Component):
     # Fewest views and fewest rows of a batch that the formula is defined for.
     min_views = 2
     min_rows = 2
+    # Whether the last view holds hard negatives, which no estimator makes.
+    hard_negatives = False
+
+    def check_views(self, n_views):
+        """Raise when an estimator's ``n_views`` views of each row do not suit."""
+        if self.hard_negatives:
+            raise ValueError(
+                f"{type(self).__name__} takes the last view for hard negatives, and an estimator "
+                "makes views of a row only: type objective='info_nce', or call the objective on "
+                "tensors."
+            )
+        if n_views < self.min_views:
+            raise ValueError(
+                f"n_views={n_views}, but {type(self).__name__} needs at least "
+                f"{self.min_views} views of each row: type n_views={self.min_views}."
+            )
 
     def loss(self, views, **named):
         """Loss of each anchor: views (V, n, d) -> (n_anchors,) or ()."""
@@ -134,6 +150,11 @@ class Weighted(Objective):
         """Fewest rows of a batch."""
         return self.objective.min_rows
 
+    @property
+    def hard_negatives(self):
+        """Whether the last view holds hard negatives."""
+        return self.objective.hard_negatives
+
     def build(self, n_samples):
         """Make the torch module."""
         return _BuiltSum([self.objective.build(n_samples)], [self.weight])
@@ -173,6 +194,11 @@ class Sum(Objective):
     def min_rows(self):
         """Fewest rows of a batch."""
         return max(self.first.min_rows, self.second.min_rows)
+
+    @property
+    def hard_negatives(self):
+        """Whether the last view holds hard negatives."""
+        return self.first.hard_negatives or self.second.hard_negatives
 
     def build(self, n_samples):
         """Make the torch module."""

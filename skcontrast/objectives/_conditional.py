@@ -251,7 +251,8 @@ class ConditionalInfoNCE(PairObjective):
         off = distinct(slice(0, len(rows)), slice(0, len(rows)), rows.device)
         own, others = A.diagonal().abs(), (A * off).abs()
         nearest = (K * off).abs().amax(1) / K.diagonal().abs().clamp_min(1e-300)
-        alone = (nearest < VANISHED).double().mean().item()
+        near = nearest >= VANISHED
+        alone = 1 - near.double().mean().item()
         kernel_name = repr(self.kernel)
         found = []
         if alone > MOSTLY:
@@ -260,7 +261,7 @@ class ConditionalInfoNCE(PairObjective):
                 f"{kernel_name}, so that their weights vanish: type a smaller gamma, a kernel "
                 "for categories such as 'delta', or a larger batch_size."
             )
-        elif self.mode != "hard" and others.amax(1).median() < 0.01 * own.median():
+        elif self.mode != "hard" and others.amax(1)[near].median() < 0.01 * own[near].median():
             found.append(
                 f"regularization={self.regularization:g} is so small that each row keeps all "
                 "weight to itself, which turns the condition off: type a larger "

@@ -42,6 +42,7 @@ class EnergyHinge(Objective):
     """
 
     min_views = 3
+    hard_negatives = True
 
     _parameter_constraints = {
         "margin": [Interval(Real, 0, None, closed="left")],

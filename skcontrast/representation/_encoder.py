@@ -13,9 +13,9 @@ class ContrastiveEncoder(BaseContrastive):
 
     Parameters
     ----------
-    n_components : int, default=128
-        Width of the embedding. None takes it from ``network``, when that is a torch
-        module, and else is the number of features, up to 128.
+    n_components : int, default=None
+        Width of the embedding. None is 256, or the width of ``network`` when that is a
+        torch module.
 
     objective : str or component, default="info_nce"
         What is trained for: a name in :data:`skcontrast.objectives.OBJECTIVES` or an
@@ -160,7 +160,7 @@ class ContrastiveEncoder(BaseContrastive):
 
     def __init__(
         self,
-        n_components=128,
+        n_components=None,
         *,
         objective="info_nce",
         views=("neighbors", "corruption"),

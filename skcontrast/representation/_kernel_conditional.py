@@ -3,9 +3,10 @@
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
+from skcontrast._component import Interval, Real
 from skcontrast._side import encode_classes
 from skcontrast.base import BaseContrastive
-from skcontrast.objectives import ConditionalInfoNCE
+from skcontrast.objectives import ConditionalInfoNCE, KernelIndependence
 
 # The parameters that describe the objective.
 _OF_OBJECTIVE = ("mode", "kernel", "regularization", "form", "temperature")
@@ -38,6 +39,11 @@ class KernelConditionalContrastive(BaseContrastive):
 
     regularization : float, default=0.01
         Ridge lambda: more of it lets rows count as alike that are less so.
+
+    independence : float, default=0.0
+        Weight of a term beside it that makes the embedding independent of the condition
+        (:class:`~skcontrast.objectives.KernelIndependence`), for mode "fair", which by
+        itself only gives no reason to embed the condition. 10 is strong.
 
     form : {"paper", "reference"}, default="paper"
         Whether the objective is that of the paper or that of its published code; see
@@ -133,7 +139,7 @@ class KernelConditionalContrastive(BaseContrastive):
 
     objective_ : component
         The objective that was trained: a
-        :class:`~skcontrast.objectives.ConditionalInfoNCE`.
+        :class:`~skcontrast.objectives.ConditionalInfoNCE`, or a sum with one.
 
     objective_weights_ : dict of str to ndarray
         What the objective learned, such as temperatures.
@@ -187,6 +193,7 @@ class KernelConditionalContrastive(BaseContrastive):
         **{k: v for k, v in BaseContrastive._parameter_constraints.items() if k != "objective"},
         **{name: ConditionalInfoNCE._parameter_constraints[name] for name in _OF_OBJECTIVE},
     }
+    _parameter_constraints["independence"] = [Interval(Real, 0, None, closed="left")]
     _shorthand = {
         **{k: v for k, v in BaseContrastive._shorthand.items() if k != "objective"},
         **ConditionalInfoNCE._shorthand,
@@ -199,6 +206,7 @@ class KernelConditionalContrastive(BaseContrastive):
         mode="weak",
         kernel="auto",
         regularization=0.01,
+        independence=0.0,
         form="paper",
         temperature=0.2,
         views=("neighbors", "corruption"),
@@ -228,6 +236,7 @@ class KernelConditionalContrastive(BaseContrastive):
         self.mode = mode
         self.kernel = kernel
         self.regularization = regularization
+        self.independence = independence
         self.form = form
         self.temperature = temperature
         self.views = views
@@ -256,7 +265,10 @@ class KernelConditionalContrastive(BaseContrastive):
     @property
     def objective(self):
         """What is trained for, with the parameters of this estimator."""
-        return ConditionalInfoNCE(**{name: getattr(self, name) for name in _OF_OBJECTIVE})
+        objective = ConditionalInfoNCE(**{name: getattr(self, name) for name in _OF_OBJECTIVE})
+        if self.independence == 0:
+            return objective
+        return objective + self.independence * KernelIndependence(kernel=self.kernel)
 
     def _run(self, X, given, fresh, max_iter, partial=False):
         if self.mode == "weak" and given["condition"] is None and given["target"] is not None:

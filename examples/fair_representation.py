@@ -1,0 +1,78 @@
+"""A fair representation: accuracy on income against what it tells of a person's sex.
+
+    python examples/fair_representation.py [--output DIR]
+
+Adult census rows, from ../shared/data beside the repository, or from OpenML. Compared are the
+columns themselves, an encoder, and one told to be fair, each with the column "sex" among the
+features and without. "Leakage" is the area under the ROC curve of boosted trees for the sex.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.datasets import fetch_openml
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from skcontrast import ContrastiveEncoder, KernelConditionalContrastive
+
+LOCAL = Path(__file__).parents[2] / "shared" / "data" / "tabular" / "adult" / "adult.csv.gz"
+
+
+def adult(n_rows=3000):
+    """Features, whether the income is high, and whether the person is a woman."""
+    if LOCAL.exists():
+        print(f"Data: adult, {n_rows} rows of ../shared/data")
+        frame = pd.read_csv(LOCAL).drop(columns="split").rename(columns={"income": "class"})
+    else:
+        print(f"Data: adult, {n_rows} rows of OpenML")
+        frame = fetch_openml("adult", version=2, as_frame=True).frame
+    frame = frame.dropna().sample(n_rows, random_state=0)
+    return frame.drop(columns="class"), frame["class"] == ">50K", frame["sex"] == "Female"
+
+
+def scores(X, X_test, y, y_test, sex, sex_test):
+    """Accuracy of a linear probe, and leakage."""
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(X, y)
+    spy = HistGradientBoostingClassifier(max_iter=60, random_state=0).fit(X, sex)
+    return linear.score(X_test, y_test), roc_auc_score(sex_test, spy.predict_proba(X_test)[:, 1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
+    output = parser.parse_args().output
+    split = train_test_split(*adult(), test_size=0.3, random_state=0)
+    fair = KernelConditionalContrastive(mode="fair", independence=10, random_state=0)
+    results = {}
+    for kind, dropped in (("", []), (", without sex", ["sex"])):
+        prepare = make_column_transformer(
+            (StandardScaler(), make_column_selector(dtype_include="number")),
+            (OneHotEncoder(min_frequency=10, handle_unknown="infrequent_if_exist",
+                           sparse_output=False), make_column_selector(dtype_exclude="number")),
+        )  # fmt: skip
+        X, X_test = (part.drop(columns=dropped) for part in split[:2])
+        X, X_test = prepare.fit_transform(X), prepare.transform(X_test)
+        results["columns" + kind] = scores(X, X_test, *split[2:])
+        models = {"encoder": ContrastiveEncoder(random_state=0).fit(X)}
+        models["fair"] = fair.fit(X, condition=split[4])
+        for name, model in models.items():
+            results[name + kind] = scores(model.transform(X), model.transform(X_test), *split[2:])
+    table = pd.DataFrame(results, index=["accuracy", "leakage"]).T
+    print(table.round(3).to_string(), f"\nPicture: {output / 'fair_representation.png'}")
+    ax = table.plot.scatter("leakage", "accuracy", s=60, figsize=(7, 4.5), xlim=(0.5, 1.15))
+    for name, row in table.iterrows():
+        ax.annotate(name, (row.leakage, row.accuracy), xytext=(7, -3), textcoords="offset points")
+    ax.set(title="Adult: income told, sex told", xlabel="leakage (AUC of boosted trees for sex)")
+    output.mkdir(parents=True, exist_ok=True)
+    ax.figure.savefig(output / "fair_representation.png", dpi=110, bbox_inches="tight")
+
+
+if __name__ == "__main__":
+    main()

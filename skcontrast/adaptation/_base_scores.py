@@ -1,0 +1,166 @@
+"""What the base says about rows: fitted or frozen, and out of sample where it was fitted."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import clone, is_regressor
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from skcontrast.adaptation._zero_shot import ZeroShotClassifier
+
+N_FOLDS = 5
+
+
+def inner(estimator):
+    """The estimator, out of its ``FrozenEstimator``."""
+    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+
+
+def learns(estimator):
+    """Whether fitting on rows makes the base's scores of these rows too good."""
+    if isinstance(estimator, FrozenEstimator):
+        return False
+    return not (
+        isinstance(estimator, ZeroShotClassifier) and estimator.class_embeddings is not None
+    )
+
+
+def class_embeddings(estimator, classes):
+    """Embeddings of ``classes`` that a base was given, or None."""
+    base = inner(estimator)
+    if not isinstance(base, ZeroShotClassifier) or base.class_embeddings is None:
+        return None
+    if not np.array_equal(base.classes_, classes):
+        return None
+    return base.class_embeddings_
+
+
+def fit_base(estimator, X, y, weight):
+    """Fit a copy of the base on the rows, or take a frozen one as it is.
+
+    Returns
+    -------
+    fitted : estimator
+    """
+    if isinstance(estimator, FrozenEstimator):
+        try:
+            check_is_fitted(estimator.estimator)
+        except NotFittedError:
+            raise NotFittedError(
+                f"FrozenEstimator holds a {type(estimator.estimator).__name__} that is not "
+                "fitted: fit it first, or pass it without FrozenEstimator to have it fitted on "
+                "these rows."
+            ) from None
+        return estimator
+    try:
+        check_is_fitted(estimator)
+    except (NotFittedError, TypeError):
+        pass
+    else:
+        warnings.warn(
+            f"estimator is a fitted {type(estimator).__name__}, and a copy of it is fitted anew "
+            "on these rows: type sklearn.frozen.FrozenEstimator(estimator) to keep it as it is.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return _fitted(clone(estimator), X, y, weight)
+
+
+def _fitted(estimator, X, y, weight):
+    if weight is not None and has_fit_parameter(estimator, "sample_weight"):
+        return estimator.fit(X, y, sample_weight=weight)
+    return estimator.fit(X, y)
+
+
+def scores_of(estimator, X, classes):
+    """Scores of a fitted base, one column a class (None: of a regressor, a target).
+
+    Classifiers: ``decision_function`` where it gives one score a class, else
+    ``predict_proba``, else one-hot predictions. Classes that the base does not know get
+    the mean of a row's other scores: neither for nor against.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+
+    X : array-like of shape (n, d)
+
+    classes : ndarray of shape (C,) or None
+
+    Returns
+    -------
+    scores : ndarray of shape (n, C)
+    """
+    if classes is None:
+        return np.asarray(estimator.predict(X), dtype=np.float64).reshape(len(X), -1)
+    if is_regressor(estimator):
+        raise ValueError(
+            f"estimator={type(inner(estimator)).__name__} is a regressor: a classifier is needed "
+            "here, or ProKeRRegressor."
+        )
+    known = np.asarray(estimator.classes_)
+    return _aligned(_raw_scores(estimator, X, known), known, classes)
+
+
+def _raw_scores(estimator, X, known):
+    n, scores = len(X), None
+    if hasattr(estimator, "decision_function"):
+        scores = np.asarray(estimator.decision_function(X), dtype=np.float64)
+        if scores.ndim == 1 and len(known) == 2:
+            scores = np.column_stack([-scores / 2, scores / 2])
+    if (scores is None or scores.shape != (n, len(known))) and hasattr(estimator, "predict_proba"):
+        scores = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+    if scores is None or scores.shape != (n, len(known)):
+        scores = (np.asarray(estimator.predict(X))[:, None] == known).astype(np.float64)
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"estimator={type(inner(estimator)).__name__} gives scores that are NaN or infinite."
+        )
+    return scores
+
+
+def _aligned(scores, known, classes):
+    """Columns of ``scores`` in the order of ``classes``; others have the row's mean."""
+    out = np.repeat(scores.mean(axis=1, keepdims=True), len(classes), axis=1)
+    place = {label: i for i, label in enumerate(known.tolist())}
+    for column, label in enumerate(classes.tolist()):
+        if label in place:
+            out[:, column] = scores[:, place[label]]
+    return out
+
+
+def left_out_scores(estimator, fitted, X, y, weight, classes):
+    """Scores of rows by a base that has not seen them.
+
+    A base that was fitted on the rows themselves is fitted again on folds of them: its own
+    scores leave no residual for the correction to learn from.
+
+    Returns
+    -------
+    scores : ndarray of shape (n, C)
+    """
+    if not learns(estimator) or len(X) < 3:
+        return scores_of(fitted, X, classes)
+    folds = min(N_FOLDS, len(X))
+    smallest = 0
+    if classes is not None:
+        smallest = np.unique(y, return_counts=True)[1].min()
+    if smallest >= 2:
+        splitter = StratifiedKFold(min(folds, smallest))
+    else:
+        splitter = KFold(folds, shuffle=True, random_state=0)
+    out = None
+    for train, test in splitter.split(X, y):
+        if classes is not None and len(np.unique(y[train])) < 2:
+            return scores_of(fitted, X, classes)
+        part = _fitted(
+            clone(estimator), X[train], y[train], None if weight is None else weight[train]
+        )
+        scores = scores_of(part, X[test], classes)
+        if out is None:
+            out = np.empty((len(X), scores.shape[1]))
+        out[test] = scores
+    return out

@@ -1,0 +1,111 @@
+"""Non-negative weights of score matrices by multinomial likelihood; temperature is one."""
+
+import numpy as np
+
+from skcontrast.adaptation._zero_shot import softmax
+
+# Of the prior on a temperature, in nats at a spread of one: only where rows are separated
+# without error does it matter, and keeps the temperature finite there.
+WEAK = 0.01
+
+
+def centre(scores):
+    """Scores less their mean over the classes; the softmax is the same."""
+    return scores - scores.mean(axis=1, keepdims=True)
+
+
+def log_loss(logits, codes, weight):
+    """Weighted sum of the negative log-likelihoods."""
+    top = logits.max(axis=1)
+    partition = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    return float(weight @ (partition - logits[np.arange(len(codes)), codes]))
+
+
+def fit_weights(parts, codes, weight, start, ridge, max_iter=100):
+    r"""Weights :math:`a_p \ge 0` of score matrices, by Newton steps on a convex function.
+
+    .. math:: \min_{a \ge 0} \sum_i w_i \, \mathrm{NLL}_i(\sum_p a_p S_p)
+              + \frac{1}{2} \sum_p \rho_p (a_p - a_p^0)^2
+
+    Parameters
+    ----------
+    parts : list of ndarray of shape (n, C)
+
+    codes : int ndarray of shape (n,)
+
+    weight : ndarray of shape (n,)
+
+    start : array-like of shape (p,)
+        Where the prior has its middle.
+
+    ridge : array-like of shape (p,)
+        Strength of the prior, positive.
+
+    max_iter : int, default=100
+
+    Returns
+    -------
+    a : ndarray of shape (p,)
+
+    loss : float
+        Log-loss without the prior.
+    """
+    parts = [centre(part) for part in parts]
+    ridge, start = np.asarray(ridge, dtype=float), np.asarray(start, dtype=float)
+    a = start.copy()
+
+    def value(a):
+        logits = sum(w * part for w, part in zip(a, parts))
+        return log_loss(logits, codes, weight) + 0.5 * ridge @ (a - start) ** 2
+
+    current = value(a)
+    rows = np.arange(len(codes))
+    for _ in range(max_iter):
+        P = softmax(sum(w * part for w, part in zip(a, parts)))
+        error = P.copy()
+        error[rows, codes] -= 1
+        error *= weight[:, None]
+        slope = np.array([(error * part).sum() for part in parts]) + ridge * (a - start)
+        off = [part - (P * part).sum(axis=1, keepdims=True) for part in parts]
+        H = np.array([[(weight[:, None] * P * x * y).sum() for y in off] for x in off])
+        H[np.diag_indices(len(a))] += ridge
+        free = (a > 0) | (slope < 0)
+        if not free.any():
+            break
+        move = np.zeros(len(a))
+        move[free] = np.linalg.solve(H[np.ix_(free, free)], slope[free])
+        if np.abs(slope[free] @ move[free]) < 1e-13 * (1 + abs(current)):
+            break
+        step, better = 1.0, False
+        while step > 1e-8 and not better:
+            trial = np.maximum(a - step * move, 0)
+            new = value(trial)
+            better = new < current
+            step /= 2
+        if not better:
+            break
+        a, current = trial, new
+    return a, current - 0.5 * float(ridge @ (a - start) ** 2)
+
+
+def spread(scores, weight):
+    """Root mean square of the centred scores, the unit that a temperature is in."""
+    value = np.sqrt(float(weight @ np.square(centre(scores)).mean(axis=1)) / weight.sum())
+    return value if value > 0 and np.isfinite(value) else 1.0
+
+
+def fit_temperature(scores, codes, weight):
+    """Inverse temperature of scores (n, C), at least a thousandth of their inverse spread.
+
+    Returns
+    -------
+    scale : float
+
+    loss : float
+    """
+    unit = spread(scores, weight)
+    (scale,), loss = fit_weights([scores / unit], codes, weight, [1.0], [WEAK])
+    if scale < 1e-3:
+        scale = 1e-3
+        loss = log_loss(scale * scores / unit, codes, weight)
+    return scale / unit, loss

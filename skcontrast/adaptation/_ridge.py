@@ -1,0 +1,74 @@
+r"""The kernel-ridge correction, with exact leave-one-out for every alpha.
+
+.. math:: f(x) = s f_0(x) + b + k(x, S) a, \qquad
+          (K + \alpha W^{-1}) a + 1 b = Y - s f_0(S), \quad 1^\top a = 0
+
+(without an intercept b = 0 and no constraint). With :math:`G` the matrix that maps the
+right-hand side to a, the residual of a row that takes no part is :math:`a_i / G_{ii}`.
+"""
+
+import numpy as np
+
+# Strength of the ridge; kernels with diagonal 1 and targets 0 and 1 set the scale.
+ALPHA_GRID = (0.03, 0.1, 0.3, 1.0, 3.0)
+
+
+def with_intercept(solver, R):
+    """Dual coefficients, intercept and diagonal of G.
+
+    Parameters
+    ----------
+    solver : object with ``solve`` and ``inverse_diagonal``
+
+    R : ndarray of shape (n, C)
+
+    Returns
+    -------
+    dual : ndarray of shape (n, C)
+
+    intercept : ndarray of shape (C,)
+
+    G : ndarray of shape (n,) or None
+    """
+    both = solver.solve(np.column_stack([R, np.ones(len(R))]))
+    dual, ones = both[:, :-1], both[:, -1]
+    G, total = solver.inverse_diagonal(), ones.sum()
+    if total <= 0:  # no room left for a constant
+        return dual, np.zeros(R.shape[1]), G
+    intercept = dual.sum(axis=0) / total
+    return dual - ones[:, None] * intercept, intercept, None if G is None else G - ones**2 / total
+
+
+def solve_ridge(solver, R, fit_intercept):
+    """Like :func:`with_intercept`, with or without one."""
+    if fit_intercept:
+        return with_intercept(solver, R)
+    return solver.solve(R), np.zeros(R.shape[1]), solver.inverse_diagonal()
+
+
+def left_out_residuals(dual, G, alpha, weight):
+    """Residual of each row when one unit of its weight takes no part in the fit.
+
+    A row of weight 2 is two equal rows, of which one is left out; a row of weight up to
+    1 is left out whole: a_i / G_ii.
+
+    Parameters
+    ----------
+    dual : ndarray of shape (n, C)
+
+    G : ndarray of shape (n,)
+
+    alpha : float
+
+    weight : ndarray of shape (n,)
+
+    Returns
+    -------
+    residuals : ndarray of shape (n, C)
+    """
+    many = weight > 1
+    # Left out, a row with G_ii = 0 is predicted by nothing that alpha=0 could resolve.
+    whole = np.where(G > 0, G, np.inf)
+    share = (1 - 1 / np.where(many, weight, 2)) + alpha * G / np.where(many, weight, 1) ** 2
+    some = alpha / weight / np.where(share > 0, share, np.inf)
+    return dual * np.where(many, some, 1 / whole)[:, None]

@@ -1,0 +1,267 @@
+r"""The ridge system :math:`(K + \alpha W^{-1}) a = r`, solved in four ways.
+
+Each solver has ``solve(R)``, and ``inverse_diagonal()``, which is None where the diagonal of
+the inverse is not to be had. K is the kernel matrix, W the diagonal of the row weights.
+"""
+
+import os
+import warnings
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, eigh, solve_triangular
+from sklearn.exceptions import ConvergenceWarning
+
+# Relative to the largest eigenvalue: what float64 cannot tell from zero.
+EPS = 1e-13
+EXACT_ROWS = 20_000
+
+
+def machine_memory():
+    """Bytes of memory, or infinity where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return float("inf")
+
+
+def check_memory(n_rows, solver):
+    """Raise where an (n, n) matrix cannot be held, with the setting that avoids it."""
+    needed = 8 * n_rows**2
+    if needed > 0.8 * machine_memory():
+        raise MemoryError(
+            f"solver={solver!r} holds a kernel matrix of {n_rows} x {n_rows} numbers, "
+            f"{needed / 2**30:.0f} GiB, more than this machine has: type solver='nystroem'."
+        )
+
+
+class Eigen:
+    """One eigendecomposition, for any number of alphas.
+
+    Parameters
+    ----------
+    K : ndarray of shape (n, n)
+
+    weight : ndarray of shape (n,)
+    """
+
+    def __init__(self, K, weight):
+        self.root = np.sqrt(weight)
+        values, self.vectors = eigh(self.root[:, None] * K * self.root, overwrite_a=True)
+        self.values = values
+        self.alpha = 0.0
+
+    def at(self, alpha):
+        """Set alpha; a kernel that is singular or indefinite gives the pseudo-inverse."""
+        shifted = self.values + alpha
+        kept = shifted > EPS * max(self.values[-1], alpha, 1e-300)
+        self.inverse = np.where(kept, 1 / np.where(kept, shifted, 1), 0)
+        self.alpha = alpha
+        return self
+
+    def solve(self, R):
+        """(n, C) -> (n, C)."""
+        inner = self.vectors.T @ (self.root[:, None] * R)
+        return self.root[:, None] * (self.vectors @ (self.inverse[:, None] * inner))
+
+    def inverse_diagonal(self):
+        """(n,)."""
+        return self.root**2 * (np.square(self.vectors) @ self.inverse)
+
+
+class Cholesky:
+    """A triangular factor, which further rows can be added to.
+
+    Parameters
+    ----------
+    K : ndarray of shape (n, n)
+        Overwritten.
+
+    weight : ndarray of shape (n,)
+
+    alpha : float
+    """
+
+    def __init__(self, K, weight, alpha):
+        n = len(K)
+        diagonal = K.diagonal() + alpha / weight
+        level = EPS * max(diagonal.max(), 1e-300)
+        self.jitter, self.weight, self.alpha = 0.0, weight, alpha
+        # Equal rows at alpha=0, or rounding, leave no positive pivot: a little more is
+        # added to the diagonal until there is one.
+        for _ in range(12):
+            K[np.diag_indices(n)] = diagonal + self.jitter
+            try:
+                factor = cholesky(K, lower=True, check_finite=False)
+                if np.square(factor.diagonal()).min() > level:
+                    self.factor = factor
+                    self._diagonal = None
+                    return
+            except LinAlgError:
+                pass
+            # Less would be lost among the rounding errors of the other eigenvalues.
+            self.jitter = max(1e-10 * diagonal.sum(), 10 * self.jitter)
+        raise ValueError(
+            "the kernel matrix is far from positive semi-definite: type a larger alpha, or "
+            "another kernel, such as 'rbf'."
+        )
+
+    def solve(self, R):
+        """(n, C) -> (n, C)."""
+        return cho_solve((self.factor, True), R, check_finite=False)
+
+    def inverse_diagonal(self):
+        """(n,); after the first call it is kept up to date by ``extend``."""
+        if self._diagonal is None:
+            n = len(self.factor)
+            L_inverse = solve_triangular(self.factor, np.eye(n), lower=True, check_finite=False)
+            self._diagonal = np.square(L_inverse).sum(axis=0)
+        return self._diagonal
+
+    def extend(self, K_cross, K_new, weight):
+        """Add m rows: K_cross (n, m), K_new (m, m); n^2 m operations, not (n + m)^3."""
+        n, m = K_cross.shape
+        old_diagonal = self._diagonal
+        B = solve_triangular(self.factor, K_cross, lower=True, check_finite=False)  # (n, m)
+        corner = K_new - B.T @ B
+        corner[np.diag_indices(m)] -= K_new.diagonal()
+        corner[np.diag_indices(m)] += K_new.diagonal() + self.alpha / weight + self.jitter
+        try:
+            small = cholesky(corner, lower=True)
+            if np.square(small.diagonal()).min() <= EPS * max(self.factor.diagonal().max() ** 2, 1):
+                raise LinAlgError
+        except LinAlgError:
+            return False  # singular: the caller starts over, with jitter
+        factor = np.zeros((n + m, n + m))
+        factor[:n, :n], factor[n:, :n], factor[n:, n:] = self.factor, B.T, small
+        self.factor, self.weight = factor, np.concatenate([self.weight, weight])
+        if old_diagonal is not None:
+            back = solve_triangular(factor[:n, :n], B, lower=True, trans="T")  # L^-T B
+            row = solve_triangular(small, back.T, lower=True)
+            corner = solve_triangular(small, np.eye(m), lower=True)
+            self._diagonal = np.concatenate(
+                [old_diagonal + np.square(row).sum(axis=0), np.square(corner).sum(axis=0)]
+            )
+        return True
+
+
+class Nystroem:
+    """The kernel seen through some of its rows, the landmarks: memory O(n m).
+
+    Parameters
+    ----------
+    similarity : Similarity
+
+    X : ndarray of shape (n, d)
+
+    weight : ndarray of shape (n,)
+
+    alpha : float
+
+    landmarks : ndarray of shape (m,)
+        Row numbers.
+    """
+
+    def __init__(self, similarity, X, weight, alpha, landmarks):
+        m = len(landmarks)
+        check_memory(int(np.sqrt(len(X) * m)), "nystroem")
+        self.landmarks = X[landmarks]
+        values, vectors = eigh(similarity.square(self.landmarks))
+        kept = values > 1e-12 * max(values[-1], 1e-300)
+        # Phi Phi' is the kernel's projection on the landmarks; directions that float64
+        # cannot resolve are left out.
+        self.basis = vectors[:, kept] / np.sqrt(values[kept])  # (m, r)
+        self.Phi = np.empty((len(X), self.basis.shape[1]))
+        for part, K in similarity.blocks(X, self.landmarks):
+            self.Phi[part] = K @ self.basis
+        self.alpha = max(alpha, 1e-11 * max(np.square(self.Phi).sum(), 1e-300))
+        self.weight = weight
+        inner = (self.Phi * weight[:, None]).T @ self.Phi
+        inner[np.diag_indices(len(inner))] += self.alpha
+        self.inner = cho_factor(inner, lower=True, overwrite_a=True)
+
+    def solve(self, R):
+        """(n, C) -> (n, C), by Woodbury's identity."""
+        weighted = self.weight[:, None] * R
+        inner = cho_solve(self.inner, self.Phi.T @ weighted)
+        return (weighted - self.weight[:, None] * (self.Phi @ inner)) / self.alpha
+
+    def inverse_diagonal(self):
+        """(n,)."""
+        half = np.empty(len(self.Phi))
+        for start in range(0, len(half), 10_000):
+            part = slice(start, start + 10_000)
+            L = solve_triangular(self.inner[0], self.Phi[part].T, lower=True)
+            half[part] = np.square(L).sum(axis=0)
+        return self.weight * (1 - self.weight * half) / self.alpha
+
+    def coefficients(self, dual):
+        """Coefficients of the landmarks that stand for those of the rows."""
+        return self.basis @ (self.Phi.T @ dual)
+
+
+class ConjugateGradient:
+    """The whole system by iterations, kernel rows made anew in each: memory O(n m).
+
+    Parameters
+    ----------
+    similarity : Similarity
+
+    X : ndarray of shape (n, d)
+
+    weight : ndarray of shape (n,)
+
+    alpha : float
+
+    landmarks : ndarray of shape (m,)
+        Rows of the preconditioner.
+
+    tol : float
+        Residual, relative to the right-hand side, to stop at.
+
+    max_iter : int
+    """
+
+    def __init__(self, similarity, X, weight, alpha, landmarks, tol, max_iter):
+        self.near = Nystroem(similarity, X, weight, alpha, landmarks)
+        self.similarity, self.X, self.weight = similarity, X, weight
+        self.alpha, self.tol, self.max_iter = self.near.alpha, tol, max_iter
+        self.K = similarity.square(X) if len(X) <= 5000 else None
+
+    def _apply(self, V):
+        KV = self.K @ V if self.K is not None else self.similarity.times(self.X, self.X, V)
+        return KV + self.alpha / self.weight[:, None] * V
+
+    def solve(self, R):
+        """(n, C) -> (n, C); all columns at once, each with its own step lengths."""
+        V = self.near.solve(R)
+        residual = R - self._apply(V)
+        size = np.maximum(np.linalg.norm(R, axis=0), 1e-300)
+        Z = self.near.solve(residual)
+        direction, slope = Z, (residual * Z).sum(axis=0)
+        self.n_iter = 0
+        for _ in range(self.max_iter):
+            self.n_iter += 1
+            if np.all(np.linalg.norm(residual, axis=0) <= self.tol * size):
+                return V
+            image = self._apply(direction)
+            curvature = (direction * image).sum(axis=0)
+            step = np.where(curvature > 0, slope / np.where(curvature > 0, curvature, 1), 0)
+            V = V + step * direction
+            residual = residual - step * image
+            Z = self.near.solve(residual)
+            new = (residual * Z).sum(axis=0)
+            direction = Z + np.where(slope > 0, new / np.where(slope > 0, slope, 1), 0) * direction
+            slope = new
+        worst = float((np.linalg.norm(residual, axis=0) / size).max())
+        if worst > self.tol:
+            warnings.warn(
+                f"solver='cg' stopped after max_iter={self.max_iter} iterations at a residual of "
+                f"{worst:.1e}, above tol={self.tol:.1e}: type a larger n_components, alpha or "
+                "max_iter.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return V
+
+    def inverse_diagonal(self):
+        """None: it would take n solves."""
