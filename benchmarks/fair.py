@@ -7,10 +7,12 @@ logistic regression on it predicts the target, and two probes, a logistic regres
 boosted trees, predict the sensitive attribute. Prints the accuracy of the first and the
 area under the ROC curve (0.5: nothing leaks) of the others on the rest of the rows, means
 over the seeds. "encoder" is ContrastiveEncoder, "fair" KernelConditionalContrastive in
-mode "fair"; "without" leaves the column of the attribute out of the features.
+mode "fair"; "without" leaves the column of the attribute out of the features. What was
+measured is kept in a cache, so that a run that was stopped goes on.
 """
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -27,6 +29,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcontrast import ContrastiveEncoder, KernelConditionalContrastive
+
+CACHE = Path(__file__).parent / "cache" / "fair.jsonl"
 
 # Set -> sensitive column, the value that is told from the others, columns left out.
 SETS = {
@@ -93,11 +97,24 @@ def measure(folder, set_name, row_name, seed, rows=ROWS):
     return {
         "set": set_name,
         "row": row_name,
+        "seed": seed,
         "accuracy": accuracy,
         "leak, linear": linear,
         "leak, trees": trees,
         "fit_s": seconds,
     }
+
+
+def measure_and_keep(*job):
+    result = measure(*job)
+    CACHE.parent.mkdir(exist_ok=True)
+    with CACHE.open("a") as file:  # one short line: appended whole
+        file.write(json.dumps(result) + "\n")
+
+
+def cached():
+    lines = CACHE.read_text().splitlines() if CACHE.exists() else []
+    return {(r["set"], r["row"], r["seed"]): r for r in map(json.loads, lines)}
 
 
 def main():
@@ -107,10 +124,17 @@ def main():
     parser.add_argument("--sets", nargs="*", default=list(SETS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     options = parser.parse_args()
-    jobs = [(s, r, k) for s in options.sets for r in options.rows for k in range(options.seeds)]
-    found = Parallel(n_jobs=options.jobs)(delayed(measure)(options.data_dir, *job) for job in jobs)
-    table = pd.DataFrame(found).groupby(["set", "row"]).mean()
+    if options.fresh:
+        CACHE.unlink(missing_ok=True)
+    jobs = [(s, r, k) for k in range(options.seeds) for s in options.sets for r in options.rows]
+    done = cached()
+    left = [job for job in jobs if job not in done]
+    Parallel(n_jobs=options.jobs)(delayed(measure_and_keep)(options.data_dir, *job) for job in left)
+    done = cached()
+    table = pd.DataFrame([done[job] for job in jobs]).drop(columns="seed")
+    table = table.groupby(["set", "row"]).mean()
     order = [(s, r) for s in options.sets for r in options.rows]
     print(table.loc[order].round(3).to_string())
 

@@ -11,14 +11,16 @@ appends what it measured to a cache, so that a run that was stopped goes on.
 import argparse
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import sklearn
 import torch
-from datasets import classification_tables, featurizer, load, texts
+from datasets import MAX_ROWS, classification_tables, featurizer, load, texts
 from joblib import Parallel, delayed
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.kernel_approximation import Nystroem
@@ -28,6 +30,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+import skcontrast
 from skcontrast import ContrastiveEncoder
 from skcontrast.networks import MLP
 from skcontrast.objectives import InfoNCE
@@ -87,6 +90,7 @@ VARIANTS = {
     "temperature 0.5": encoder(objective=InfoNCE(0.5)),
     "decoupled": encoder(objective="decoupled"),
     "skip": encoder(network=MLP(skip=True)),
+    "skip, raw beside": lambda X, seed: beside_raw(encoder(network=MLP(skip=True))(X, seed)),
     "one hidden layer": encoder(network=MLP((256,))),
     "50 epochs": encoder(max_iter=50),
 }
@@ -150,24 +154,59 @@ def measure_and_keep(*job):
     return result
 
 
-def report(results, rows):
+PAGE = """# What a representation is worth
+
+Accuracy of a logistic regression on standardised features, with few labels. Rows of the
+tables: `raw` features (numeric columns standardised, categories one-hot; TF-IDF for texts),
+`pca` (64 components), `nystroem` (300 RBF features, width by the median rule), `ours`
+(`ContrastiveEncoder()` as it is, trained without labels), and raw features beside ours.
+{sets} sets, at most {rows} rows each, {seeds} split(s) of 70 % to train and 30 % to test, {draws}
+label draws.
+
+Written by
+
+    {command}
+
+with skcontrast {version}, scikit-learn {sklearn}, torch {torch}. *Error reduction* is the mean over
+sets of 1 - error / error of raw features; *worst* is the lowest difference to raw.
+"""
+
+
+def summary(table):
+    error = (1 - table).clip(lower=1e-3)
+    return pd.DataFrame(
+        {
+            "mean accuracy": table.mean(),
+            "mean rank": table.rank(axis=1, ascending=False).mean(),
+            "wins": (table.rank(axis=1, ascending=False, method="min") == 1).sum(),
+            "error reduction": (1 - error.div(error["raw"], axis=0)).mean(),
+            "worst": table.sub(table["raw"], axis=0).min(),
+        }
+    )
+
+
+def report(results, rows, seeds, command):
     frame = pd.DataFrame(results)
-    for n in LABELS:
-        label = str(n or "all")
-        table = frame.groupby(["set", "row"])[label].mean().unstack()[rows]
-        print(f"\nAccuracy, {label} labels a class")
-        print(table.round(3).to_string())
-        summary = pd.DataFrame(
-            {
-                "mean": table.mean(),
-                "mean rank": table.rank(axis=1, ascending=False).mean(),
-                "error reduction": (1 - (1 - table).div(1 - table["raw"], axis=0)).mean(),
-                "worst": table.sub(table["raw"], axis=0).min(),
-            }
+    parts = [
+        PAGE.format(
+            sets=frame["set"].nunique(),
+            rows=MAX_ROWS,
+            seeds=seeds,
+            draws=", ".join(f"{d} ({n or 'all'} a class)" for n, d in DRAWS.items()),
+            command=command,
+            version=skcontrast.__version__,
+            sklearn=sklearn.__version__,
+            torch=torch.__version__,
         )
-        print(summary.round(3).to_string())
-    print("\nMedian seconds to fit")
-    print(frame.groupby("row")["fit_s"].median()[rows].to_string())
+    ]
+    for n in LABELS:
+        table = frame.groupby(["set", "row"])[str(n or "all")].mean().unstack()[rows]
+        parts.append(f"## {n or 'All'} labels a class\n")
+        parts.append(summary(table).to_markdown(floatfmt=".3f") + "\n")
+        parts.append(table.to_markdown(floatfmt=".3f") + "\n")
+    seconds = frame.groupby("row")["fit_s"].median()[rows].rename("median seconds to fit")
+    parts.append("## Time, one thread\n\n" + seconds.to_markdown(floatfmt=".1f"))
+    return "\n".join(parts) + "\n"
 
 
 def main():
@@ -177,6 +216,7 @@ def main():
     parser.add_argument("--sets", nargs="*")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--write", type=Path, help="page to write the tables to")
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     options = parser.parse_args()
     if options.fresh:
@@ -190,7 +230,11 @@ def main():
         delayed(measure_and_keep)(folder, *job) for job in left
     )
     done = cached()
-    report([done[job] for job in wanted], options.rows)
+    command = "python benchmarks/quality.py " + " ".join(sys.argv[1:])
+    page = report([done[job] for job in wanted], options.rows, options.seeds, command)
+    print(page)
+    if options.write:
+        options.write.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -56,6 +56,8 @@ class InputLayer(nn.Module):
     """
 
     accepts_sparse = True
+    # For TangentKernel: the output is x @ weight + bias, and nothing else.
+    is_affine_map = True
 
     def __init__(self, n_in, n_out, gain=1.0):
         super().__init__()

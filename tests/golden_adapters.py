@@ -9,6 +9,7 @@ from golden_adaptation import gda, proker, tip_adapter
 from golden_kernels import cclk, decoupled_uniformity
 from golden_stateful import isogclr, macl, sogclr
 from golden_supervised import supcon
+from golden_tangent import tntk
 
 from skcontrast import functional
 from skcontrast.objectives import (
@@ -261,6 +262,7 @@ ADAPTERS = {
     "sogclr": sogclr,
     "supcon": supcon,
     "tip_adapter": tip_adapter,
+    "tntk": tntk,
     "uniform": uniform,
     "vicreg": vicreg,
 }

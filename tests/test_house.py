@@ -47,6 +47,7 @@ FLOORS = {
     "base": 3,
     "representation": 4,
     "adaptation": 4,
+    "inspection": 5,
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "config", "trainer"}
 

@@ -1,7 +1,8 @@
 """Adapting a classifier or regressor to a few labelled rows, in closed form."""
 
 from skcontrast.adaptation._cache import tip_adapter_loss
-from skcontrast.adaptation._proker import ProKeRClassifier, ProKeRRegressor
+from skcontrast.adaptation._classifier import ProKeRClassifier
+from skcontrast.adaptation._regressor import ProKeRRegressor
 from skcontrast.adaptation._zero_shot import ZeroShotClassifier
 
 __all__ = ["ProKeRClassifier", "ProKeRRegressor", "ZeroShotClassifier", "tip_adapter_loss"]

@@ -55,11 +55,7 @@ def fit_base(estimator, X, y, weight):
                 "these rows."
             ) from None
         return estimator
-    try:
-        check_is_fitted(estimator)
-    except (NotFittedError, TypeError):
-        pass
-    else:
+    if learns(estimator) and _is_fitted(estimator):
         warnings.warn(
             f"estimator is a fitted {type(estimator).__name__}, and a copy of it is fitted anew "
             "on these rows: type sklearn.frozen.FrozenEstimator(estimator) to keep it as it is.",
@@ -67,6 +63,14 @@ def fit_base(estimator, X, y, weight):
             stacklevel=4,
         )
     return _fitted(clone(estimator), X, y, weight)
+
+
+def _is_fitted(estimator):
+    try:
+        check_is_fitted(estimator)
+    except (NotFittedError, TypeError):
+        return False
+    return True
 
 
 def _fitted(estimator, X, y, weight):

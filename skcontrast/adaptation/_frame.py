@@ -16,9 +16,19 @@ from skcontrast._component import (
     check_parameters,
 )
 from skcontrast.adaptation._base_scores import scores_of
-from skcontrast.adaptation._ridge import ALPHA_GRID, left_out_residuals, solve_ridge
+from skcontrast.adaptation._ridge import (
+    ALPHA_GRID,
+    REGRESSION_ALPHA_GRID,
+    left_out_residuals,
+    solve_ridge,
+)
 from skcontrast.adaptation._selection import SELECTION_ROWS, Rows, left_out_parts, select
-from skcontrast.adaptation._similarity import Similarity, candidates, gamma_of
+from skcontrast.adaptation._similarity import (
+    Similarity,
+    candidates,
+    gamma_of,
+    with_linear_terms,
+)
 from skcontrast.adaptation._solvers import (
     EXACT_ROWS,
     Cholesky,
@@ -111,7 +121,12 @@ class BaseProKeR(ShorthandMixin, BaseEstimator):
             rng = check_random_state(self.random_state)
             chosen = rows.take(np.sort(rng.permutation(len(rows.X))[:SELECTION_ROWS]))
         kernels = candidates(self.kernel, self.gamma, chosen.X, chosen.weight)
-        alphas = grid(self.alpha, "alpha", ALPHA_GRID)
+        if rows.codes is None and self.estimator is None and self.kernel == "rbf":
+            # Nothing else could say where the targets go on average.
+            if isinstance(self.gamma, str) and self.gamma == "auto":
+                kernels = with_linear_terms(kernels, chosen.X, chosen.weight)
+        middle = ALPHA_GRID if rows.codes is not None else REGRESSION_ALPHA_GRID
+        alphas = grid(self.alpha, "alpha", middle)
         if scaling == "reference" and min(alphas) == 0:
             raise ValueError(
                 "alpha=0 with scaling='reference' multiplies the correction by zero: type "

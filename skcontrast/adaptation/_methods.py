@@ -24,7 +24,7 @@ from skcontrast.adaptation._similarity import Similarity, candidates, gamma_of
 GDA_GRID = tuple(10.0**k for k in range(-4, 3))
 TIP_GRID = (0.3, TIP_ALPHA, 4.0)
 # Prior of the blend: the discriminant alone; a unit of weight costs this half, in nats.
-BLEND_START, BLEND_RIDGE = (0.0, 1.0), 20.0
+BLEND_START, BLEND_RIDGE = (0.0, 1.0), 60.0
 # Columns from which on an eigendecomposition for each prior weight takes too long.
 WIDE = 1500
 

@@ -5,11 +5,14 @@ import torch
 from sklearn.base import clone
 
 from skcontrast._component import Real, resolve
+from skcontrast.kernels import Linear
 
 # Numbers in one block of a kernel matrix: 64 MiB of float64.
 BLOCK = 2**23
 # Widths tried, in units of the inverse mean squared distance between rows.
 GAMMA_GRID = (0.5, 1.0, 2.0)
+# Strengths of a linear term, in these units too.
+LINEAR_GRID = (3.0, 30.0)
 # An average has no ridge to be smoothed by; its width is all there is.
 AVERAGE_GRID = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
@@ -77,9 +80,15 @@ def with_numbers(kernel, X):
     return kernel
 
 
+def with_linear_terms(kernels, X, weight):
+    """The kernels, and each with a linear kernel added, in two strengths."""
+    unit = mean_squared_distance(X, weight)
+    return kernels + [k + (c / unit) * Linear() for c in LINEAR_GRID for k in kernels]
+
+
 def gamma_of(kernel):
-    """The kernel's width, or None where it has none."""
-    return getattr(kernel, "gamma", None)
+    """The width of a kernel, or of the first of a sum; None where there is none."""
+    return getattr(getattr(kernel, "first", kernel), "gamma", None)
 
 
 class Similarity:

@@ -14,6 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 # Relative to the largest eigenvalue: what float64 cannot tell from zero.
 EPS = 1e-13
 EXACT_ROWS = 20_000
+# Above, the diagonal of the inverse takes longer than the factor itself.
+DIAGONAL_ROWS = 8000
 
 
 def machine_memory():
@@ -110,8 +112,8 @@ class Cholesky:
         return cho_solve((self.factor, True), R, check_finite=False)
 
     def inverse_diagonal(self):
-        """(n,); after the first call it is kept up to date by ``extend``."""
-        if self._diagonal is None:
+        """(n,), or None for many rows; after the first call ``extend`` keeps it up to date."""
+        if self._diagonal is None and len(self.factor) <= DIAGONAL_ROWS:
             n = len(self.factor)
             L_inverse = solve_triangular(self.factor, np.eye(n), lower=True, check_finite=False)
             self._diagonal = np.square(L_inverse).sum(axis=0)

@@ -28,6 +28,7 @@ from skcontrast.kernels._numeric import (
     Log,
     Polynomial,
 )
+from skcontrast.kernels._tangent import TangentKernel
 
 KERNELS = {
     "auto": Mixed,
@@ -60,4 +61,5 @@ __all__ = [
     "Overlap",
     "Polynomial",
     "ScaledKernel",
+    "TangentKernel",
 ]

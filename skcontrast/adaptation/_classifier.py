@@ -1,24 +1,176 @@
-"""ProKeRClassifier and ProKeRRegressor: a few labelled rows added to any base."""
+"""ProKeRClassifier: a few labelled rows added to any classifier."""
 
 import numpy as np
-from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
 from skcontrast._component import StrOptions
 from skcontrast.adaptation._base_scores import fit_base, left_out_scores
-from skcontrast.adaptation._cache import average
 from skcontrast.adaptation._calibration import fit_temperature
-from skcontrast.adaptation._frame import BaseProKeR, grid
+from skcontrast.adaptation._frame import BaseProKeR
 from skcontrast.adaptation._methods import METHODS
 from skcontrast.adaptation._selection import Rows
-from skcontrast.adaptation._similarity import AVERAGE_GRID, Similarity, candidates, gamma_of
 from skcontrast.adaptation._zero_shot import softmax
 
 
 class ProKeRClassifier(ClassifierMixin, BaseProKeR):
     r"""Adapt a classifier to a few labelled rows, in closed form.
 
-    PLACEHOLDER
+    ProKeR keeps the scores :math:`f_0` of a base and adds a correction that is small in the
+    norm of the kernel k. With S the n labelled rows, Y their one-hot labels, and
+    :math:`K = k(S, S)`,
+
+    .. math:: f(x) = s f_0(x) + k(x, S) (K + \alpha I)^{-1} (Y - s f_0(S))
+
+    which minimises :math:`\sum_i \|f(x_i) - y_i\|^2 + \alpha \|f - s f_0\|_k^2`. The default
+    method adds a Gaussian discriminant, which is worth more than the correction for few rows,
+    and chooses every number by exact leave-one-out; nothing needs validation rows.
+
+    Parameters
+    ----------
+    estimator : classifier or None, default=None
+        The base. A copy is fitted on the rows given to ``fit``, and its scores of these are
+        taken from five folds. Wrap a fitted one in :class:`sklearn.frozen.FrozenEstimator`
+        to use it as it is. :class:`ZeroShotClassifier` with class embeddings is the base for
+        features of an encoder that embeds names of classes too. None: no base.
+
+    method : {"auto", "proker", "tip", "gda", "nadaraya_watson", "local_linear"}, default="auto"
+        What is added to the base, see the notes. "auto" is the best one we know of; "proker"
+        is the published ProKeR.
+
+    kernel : str or Kernel, default="rbf"
+        A name in :data:`skcontrast.kernels.KERNELS`, or an object from
+        :mod:`skcontrast.kernels`.
+
+    gamma : float, array-like, "auto", "scale" or "median", default="auto"
+        Width of the kernel, always as in :math:`e^{-\gamma \|x - y\|^2}`; the published codes'
+        :math:`\beta (1 - \cos)` on unit rows is ``gamma = beta / 2``. A grid is chosen from by
+        leave-one-out; "auto" is a grid around the inverse mean squared distance for
+        ``kernel="rbf"``, and what the kernel itself says for others.
+
+    alpha : float, array-like or "auto", default="auto"
+        Ridge; for "tip", "nadaraya_watson", "local_linear" and "gda" the weight of what is
+        added. A grid, or the built-in one of "auto", is chosen from by leave-one-out.
+
+    base_scale : float, array-like or "auto", default="auto"
+        Factor s of the base. "auto": 1 for "proker" with ``scaling="reference"``; the base's
+        ``logit_scale``, or 1, for the methods from "tip" on; else the best by leave-one-out.
+
+    scaling : {"reference", "ridge"}, default="reference"
+        For ``method="proker"``: "reference" multiplies the correction by alpha, as the
+        published code does, which balances it against raw cosines; "ridge" is the formula
+        above.
+
+    fit_intercept : bool or "auto", default="auto"
+        Whether the correction has a constant for each class, which is not shrunk. "auto": no
+        for "proker" with ``scaling="reference"``, else yes.
+
+    solver : {"auto", "cholesky", "nystroem", "cg"}, default="auto"
+        "cholesky" is exact, with a matrix of n_samples^2 numbers. "nystroem" sees the kernel
+        through ``n_components`` rows and needs n_samples * n_components numbers. "cg" solves
+        the whole system by iterations, preconditioned by "nystroem", and makes the kernel
+        anew in each. "auto" is exact up to 20,000 rows, then "nystroem".
+
+    n_components : int, default=2000
+        Rows that stand for all, for "nystroem" and the preconditioner of "cg".
+
+    tol : float, default=1e-8
+        Relative residual at which "cg" stops.
+
+    max_iter : int, default=200
+        Most iterations of "cg".
+
+    random_state : int, RandomState instance or None, default=None
+        Which rows stand for all, and which 2,000 rows numbers are chosen on where there are
+        more; otherwise nothing is random.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels of y and of a base that was fitted before.
+
+    estimator_ : classifier or None
+        The fitted base.
+
+    dual_coef_ : ndarray of shape (n_rows, n_classes)
+        Coefficients of the kernel with the rows ``X_fit_``.
+
+    X_fit_ : ndarray of shape (n_rows, n_features)
+        The labelled rows, or the landmarks of ``solver="nystroem"``.
+
+    intercept_ : ndarray of shape (n_classes,)
+        The constant of the correction.
+
+    kernel_ : Kernel
+        With numbers for what depends on data.
+
+    gamma_, alpha_, base_scale_ : float
+        The numbers chosen.
+
+    coef_ : ndarray of shape (n_classes, n_features)
+        Coefficients of the discriminant, for "auto" and "gda".
+
+    prior_weight_, shrinkage_ : float
+        Weight of a class embedding in rows, and ridge of the covariance in units of its mean
+        eigenvalue, for "auto".
+
+    blend_weights_ : ndarray of shape (2,)
+        Weights of the correction and of the discriminant, for "auto".
+
+    temperature_ : float
+        What scores are divided by in ``predict_proba``, fitted to left-out scores.
+
+    n_iter_ : int
+        Iterations of ``solver="cg"``, else 1.
+
+    n_features_in_ : int
+        Number of columns.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X is a DataFrame with string names.
+
+    Notes
+    -----
+    With :math:`k_i = k(x, s_i)`,
+
+    - "proker": the formula above, with ``scaling="reference"`` as published.
+    - "tip", Tip-Adapter: :math:`s f_0(x) + \alpha \sum_i k_i y_i`.
+    - "nadaraya_watson": :math:`s f_0(x) + \alpha \sum_i k_i y_i / \sum_i k_i`.
+    - "local_linear": as the last, but a locally weighted line in place of the mean.
+    - "gda": :math:`s f_0(x) + \alpha (W x + b)`, a Gaussian discriminant with one covariance,
+      shrunk as published.
+    - "auto": :math:`a f_{\text{ridge}}(x) + b f_{\text{disc}}(x)`, with the first formula in
+      textbook scaling and with a constant, and a discriminant in which embeddings of the classes
+      count as rows of their classes. Shrinkage, weight of the embeddings, a and b are chosen
+      by left-out log-loss with priors that a handful of rows does not outvote.
+
+    Classes that the base does not know have the mean of its other scores: neither for nor
+    against. Classes without a row are those of the base alone.
+
+    Where several rows are equal a weight, one of them is left out at a time.
+
+    References
+    ----------
+    Bendou et al., "ProKeR: a kernel perspective on few-shot adaptation of large
+    vision-language models", CVPR 2025.
+
+    Zhang et al., "Tip-Adapter: training-free adaption of CLIP for few-shot
+    classification", ECCV 2022.
+
+    Wang et al., "A hard-to-beat baseline for training-free CLIP-based adaptation",
+    ICLR 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.preprocessing import normalize
+    >>> from skcontrast import ProKeRClassifier, ZeroShotClassifier
+    >>> T = np.array([[1.0, 0.0, 0.2], [0.0, 1.0, 0.2]])  # embeddings of the names
+    >>> X = normalize([[0.6, 0.5, 1.0], [0.7, 0.4, 0.9], [0.5, 0.6, -1.0], [0.4, 0.4, -0.9]])
+    >>> zero_shot = ZeroShotClassifier(T, classes=["spam", "ham"])
+    >>> model = ProKeRClassifier(zero_shot).fit(X, ["ham", "ham", "spam", "spam"])
+    >>> model.predict(normalize([[0.5, 0.5, 0.8], [0.5, 0.5, -0.8]]))
+    array(['ham', 'spam'], dtype='<U4')
     """
 
     _parameter_constraints = {
@@ -216,171 +368,3 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
         probabilities : ndarray of shape (n_samples, n_classes)
         """
         return softmax(self._scores(X) / self.temperature_)
-
-
-class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
-    r"""Adapt a regressor to a few rows with a known target, in closed form.
-
-    PLACEHOLDER
-    """
-
-    _parameter_constraints = {
-        **BaseProKeR._parameter_constraints,
-        "method": [StrOptions({"proker", "nadaraya_watson", "local_linear"})],
-    }
-
-    def __init__(
-        self,
-        estimator=None,
-        *,
-        method="proker",
-        kernel="rbf",
-        gamma="auto",
-        alpha="auto",
-        base_scale="auto",
-        scaling="ridge",
-        fit_intercept="auto",
-        solver="auto",
-        n_components=2000,
-        tol=1e-8,
-        max_iter=200,
-        random_state=None,
-    ):
-        self.estimator = estimator
-        self.method = method
-        self.kernel = kernel
-        self.gamma = gamma
-        self.alpha = alpha
-        self.base_scale = base_scale
-        self.scaling = scaling
-        self.fit_intercept = fit_intercept
-        self.solver = solver
-        self.n_components = n_components
-        self.tol = tol
-        self.max_iter = max_iter
-        self.random_state = random_state
-
-    def fit(self, X, y, sample_weight=None):
-        """Fit the base where it is not frozen, and the correction.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows with a known target.
-
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight 2 counts as two rows.
-
-        Returns
-        -------
-        self : object
-            Fitted estimator.
-        """
-        self._start()
-        options = {"multi_output": True, "y_numeric": True}
-        X, y, weight = self._checked(X, y, sample_weight, reset=True, **options)
-        Y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-        self.estimator_, base = None, None
-        if self.estimator is not None:
-            self.estimator_ = fit_base(self.estimator, X, y, weight)
-            base = left_out_scores(self.estimator, self.estimator_, X, y, weight, None)
-            self._check_targets(base, Y)
-        self.n_targets_, self._flat = Y.shape[1], np.ndim(y) == 1
-        rows = Rows(X, Y, base, np.ones(len(X)) if weight is None else weight)
-        if self.method == "proker":
-            scales = None
-            if not isinstance(self.base_scale, str):
-                scales = grid(self.base_scale, "base_scale", ())
-            wants = self._intercept_wanted(False)
-            self._select_ridge(rows, scales, fit_intercept=wants, scaling=self.scaling)
-            self._fit_ridge(rows)
-        else:
-            self._fit_average(rows)
-        return self
-
-    def _check_targets(self, base, Y):
-        if base.shape[1] != Y.shape[1]:
-            raise ValueError(
-                f"estimator predicts {base.shape[1]} targets, but y has {Y.shape[1]}: pass a base "
-                "of the same targets."
-            )
-
-    def _fit_average(self, rows):
-        """Average the residuals of the base over near rows."""
-        best, w = None, rows.weight[:, None]
-        for kernel in candidates(self.kernel, self.gamma, rows.X, rows.weight, AVERAGE_GRID):
-            for scale in grid(self.base_scale, "base_scale", [1.0]):
-                R = rows.Y if rows.base is None else rows.Y - scale * rows.base
-                similarity = Similarity(kernel, rows.X)
-                near = average(self.method, similarity, rows.X, rows.X, R, rows.weight, itself=True)
-                for alpha in grid(self.alpha, "alpha", [1.0]):
-                    loss = float((w * (R - alpha * near) ** 2).sum())
-                    if best is None or loss < best[0]:
-                        best = loss, kernel, alpha, scale, R
-        _, self.kernel_, self.alpha_, self.base_scale_, self.dual_coef_ = best
-        self.gamma_, self.X_fit_, self.n_iter_ = gamma_of(self.kernel_), rows.X, 1
-        self._support, self._factor = vars(rows), None
-
-    def partial_fit(self, X, y, sample_weight=None):
-        """Add rows; what was chosen in the first call stays as it is.
-
-        The base is not fitted again; the triangular factor of the kernel matrix grows by
-        the new rows. The result is that of a ``fit`` on all rows with the same kernel, alpha
-        and base scale.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows with a known target.
-
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        self : object
-            Fitted estimator.
-        """
-        if not hasattr(self, "n_targets_"):
-            return self.fit(X, y, sample_weight)
-        self._start()
-        options = {"multi_output": True, "y_numeric": True}
-        X, y, weight = self._checked(X, y, sample_weight, reset=False, **options)
-        Y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-        if Y.shape[1] != self.n_targets_:
-            raise ValueError(f"y has {Y.shape[1]} targets, but the first call {self.n_targets_}.")
-        new = Rows(X, Y, self._base_of(X), np.ones(len(X)) if weight is None else weight)
-        if self.method == "proker":
-            self._extend_ridge(new)
-            return self
-        rows = self._old_rows().joined(new)
-        R = rows.Y if rows.base is None else rows.Y - self.base_scale_ * rows.base
-        self.X_fit_, self.dual_coef_, self._support = rows.X, R, vars(rows)
-        return self
-
-    def predict(self, X):
-        """Targets of rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        """
-        X = self._query(X)
-        base = self._base_of(X)
-        if self.method == "proker":
-            out = self._ridge_scores(X, base)
-        else:
-            similarity, weight = Similarity(self.kernel_, self.X_fit_), self._support["weight"]
-            near = average(self.method, similarity, X, self.X_fit_, self.dual_coef_, weight)
-            out = self.alpha_ * near + (0 if base is None else self.base_scale_ * base)
-        return out[:, 0] if self._flat else out

@@ -1,0 +1,79 @@
+"""A few labelled texts a class on top of a zero-shot classifier: accuracy by number of labels.
+
+    python examples/few_shot_text.py [--output DIR]
+
+Sentence embeddings of titles on Stack Overflow and of their 20 topics, where ../shared/data is
+beside the repository; else scikit-learn's 20 newsgroups (downloaded once) as 200 latent dimensions
+of TF-IDF, and the groups' names so. One, two, ... rows a class are drawn five times.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.datasets import fetch_20newsgroups
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import normalize
+
+from skcontrast import ProKeRClassifier, ZeroShotClassifier
+
+DATA = "shared/data/embeddings/stackoverflow_titles.npz"
+EMBEDDINGS = Path(__file__).resolve().parents[2] / DATA
+SHOTS, DRAWS, N_TEST = (1, 2, 4, 8, 16), 5, 2000
+
+
+def load():
+    """Rows, labels, and one embedding a class."""
+    if EMBEDDINGS.exists():
+        print("Data: titles of questions on Stack Overflow, sentence embeddings")
+        with np.load(EMBEDDINGS) as data:
+            return data["X"].astype(float), data["y"], data["class_embeddings"].astype(float)
+    print("Data: 20 newsgroups, latent dimensions of TF-IDF")
+    news = fetch_20newsgroups(remove=("headers", "footers", "quotes"))
+    lsa = make_pipeline(TfidfVectorizer(stop_words="english"), TruncatedSVD(200, random_state=0))
+    X = lsa.fit_transform(news.data)
+    return X, news.target, lsa.transform([name.replace(".", " ") for name in news.target_names])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
+    output = parser.parse_args().output
+    X, y, names = load()
+    X, names = normalize(X), normalize(names)
+    zero_shot = ZeroShotClassifier(names, classes=np.arange(len(names)))
+    models = {
+        "zero-shot": zero_shot,
+        "logistic regression": LogisticRegression(C=10, max_iter=500),
+        "ProKeR, as published": ProKeRClassifier(zero_shot, method="proker"),
+        "ProKeRClassifier": ProKeRClassifier(zero_shot),
+    }
+    scores = {name: np.zeros((DRAWS, len(SHOTS))) for name in models}
+    for draw in range(DRAWS):
+        order = np.random.default_rng(draw).permutation(len(y))
+        by_class = [order[y[order] == c] for c in range(len(names))]
+        for column, shots in enumerate(SHOTS):
+            few = np.concatenate([rows[:shots] for rows in by_class])
+            test = order[~np.isin(order, few)][:N_TEST]
+            for name, model in models.items():
+                scores[name][draw, column] = model.fit(X[few], y[few]).score(X[test], y[test])
+
+    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
+    ax = figure.subplots()
+    print(f"{'rows a class':<22}" + "".join(f"{shots:>7}" for shots in SHOTS))
+    for name, values in scores.items():
+        print(f"{name:<22}" + "".join(f"{value:7.3f}" for value in values.mean(axis=0)))
+        ax.errorbar([*map(str, SHOTS)], values.mean(0), values.std(0), capsize=2, label=name)
+    ax.set(xlabel="labelled rows a class", ylabel="test accuracy")
+    ax.legend()
+    output.mkdir(parents=True, exist_ok=True)
+    figure.savefig(output / "few_shot_text.png", dpi=110)
+    print("Picture:", output / "few_shot_text.png")
+
+
+if __name__ == "__main__":
+    main()

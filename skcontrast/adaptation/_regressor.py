@@ -1,0 +1,288 @@
+"""ProKeRRegressor: a few rows with a known target added to any regressor."""
+
+import numpy as np
+from sklearn.base import MultiOutputMixin, RegressorMixin
+
+from skcontrast._component import StrOptions
+from skcontrast.adaptation._base_scores import fit_base, left_out_scores
+from skcontrast.adaptation._cache import average
+from skcontrast.adaptation._frame import BaseProKeR, grid
+from skcontrast.adaptation._selection import Rows
+from skcontrast.adaptation._similarity import AVERAGE_GRID, Similarity, candidates, gamma_of
+
+
+class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
+    r"""Adapt a regressor to a few rows with a known target, in closed form.
+
+    With S the n rows, Y their targets, :math:`K = k(S, S)` and :math:`f_0` the base,
+
+    .. math:: f(x) = s f_0(x) + b + k(x, S) (K + \alpha I)^{-1} (Y - s f_0(S) - b)
+
+    the least-squares fit that strays least from the base in the norm of the kernel. The
+    kernel's width, :math:`\alpha` and s are chosen by exact leave-one-out; one
+    eigendecomposition serves all :math:`\alpha` and s.
+
+    Parameters
+    ----------
+    estimator : regressor or None, default=None
+        The base. A copy is fitted on the rows given to ``fit``, and its predictions of these
+        are taken from five folds. Wrap a fitted one in
+        :class:`sklearn.frozen.FrozenEstimator` to adapt it as it is. None: with the default
+        kernel, a linear term in the kernel stands in for a base, as far as leave-one-out
+        wants it.
+
+    method : {"proker", "nadaraya_watson", "local_linear"}, default="proker"
+        The formula above, or the residuals of the base averaged over near rows: weighted by
+        the kernel, or by a locally weighted line.
+
+    kernel : str or Kernel, default="rbf"
+        A name in :data:`skcontrast.kernels.KERNELS`, or an object from
+        :mod:`skcontrast.kernels`.
+
+    gamma : float, array-like, "auto", "scale" or "median", default="auto"
+        Width of the kernel, always as in :math:`e^{-\gamma \|x - y\|^2}`; the published codes'
+        :math:`\beta (1 - \cos)` on unit rows is ``gamma = beta / 2``. A grid is chosen from by
+        leave-one-out; "auto" is a grid around the inverse mean squared distance for
+        ``kernel="rbf"``, and what the kernel itself says for others.
+
+    alpha : float, array-like or "auto", default="auto"
+        Ridge; for "nadaraya_watson" and "local_linear" the weight of what is added, where
+        "auto" is 1. A grid is chosen from by leave-one-out.
+
+    base_scale : float, array-like or "auto", default="auto"
+        Factor s of the base; "auto" is the best by leave-one-out for "proker", else 1.
+
+    scaling : {"reference", "ridge"}, default="ridge"
+        "reference" multiplies the correction by alpha, as the published code does.
+
+    fit_intercept : bool or "auto", default="auto"
+        Whether there is a constant b, which is not shrunk; "auto" is yes.
+
+    solver : {"auto", "cholesky", "nystroem", "cg"}, default="auto"
+        "cholesky" is exact, with a matrix of n_samples^2 numbers. "nystroem" sees the kernel
+        through ``n_components`` rows and needs n_samples * n_components numbers. "cg" solves
+        the whole system by iterations, preconditioned by "nystroem", and makes the kernel
+        anew in each. "auto" is exact up to 20,000 rows, then "nystroem".
+
+    n_components : int, default=2000
+        Rows that stand for all, for "nystroem" and the preconditioner of "cg".
+
+    tol : float, default=1e-8
+        Relative residual at which "cg" stops.
+
+    max_iter : int, default=200
+        Most iterations of "cg".
+
+    random_state : int, RandomState instance or None, default=None
+        Which rows stand for all, and which 2,000 rows numbers are chosen on where there are
+        more; otherwise nothing is random.
+
+    Attributes
+    ----------
+    estimator_ : regressor or None
+        The fitted base.
+
+    dual_coef_ : ndarray of shape (n_rows, n_targets)
+        Coefficients of the kernel with the rows ``X_fit_``.
+
+    X_fit_ : ndarray of shape (n_rows, n_features)
+        The rows, or the landmarks of ``solver="nystroem"``.
+
+    intercept_ : ndarray of shape (n_targets,)
+        The constant b.
+
+    kernel_ : Kernel
+        With numbers for what depends on data.
+
+    gamma_, alpha_, base_scale_ : float
+        The numbers chosen.
+
+    n_iter_ : int
+        Iterations of ``solver="cg"``, else 1.
+
+    n_features_in_ : int
+        Number of columns.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X is a DataFrame with string names.
+
+    References
+    ----------
+    Bendou et al., "ProKeR: a kernel perspective on few-shot adaptation of large
+    vision-language models", CVPR 2025.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skcontrast import ProKeRRegressor
+    >>> x = np.linspace(0, 3, 40)[:, None]
+    >>> known = LinearRegression().fit(x, 2 * x[:, 0])
+    >>> few = np.linspace(0, 3, 12)[:, None]
+    >>> adapted = ProKeRRegressor(FrozenEstimator(known))
+    >>> adapted = adapted.fit(few, 2 * few[:, 0] + np.sin(3 * few[:, 0]))
+    >>> bool(adapted.score(x, 2 * x[:, 0] + np.sin(3 * x[:, 0])) > 0.99)
+    True
+    """
+
+    _parameter_constraints = {
+        **BaseProKeR._parameter_constraints,
+        "method": [StrOptions({"proker", "nadaraya_watson", "local_linear"})],
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        method="proker",
+        kernel="rbf",
+        gamma="auto",
+        alpha="auto",
+        base_scale="auto",
+        scaling="ridge",
+        fit_intercept="auto",
+        solver="auto",
+        n_components=2000,
+        tol=1e-8,
+        max_iter=200,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.method = method
+        self.kernel = kernel
+        self.gamma = gamma
+        self.alpha = alpha
+        self.base_scale = base_scale
+        self.scaling = scaling
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.n_components = n_components
+        self.tol = tol
+        self.max_iter = max_iter
+        self.random_state = random_state
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the base where it is not frozen, and the correction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with a known target.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            A row of weight 2 counts as two rows.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        self._start()
+        options = {"multi_output": True, "y_numeric": True}
+        X, y, weight = self._checked(X, y, sample_weight, reset=True, **options)
+        Y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        self.estimator_, base = None, None
+        if self.estimator is not None:
+            self.estimator_ = fit_base(self.estimator, X, y, weight)
+            base = left_out_scores(self.estimator, self.estimator_, X, y, weight, None)
+            self._check_targets(base, Y)
+        self.n_targets_, self._flat = Y.shape[1], np.ndim(y) == 1
+        rows = Rows(X, Y, base, np.ones(len(X)) if weight is None else weight)
+        if self.method == "proker":
+            scales = None
+            if not isinstance(self.base_scale, str):
+                scales = grid(self.base_scale, "base_scale", ())
+            wants = self._intercept_wanted(False)
+            self._select_ridge(rows, scales, fit_intercept=wants, scaling=self.scaling)
+            self._fit_ridge(rows)
+        else:
+            self._fit_average(rows)
+        return self
+
+    def _check_targets(self, base, Y):
+        if base.shape[1] != Y.shape[1]:
+            raise ValueError(
+                f"estimator predicts {base.shape[1]} targets, but y has {Y.shape[1]}: pass a base "
+                "of the same targets."
+            )
+
+    def _fit_average(self, rows):
+        """Average the residuals of the base over near rows."""
+        best, w = None, rows.weight[:, None]
+        for kernel in candidates(self.kernel, self.gamma, rows.X, rows.weight, AVERAGE_GRID):
+            for scale in grid(self.base_scale, "base_scale", [1.0]):
+                R = rows.Y if rows.base is None else rows.Y - scale * rows.base
+                similarity = Similarity(kernel, rows.X)
+                near = average(self.method, similarity, rows.X, rows.X, R, rows.weight, itself=True)
+                for alpha in grid(self.alpha, "alpha", [1.0]):
+                    loss = float((w * (R - alpha * near) ** 2).sum())
+                    if best is None or loss < best[0]:
+                        best = loss, kernel, alpha, scale, R
+        _, self.kernel_, self.alpha_, self.base_scale_, self.dual_coef_ = best
+        self.gamma_, self.X_fit_, self.n_iter_ = gamma_of(self.kernel_), rows.X, 1
+        self._support, self._factor = vars(rows), None
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """Add rows; what was chosen in the first call stays as it is.
+
+        The base is not fitted again; the triangular factor of the kernel matrix grows by
+        the new rows. The result is that of a ``fit`` on all rows with the same kernel, alpha
+        and base scale.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with a known target.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        if not hasattr(self, "n_targets_"):
+            return self.fit(X, y, sample_weight)
+        self._start()
+        options = {"multi_output": True, "y_numeric": True}
+        X, y, weight = self._checked(X, y, sample_weight, reset=False, **options)
+        Y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        if Y.shape[1] != self.n_targets_:
+            raise ValueError(f"y has {Y.shape[1]} targets, but the first call {self.n_targets_}.")
+        new = Rows(X, Y, self._base_of(X), np.ones(len(X)) if weight is None else weight)
+        if self.method == "proker":
+            self._extend_ridge(new)
+            return self
+        rows = self._old_rows().joined(new)
+        R = rows.Y if rows.base is None else rows.Y - self.base_scale_ * rows.base
+        self.X_fit_, self.dual_coef_, self._support = rows.X, R, vars(rows)
+        return self
+
+    def predict(self, X):
+        """Targets of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        """
+        X = self._query(X)
+        base = self._base_of(X)
+        if self.method == "proker":
+            out = self._ridge_scores(X, base)
+        else:
+            similarity, weight = Similarity(self.kernel_, self.X_fit_), self._support["weight"]
+            near = average(self.method, similarity, X, self.X_fit_, self.dual_coef_, weight)
+            out = self.alpha_ * near + (0 if base is None else self.base_scale_ * base)
+        return out[:, 0] if self._flat else out
