@@ -25,7 +25,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
-from skcontrast import ProKeRClassifier, ZeroShotClassifier
+from skcontrast import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
 
 SHOTS = (1, 2, 4, 8, 16)
 TEST_ROWS = 2000
@@ -163,7 +163,11 @@ def fit_times(folder, name, shots=16):
     options = {"method": "proker", "scaling": "ridge"}
     models = {
         "KernelRidge, given numbers": (KernelRidge(kernel="rbf", gamma=0.7, alpha=0.3), Y),
-        "ProKeR, given numbers": (ProKeRClassifier(gamma=0.7, alpha=0.3, **options), y),
+        "ProKeR, given numbers": (ProKeRRegressor(gamma=0.7, alpha=0.3), Y),
+        "ProKeR classifier, given numbers": (
+            ProKeRClassifier(gamma=0.7, alpha=0.3, **options),
+            y,
+        ),
         "KernelRidge, 15 candidates, 5 folds": (search, Y),
         "ProKeR, 15 candidates, leave-one-out": (
             ProKeRClassifier(gamma=GAMMAS, alpha=ALPHAS, **options),

@@ -89,8 +89,7 @@ VARIANTS = {
     "temperature 0.1": encoder(objective=InfoNCE(0.1)),
     "temperature 0.5": encoder(objective=InfoNCE(0.5)),
     "decoupled": encoder(objective="decoupled"),
-    "skip": encoder(network=MLP(skip=True)),
-    "skip, raw beside": lambda X, seed: beside_raw(encoder(network=MLP(skip=True))(X, seed)),
+    "no skip": encoder(network=MLP(skip=False)),
     "one hidden layer": encoder(network=MLP((256,))),
     "50 epochs": encoder(max_iter=50),
 }

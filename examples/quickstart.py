@@ -9,6 +9,7 @@ labelled ones. Then a grid search over the objective, its temperature and the wi
 
 import argparse
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,8 @@ def picture(raw, fitted, X, y, path):
 
 
 def main():
+    # Self-training has no hooks of its own; the bar shows the steps that have.
+    warnings.filterwarnings("ignore", "The estimator SelfTrainingClassifier does not support")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     output = parser.parse_args().output

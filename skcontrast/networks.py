@@ -129,7 +129,7 @@ class MLP(Component):
         Probability that a hidden unit is dropped in training. Above 0 two passes of a
         row differ, and are views of it.
 
-    skip : bool, default=False
+    skip : bool, default=True
         Whether layers add to their input where widths agree.
 
     References
@@ -161,7 +161,7 @@ class MLP(Component):
         activation="relu",
         normalization="layer",
         dropout=0.0,
-        skip=False,
+        skip=True,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -347,7 +347,7 @@ def build_projector(projector, n_in):
     if projector is None:
         return nn.Identity()
     if isinstance(projector, str) and projector == "mlp":
-        projector = MLP(hidden_layer_sizes=(max(n_in, MIN_HIDDEN),), normalization=None)
+        projector = MLP((max(n_in, MIN_HIDDEN),), normalization=None, skip=False)
     is_module = isinstance(projector, nn.Module)
     n_out = None if is_module else min(n_in, MAX_WIDTH)
     return build_network(projector, n_in, n_out, name="projector")[0]

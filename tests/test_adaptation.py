@@ -561,8 +561,8 @@ def test_grid_search_and_shorthand():
     by_object = clone(model).set_params(kernel=Cosine()).fit(X, y)
     assert np.array_equal(by_name.decision_function(X), by_object.decision_function(X))
     composed = clone(model).set_params(kernel=RBF() + Cosine()).fit(X, y)
-    assert composed.gamma_ is None
-    assert isinstance(composed.kernel_.first.gamma, float)
+    assert composed.gamma_ == composed.kernel_.first.gamma
+    assert isinstance(composed.gamma_, float)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -99,7 +99,8 @@ class BaseProKeR(ShorthandMixin, BaseEstimator):
 
     def _checked(self, X, y, sample_weight, reset, **options):
         """X, y and weights, without the rows of weight zero."""
-        X, y = validate_data(self, X, y, dtype=np.float64, reset=reset, **options)
+        options = {**options, "dtype": np.float64, "force_writeable": True}  # torch warns else
+        X, y = validate_data(self, X, y, reset=reset, **options)
         weight = check_weight(sample_weight, len(X))
         if weight is not None and not (weight > 0).all():
             kept = weight > 0
@@ -180,8 +181,9 @@ class BaseProKeR(ShorthandMixin, BaseEstimator):
         R = rows.Y
         if rows.base is not None:
             R = R - self.base_scale_ * rows.base
-        wants = self._hold["fit_intercept"]
-        dual, intercept, G = solve_ridge(solver, R, wants)
+        # A regressor has no temperature to fit to left-out predictions.
+        wants, judged = self._hold["fit_intercept"], rows.codes is not None
+        dual, intercept, G = solve_ridge(solver, R, wants, judged)
         factor = self.alpha_ if self._hold["scaling"] == "reference" else 1.0
         left_out = None
         if G is not None:
@@ -224,7 +226,8 @@ class BaseProKeR(ShorthandMixin, BaseEstimator):
         kept, solver = self._factor, None
         if kept is None:
             solver = Cholesky(similarity.square(old.X), old.weight, self.alpha_)
-            solver.inverse_diagonal()
+            if new.codes is not None:
+                solver.inverse_diagonal()
         else:
             solver = Cholesky.__new__(Cholesky)
             vars(solver).update(kept, weight=old.weight, alpha=self.alpha_)
@@ -253,7 +256,7 @@ class BaseProKeR(ShorthandMixin, BaseEstimator):
 
     def _query(self, X):
         check_is_fitted(self, "n_targets_")
-        return validate_data(self, X, dtype=np.float64, reset=False)
+        return validate_data(self, X, dtype=np.float64, reset=False, force_writeable=True)
 
     def _start(self):
         check_parameters(self)

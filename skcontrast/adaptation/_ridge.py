@@ -15,7 +15,7 @@ ALPHA_GRID = (0.03, 0.1, 0.3, 1.0, 3.0)
 REGRESSION_ALPHA_GRID = (0.001, 0.01, *ALPHA_GRID, 10.0)
 
 
-def with_intercept(solver, R):
+def with_intercept(solver, R, diagonal=True):
     """Dual coefficients, intercept and diagonal of G.
 
     Parameters
@@ -23,6 +23,9 @@ def with_intercept(solver, R):
     solver : object with ``solve`` and ``inverse_diagonal``
 
     R : ndarray of shape (n, C)
+
+    diagonal : bool, default=True
+        Whether G is wanted.
 
     Returns
     -------
@@ -34,18 +37,19 @@ def with_intercept(solver, R):
     """
     both = solver.solve(np.column_stack([R, np.ones(len(R))]))
     dual, ones = both[:, :-1], both[:, -1]
-    G, total = solver.inverse_diagonal(), ones.sum()
+    G, total = solver.inverse_diagonal() if diagonal else None, ones.sum()
     if total <= 0:  # no room left for a constant
         return dual, np.zeros(R.shape[1]), G
     intercept = dual.sum(axis=0) / total
     return dual - ones[:, None] * intercept, intercept, None if G is None else G - ones**2 / total
 
 
-def solve_ridge(solver, R, fit_intercept):
-    """Like :func:`with_intercept`, with or without one."""
+def solve_ridge(solver, R, fit_intercept, diagonal=True):
+    """Like :func:`with_intercept`, with or without one, and without G where it has no use."""
     if fit_intercept:
-        return with_intercept(solver, R)
-    return solver.solve(R), np.zeros(R.shape[1]), solver.inverse_diagonal()
+        return with_intercept(solver, R, diagonal)
+    G = solver.inverse_diagonal() if diagonal else None
+    return solver.solve(R), np.zeros(R.shape[1]), G
 
 
 def left_out_residuals(dual, G, alpha, weight):

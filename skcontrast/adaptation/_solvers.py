@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, eigh, solve_triangular
+from scipy.linalg.lapack import dpotrf, dtrtri
 from sklearn.exceptions import ConvergenceWarning
 
 # Relative to the largest eigenvalue: what float64 cannot tell from zero.
@@ -88,18 +89,20 @@ class Cholesky:
         diagonal = K.diagonal() + alpha / weight
         level = EPS * max(diagonal.max(), 1e-300)
         self.jitter, self.weight, self.alpha = 0.0, weight, alpha
+        self._diagonal = None
         # Equal rows at alpha=0, or rounding, leave no positive pivot: a little more is
         # added to the diagonal until there is one.
         for _ in range(12):
             K[np.diag_indices(n)] = diagonal + self.jitter
-            try:
-                factor = cholesky(K, lower=True, check_finite=False)
-                if np.square(factor.diagonal()).min() > level:
-                    self.factor = factor
-                    self._diagonal = None
-                    return
-            except LinAlgError:
-                pass
+            # In place: LAPACK sees K transposed, and writes one triangle of it.
+            factor, info = dpotrf(K.T, lower=1, clean=0, overwrite_a=1)
+            if info == 0 and np.square(factor.diagonal()).min() > level:
+                for i in range(n):
+                    factor[:i, i] = 0
+                self.factor = factor
+                return
+            for i in range(n):
+                K[i, i + 1 :] = K[i + 1 :, i]
             # Less would be lost among the rounding errors of the other eigenvalues.
             self.jitter = max(1e-10 * diagonal.sum(), 10 * self.jitter)
         raise ValueError(
@@ -114,9 +117,9 @@ class Cholesky:
     def inverse_diagonal(self):
         """(n,), or None for many rows; after the first call ``extend`` keeps it up to date."""
         if self._diagonal is None and len(self.factor) <= DIAGONAL_ROWS:
-            n = len(self.factor)
-            L_inverse = solve_triangular(self.factor, np.eye(n), lower=True, check_finite=False)
-            self._diagonal = np.square(L_inverse).sum(axis=0)
+            # The transposed factor is in the order that LAPACK reads: nothing is copied twice.
+            inverse, info = dtrtri(self.factor.T, lower=0)
+            self._diagonal = np.einsum("ij,ij->i", inverse, inverse)
         return self._diagonal
 
     def extend(self, K_cross, K_new, weight):
@@ -173,11 +176,12 @@ class Nystroem:
         # cannot resolve are left out.
         self.basis = vectors[:, kept] / np.sqrt(values[kept])  # (m, r)
         self.Phi = np.empty((len(X), self.basis.shape[1]))
+        inner = np.zeros((self.basis.shape[1],) * 2)
         for part, K in similarity.blocks(X, self.landmarks):
-            self.Phi[part] = K @ self.basis
-        self.alpha = max(alpha, 1e-11 * max(np.square(self.Phi).sum(), 1e-300))
+            self.Phi[part] = block = K @ self.basis
+            inner += (block * weight[part, None]).T @ block
+        self.alpha = max(alpha, 1e-11 * max(np.trace(inner), 1e-300))
         self.weight = weight
-        inner = (self.Phi * weight[:, None]).T @ self.Phi
         inner[np.diag_indices(len(inner))] += self.alpha
         self.inner = cho_factor(inner, lower=True, overwrite_a=True)
 

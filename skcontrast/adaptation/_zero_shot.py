@@ -193,7 +193,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _check_length(self, X):
-        length = np.linalg.norm(X, axis=1)
+        with np.errstate(over="ignore"):
+            length = np.linalg.norm(X, axis=1)
         if np.any(np.abs(length - 1) > UNIT_TOLERANCE):
             warnings.warn(
                 f"rows of X have lengths from {length.min():.3g} to {length.max():.3g}, and "

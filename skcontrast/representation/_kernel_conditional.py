@@ -22,9 +22,9 @@ class KernelConditionalContrastive(BaseContrastive):
 
     Parameters
     ----------
-    n_components : int, default=128
-        Width of the embedding. None takes it from ``network``, when that is a torch
-        module.
+    n_components : int, default=None
+        Width of the embedding. None is 256, or the width of ``network`` when that is a
+        torch module.
 
     mode : {"weak", "fair", "hard"}, default="weak"
         "weak": rows with an alike condition (weak attributes, or ``y``) are pulled
@@ -201,7 +201,7 @@ class KernelConditionalContrastive(BaseContrastive):
 
     def __init__(
         self,
-        n_components=128,
+        n_components=None,
         *,
         mode="weak",
         kernel="auto",
