@@ -71,7 +71,7 @@ def assert_same(one, other):
 CASES = {
     "plain": {},
     "early_stopping": {
-        "early_stopping": True, "validation_fraction": 0.3, "n_iter_no_change": 2, "tol": 0.05,
+        "early_stopping": True, "validation_fraction": 0.3, "n_iter_no_change": 4, "tol": 0.05,
     },
     "individual": {"objective": InfoNCE(temperature="individual")},
     "learned": {"objective": InfoNCE(temperature="learned"), "precision": "float64"},

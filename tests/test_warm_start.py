@@ -78,7 +78,7 @@ def test_partial_fit_first_initialises_and_then_goes_on():
 
 
 def test_partial_fit_learns():
-    model = encoder()
+    model = encoder(learning_rate=1e-2)
     for _ in range(60):
         model.partial_fit(X)
     assert np.mean(model.loss_curve_[-10:]) < 0.85 * np.mean(model.loss_curve_[:10])
