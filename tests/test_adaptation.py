@@ -361,6 +361,14 @@ def test_a_base_that_interpolates_leaves_room_for_the_correction():
     assert adapted.score(X[80:], y[80:]) > clone(tree).fit(X[:80], y[:80]).score(X[80:], y[80:])
 
 
+def test_a_base_fitted_on_the_rows_is_not_held_useless():
+    X, y = make_regression(60, 5, noise=5, random_state=0)
+    y += 20 * np.sin(2 * X[:, 0])
+    assert ProKeRRegressor(LinearRegression()).fit(X, y).base_scale_ > 0.8
+    labels = (y > 0).astype(int) + (y > 80)
+    assert ProKeRClassifier(LogisticRegression()).fit(X, labels).base_scale_ > 0.05
+
+
 def test_regression_base_keeps_what_it_knows():
     X, y = make_regression(200, 5, random_state=0)
     shifted = y + 30 * np.sin(X[:, 0])
