@@ -54,7 +54,8 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
 
     base_scale : float, array-like or "auto", default="auto"
         Factor s of the base. "auto": 1 for "proker" with ``scaling="reference"``; the base's
-        ``logit_scale``, or 1, for the methods from "tip" on; else the best by leave-one-out.
+        ``logit_scale``, or 1, for the methods from "tip" on; else the best by leave-one-out,
+        or for a base that is fitted on these rows, the best of the base alone.
 
     scaling : {"reference", "ridge"}, default="reference"
         For ``method="proker"``: "reference" multiplies the correction by alpha, as the

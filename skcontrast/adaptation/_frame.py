@@ -15,14 +15,20 @@ from skcontrast._component import (
     StrOptions,
     check_parameters,
 )
-from skcontrast.adaptation._base_scores import scores_of
+from skcontrast.adaptation._base_scores import learns, scores_of
 from skcontrast.adaptation._ridge import (
     ALPHA_GRID,
     REGRESSION_ALPHA_GRID,
     left_out_residuals,
     solve_ridge,
 )
-from skcontrast.adaptation._selection import SELECTION_ROWS, Rows, left_out_parts, select
+from skcontrast.adaptation._selection import (
+    SELECTION_ROWS,
+    Rows,
+    left_out_parts,
+    scale_alone,
+    select,
+)
 from skcontrast.adaptation._similarity import (
     Similarity,
     candidates,
@@ -117,6 +123,8 @@ class BaseProKeR(ShorthandMixin, BaseEstimator):
 
     def _select_ridge(self, rows, scales, *, fit_intercept, scaling):
         """Choose kernel, alpha and base scale on the rows, or on a part of them."""
+        if scales is None and rows.base is not None and learns(self.estimator):
+            scales = [scale_alone(rows)]
         chosen = rows
         if len(rows.X) > SELECTION_ROWS:
             rng = check_random_state(self.random_state)

@@ -23,8 +23,14 @@ from skcontrast.adaptation._similarity import Similarity, candidates, gamma_of
 # Published grid of the weight of the Gaussian discriminant.
 GDA_GRID = tuple(10.0**k for k in range(-4, 3))
 TIP_GRID = (0.3, TIP_ALPHA, 4.0)
-# Prior of the blend: the discriminant alone; a unit of weight costs this half, in nats.
-BLEND_START, BLEND_RIDGE = (0.0, 1.0), 60.0
+# Prior of the blend, weights of the ridge and of the discriminant, and its strength: a unit of
+# weight costs half of it, in nats. Embeddings of the classes make the discriminant the
+# better start; another base is heard in the ridge alone.
+BLENDS = {
+    "embeddings": ((0.0, 1.0), 60.0),
+    "base": ((1.0, 0.0), 20.0),
+    "nothing": ((0.5, 0.5), 20.0),
+}
 # Columns from which on an eigendecomposition for each prior weight takes too long.
 WIDE = 1500
 
@@ -213,13 +219,15 @@ def fit_auto(model, rows, held):
         scores, valid = scores[index], valid[index]
         rows = rows.take(index)
     if not held:
-        unit, blend = 1.0, np.asarray(BLEND_START)
+        known_by = "nothing" if rows.base is None else "base"
+        start, strength = BLENDS["embeddings" if model.prior_weight_ > 0 else known_by]
+        unit, blend = 1.0, np.asarray(start)
         if valid.any():
             known = rows.codes[valid], rows.weight[valid]
             # As loud as the discriminant: a temperature of a few left-out rows is a guess.
             unit = spread(scores[valid], known[1]) / spread(ridge[valid], known[1])
             parts = [unit * ridge[valid], scores[valid]]
-            blend, _ = fit_weights(parts, *known, BLEND_START, (BLEND_RIDGE, BLEND_RIDGE))
+            blend, _ = fit_weights(parts, *known, start, (strength, strength))
         model.blend_weights_ = np.array([unit * blend[0], blend[1]])
     a, b = model.blend_weights_
     return index, a * ridge + b * scores, valid

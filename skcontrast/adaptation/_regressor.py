@@ -50,7 +50,8 @@ class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
         "auto" is 1. A grid is chosen from by leave-one-out.
 
     base_scale : float, array-like or "auto", default="auto"
-        Factor s of the base; "auto" is the best by leave-one-out for "proker", else 1.
+        Factor s of the base. "auto" is 1 but for "proker": the best by leave-one-out, or for a
+        base that is fitted on these rows, the best of the base alone.
 
     scaling : {"reference", "ridge"}, default="ridge"
         "reference" multiplies the correction by alpha, as the published code does.

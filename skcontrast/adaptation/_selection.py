@@ -60,6 +60,20 @@ def left_out_parts(solver, alpha, rows, fit_intercept, scaling):
     return A, B
 
 
+def scale_alone(rows):
+    """Base scale at which the base alone, with a constant, is nearest to the targets.
+
+    For a base that was fitted on folds of the same rows. What it says of a row's neighbours
+    comes from the row's own target, so that leave-one-out would hold the base for useless.
+    """
+    share = rows.weight[:, None] / rows.weight.sum()
+    Y, base = (M - (share * M).sum(axis=0) for M in (rows.Y, rows.base))
+    if rows.codes is not None:  # what is added to all classes alike says nothing
+        base = base - base.mean(axis=1, keepdims=True)
+    size = float((share * base**2).sum())
+    return max(float((share * base * Y).sum()) / size, 0.0) if size > 0 else 1.0
+
+
 def _class_loss(A, B, rows, scales):
     """Log-loss of the left-out predictions at the best base scale and temperature."""
     if B is None:

@@ -126,6 +126,8 @@ class Similarity:
 
     def square(self, A):
         """Kernel matrix (n, n) of A with itself, filled block by block."""
+        if len(A) ** 2 <= BLOCK:
+            return self(A, A)
         K = np.empty((len(A), len(A)))
         for part, rows in self.blocks(A, A):
             K[part] = rows
