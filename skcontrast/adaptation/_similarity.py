@@ -108,7 +108,8 @@ class Similarity:
     def __call__(self, A, B):
         """Kernel matrix (n, m) of A (n, d) and B (m, d)."""
         with torch.no_grad():
-            return self._k(torch.as_tensor(A), torch.as_tensor(B)).numpy()
+            a = torch.as_tensor(A)
+            return self._k(a, a if B is A else torch.as_tensor(B)).numpy()
 
     def blocks(self, A, B):
         """Slices of A, and the rows of the kernel matrix for each."""

@@ -30,6 +30,14 @@ def squared_distance(a, b):
     """Squared Euclidean distances, never negative: (n, d), (m, d) -> (n, m)."""
     aa = a.square().sum(-1, keepdim=True)  # (n, 1)
     bb = b.square().sum(-1)  # (m,)
+    # In training (float32, or with a gradient) torch's product: its bits do not depend on the
+    # number of threads.
+    learns = a.dtype != torch.float64 or (a.requires_grad and torch.is_grad_enabled())
+    if a is b and a.device.type == "cpu" and not learns:
+        rows = a.detach().numpy()
+        # NumPy knows that this product is symmetric, and computes half of it.
+        product = torch.from_numpy(rows @ rows.T)
+        return product.mul_(-2).add_(aa).add_(bb).clamp_min_(0)
     # One product with its sum, and one more sum in place: two passes fewer over (n, m).
     return torch.addmm(bb, a, b.T, alpha=-2).add_(aa).clamp_min(0)
 

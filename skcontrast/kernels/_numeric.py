@@ -23,7 +23,8 @@ def _of_distance(x, gamma, distance, power=2.0):
 
     def pairs(a, b):
         o = origin.to(a)
-        return torch.exp(-gamma * distance(a - o, b - o))
+        centred = a - o
+        return torch.exp(-gamma * distance(centred, centred if b is a else b - o))
 
     return Built(pairs, ones, gamma)
 
