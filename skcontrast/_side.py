@@ -3,12 +3,10 @@
 import warnings
 
 import numpy as np
-from sklearn.utils import assert_all_finite, check_array, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import assert_all_finite, check_array
 
-from skcontrast._columns import encode_columns
-
-UNLABELLED = -1
+from skcontrast._columns import encode_columns, first_line
+from skcontrast._target import UNLABELLED, encode_classes, encode_labels, encode_numbers
 
 
 def needs(*components):
@@ -17,7 +15,7 @@ def needs(*components):
     return dict(pairs)
 
 
-def check_side(requires, given, n_samples, *, dtype=np.float32):
+def check_side(requires, given, n_samples, *, kind="class", scales=None, dtype=np.float32):
     """Compare what is needed with what was given, and bring it into shape.
 
     Parameters
@@ -31,19 +29,29 @@ def check_side(requires, given, n_samples, *, dtype=np.float32):
 
     n_samples : int
 
+    kind : {"class", "real", "labels"}, default="class"
+        What ``target`` holds; see :func:`skcontrast._target.target_type`.
+
+    scales : tuple of ndarray, default=None
+        Mean and scale of the columns of a real target from an earlier fit; computed from
+        the target where None.
+
     dtype : dtype, default=float32
         Type of real-valued side information.
 
     Returns
     -------
     side : dict of str to ndarray
-        target (n,) int64 codes, -1 for unlabelled rows; condition (n, q), categories as
-        codes; prior (n, q); groups (n,) int64 codes.
+        target: (n,) int64 codes, -1 for unlabelled rows, for classes; (n, t) standardised
+        numbers, NaN for unlabelled rows, for numbers; (n, t) int64 codes for columns of
+        labels. condition (n, q), categories as codes; prior (n, q); groups (n,) int64
+        codes.
 
-    classes : ndarray or None
-        The classes that the codes of ``target`` stand for.
+    learned : dict of str to ndarray
+        What the target was: ``classes_`` that the codes stand for, or ``target_mean_`` and
+        ``target_scale_``.
     """
-    side, classes = {}, None
+    side, learned = {}, {}
     for name, needed_by in requires.items():
         if name in ("views", "embedding", "index"):
             continue
@@ -51,7 +59,7 @@ def check_side(requires, given, n_samples, *, dtype=np.float32):
         if value is None:
             raise ValueError(_missing(name, needed_by))
         if name == "target":
-            side[name], classes = encode_classes(value, needed_by)
+            side[name], learned = _target(value, needed_by, kind, scales, dtype)
         elif name == "condition":
             side[name] = encode_columns(value, name, dtype)
         elif name == "groups":
@@ -77,14 +85,24 @@ def check_side(requires, given, n_samples, *, dtype=np.float32):
                 UserWarning,
                 stacklevel=4,
             )
-    return side, classes
+    return side, learned
+
+
+def _target(value, needed_by, kind, scales, dtype):
+    if kind == "class":
+        codes, classes = encode_classes(value, needed_by)
+        return codes, {"classes_": classes}
+    if kind == "labels":
+        return encode_labels(value), {}
+    numbers, mean, scale = encode_numbers(value, scales)
+    return numbers.astype(dtype), {"target_mean_": mean, "target_scale_": scale}
 
 
 def _missing(name, needed_by):
     if name == "target":
         return (
             f"{needed_by} requires y to be passed, but the target y is None: type fit(X, y), "
-            f"with {UNLABELLED} for rows without a label."
+            f"with {UNLABELLED} (numbers: NaN) for rows without a label."
         )
     return (
         f"{needed_by} needs {name!r}: pass fit(X, {name}=...) and, inside a Pipeline or a "
@@ -103,7 +121,7 @@ def _group_codes(groups):
     except (TypeError, ValueError) as error:
         raise ValueError(
             "groups must hold one number or string for each row of X, of shape (n_samples,), "
-            f"without missing values: {_first_line(error)}"
+            f"without missing values: {first_line(error)}"
         ) from None
 
 
@@ -115,51 +133,6 @@ def _numbers(value, name, dtype):
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} must be a dense array of finite numbers with one row for each row of X, "
-            f"of shape (n_samples,) or (n_samples, q): {_first_line(error)}"
+            f"of shape (n_samples,) or (n_samples, q): {first_line(error)}"
         ) from None
     return array.reshape(len(array), -1)
-
-
-def _first_line(error):
-    return str(error).partition("\n")[0]
-
-
-def _check_one_type(y):
-    """Raise where strings stand beside numbers: NumPy would make -1 the string "-1"."""
-    untyped = isinstance(y, (list, tuple)) or getattr(y, "dtype", None) == np.dtype(object)
-    if not untyped or np.ndim(np.asarray(y, dtype=object)) != 1:
-        return
-    kinds = sorted({"str" if isinstance(label, str) else type(label).__name__ for label in y})
-    if "str" in kinds and len(kinds) > 1:
-        raise ValueError(
-            f"y mixes labels of the types {', '.join(kinds)}: type labels of one type; where "
-            f"some rows have no label use integers, with {UNLABELLED} for these."
-        )
-
-
-def encode_classes(y, needed_by):
-    """Turn labels into codes 0, 1, ...; -1 stays, as "unlabelled".
-
-    Returns
-    -------
-    codes : int64 ndarray of shape (n,)
-
-    classes : ndarray
-    """
-    _check_one_type(y)
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind == "f":  # first, as the next check casts NaN to int with a warning
-        assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
-    labelled = np.ones(len(y), dtype=bool)
-    if y.dtype.kind in "if":
-        labelled = y != UNLABELLED
-    classes, codes = np.unique(y[labelled], return_inverse=True)
-    if len(classes) == 1 and labelled.all():
-        raise ValueError(
-            f"y has one class only ({classes.tolist()[0]!r}), and {needed_by} needs at least two; "
-            f"rows without a label are marked {UNLABELLED}."
-        )
-    out = np.full(len(y), UNLABELLED, dtype=np.int64)
-    out[labelled] = codes
-    return out, classes

@@ -34,7 +34,9 @@ from skcontrast._embedding import (
 from skcontrast._input import check_rows, columns_kept_on_error, fit_scales
 from skcontrast._rows import Rows
 from skcontrast._side import check_side, needs
-from skcontrast._training import Training, ViewNetwork, train
+from skcontrast._target import target_type
+from skcontrast._training import Training, train
+from skcontrast._view_network import ViewNetwork
 from skcontrast.networks import NETWORK_CONSTRAINTS, build_network, build_projector
 from skcontrast.objectives import OBJECTIVES
 from skcontrast.optimizers import OPTIMIZERS
@@ -46,6 +48,8 @@ from skcontrast.views import VIEW_CONSTRAINTS, build_views
 _ENCODERS = weakref.WeakKeyDictionary()
 
 AUTO_BATCH = 256
+# Fitted attributes that say what a target was.
+LEARNED_OF_Y = ("classes_", "target_mean_", "target_scale_")
 
 
 class BaseContrastive(
@@ -196,7 +200,7 @@ class BaseContrastive(
         device = resolve_device(self.device)
         objective = resolve(self.objective, OBJECTIVES)
         sampler = resolve(self.sampler, SAMPLERS)
-        side, classes = check_side(needs(sampler, objective), given, X.shape[0])
+        side, learned_of_y = self._side(objective, sampler, given, X.shape[0], fresh, partial)
         objective.check_views(self.n_views)
         mean, scale = fit_scales(self, X, fresh)
         checkpoint = None if partial else open_checkpoint(self, X, side, fresh)
@@ -210,13 +214,8 @@ class BaseContrastive(
                 share = self.validation_fraction
                 train_index, held_out = hold_out(X.shape[0], share, objective.min_rows, seed)
             rows = Rows(X, side, mean, scale, DTYPES[self.precision], device, train_index)
-            fitted = {"mean_": mean, "scale_": scale, "objective_": objective}
-            if classes is not None:
-                seen = getattr(self, "classes_", classes) if partial and not fresh else classes
-                fitted["classes_"] = np.union1d(seen, classes)
-            network, criterion = self._modules(fitted, X, objective, fresh)
-            if hasattr(criterion, "prepare"):
-                criterion.prepare(rows.side, given)
+            fitted = {"mean_": mean, "scale_": scale, "objective_": objective, **learned_of_y}
+            network, criterion = self._modules(fitted, rows, objective, given, fresh)
             network.views = self._views(rows, network, objective)
             past = list(self.loss_curve_) if partial and not fresh else []
             n_epochs = 0 if fresh else self._n_epochs
@@ -239,7 +238,7 @@ class BaseContrastive(
                 tol=self.tol,
                 precision=self.precision,
                 callbacks=self.callbacks,
-                on_begin=lambda epoch: tasks.begin_epoch(),
+                on_begin=lambda epoch: self._begin_epoch(epoch, tasks, network, criterion, rows),
                 on_end=lambda net, epochs, last: self._end_epoch(
                     net, epochs, last, tasks, checkpoint, attributes
                 ),
@@ -254,13 +253,26 @@ class BaseContrastive(
 
     def _keep(self, final, training, encoder, partial):
         """Write what was learned, and what a later call goes on from."""
-        for name in ("_optimizer_state", "classes_"):  # of an earlier training
+        for name in ("_optimizer_state", *LEARNED_OF_Y):  # of an earlier training
             vars(self).pop(name, None)
         if partial or self.warm_start:
             moments = optimizer_to_arrays(training.optimizer_state)
             final["_optimizer_state"] = {"name": repr(self.optimizer), "moments": moments}
         vars(self).update(final)
         _ENCODERS[self] = self.precision, encoder
+
+    def _side(self, objective, sampler, given, n_samples, fresh, partial):
+        """Side information of each row, and what its target was."""
+        kind = target_type(sampler, objective)
+        scales = None
+        if partial and not fresh and hasattr(self, "target_mean_"):
+            scales = self.target_mean_, self.target_scale_
+        requires = needs(sampler, objective)
+        side, learned_of_y = check_side(requires, given, n_samples, kind=kind, scales=scales)
+        if "classes_" in learned_of_y and partial and not fresh:
+            seen = getattr(self, "classes_", learned_of_y["classes_"])
+            learned_of_y["classes_"] = np.union1d(seen, learned_of_y["classes_"])
+        return side, learned_of_y
 
     def _seeds(self, checkpoint, fresh):
         """Seed of this fit, and of the draws in it."""
@@ -287,7 +299,7 @@ class BaseContrastive(
             views[0] = None
         return views
 
-    def _modules(self, fitted, X, objective, fresh):
+    def _modules(self, fitted, rows, objective, given, fresh):
         """Encoder, projector and objective: new ones, or the fitted ones to go on with."""
         dtype = DTYPES[self.precision]
         network = self.network if fresh else self.network_
@@ -297,10 +309,13 @@ class BaseContrastive(
         fitted["projector_"] = (
             None if projector is None else resolve(projector, "skcontrast.networks:NETWORKS")
         )
-        encoder, width = build_network(fitted["network_"], X.shape[1], width)
+        encoder, width = build_network(fitted["network_"], rows.n_features, width)
         fitted["n_components_"] = fitted["_n_features_out"] = width
         module = ViewNetwork(encoder, build_projector(fitted["projector_"], width)).to(dtype)
-        criterion = objective.build(X.shape[0]).to(dtype)
+        criterion = objective.build(rows.n_rows)
+        if hasattr(criterion, "prepare"):
+            criterion.prepare(rows.side, given, width)
+        criterion = criterion.to(dtype)
         if not fresh:
             load_arrays(module, self.weights_)
             self._load_objective(criterion)
@@ -325,6 +340,11 @@ class BaseContrastive(
         if fresh or kept is None or kept["name"] != repr(self.optimizer):
             return None
         return {"moments": optimizer_to_tensors(kept["moments"])}
+
+    def _begin_epoch(self, epoch, tasks, network, criterion, rows):
+        tasks.begin_epoch()
+        if hasattr(criterion, "refresh"):
+            criterion.refresh(epoch, lambda: network.project(rows))
 
     def _end_epoch(self, net, epochs, last, tasks, checkpoint, attributes):
         if checkpoint is not None:

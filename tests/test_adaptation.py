@@ -489,7 +489,8 @@ def test_equal_rows_at_alpha_zero_share_the_mean():
     for n in (1, 800):
         model = ProKeRRegressor(gamma=1.0, alpha=0.0, fit_intercept=False)
         model.fit(np.repeat(X, n, axis=0), np.repeat([1.0, 3.0, 5.0], n))
-        np.testing.assert_allclose(model.predict([[0.0], [1.0]]), [2.0, 5.0], rtol=1e-5)
+        # The matrix is singular: how many digits survive depends on the BLAS and its threads.
+        np.testing.assert_allclose(model.predict([[0.0], [1.0]]), [2.0, 5.0], rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,9 @@ FLOORS = {
     "_training": 1,
     "_input": 1,
     "_columns": 0,
-    "_side": 1,
+    "_target": 2,
+    "_side": 3,
+    "_view_network": 1,
     "_callbacks": 0,
     "_checkpoint": 2,
     "checkpoint": 3,
@@ -44,10 +46,10 @@ FLOORS = {
     "views": 1,
     "objectives": 2,
     "persistence": 2,
-    "base": 3,
-    "representation": 4,
-    "adaptation": 4,
-    "inspection": 5,
+    "base": 4,
+    "representation": 5,
+    "adaptation": 5,
+    "inspection": 6,
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "config", "trainer"}
 

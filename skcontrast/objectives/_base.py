@@ -1,5 +1,7 @@
 """What an objective is: a description whose ``loss`` is a formula over named tensors."""
 
+from contextlib import nullcontext
+
 import torch
 from torch import nn
 
@@ -20,6 +22,11 @@ class Objective(Component):
 
     # Named tensors that ``loss`` needs.
     requires = ("views",)
+    # What ``target`` holds, where it is required: "class" (codes, -1 for unlabelled rows),
+    # "real" ((n, t) numbers, NaN for unlabelled rows) or "labels" ((n, t) codes).
+    target_type = "class"
+    # The objectives that a sum is made of.
+    terms = ()
     # Fewest views and fewest rows of a batch that the formula is defined for.
     min_views = 2
     min_rows = 2
@@ -90,11 +97,18 @@ class BuiltObjective(nn.Module):
         else:
             self.temperature = None
 
-    def prepare(self, side, given):
+    def prepare(self, side, given, n_components=None):
         """Read what depends on all rows, once before training.
 
-        ``side`` holds the side information as tensors (n_samples, ...), and ``given`` the
-        arguments of ``fit`` as they came.
+        ``side`` holds the side information as tensors (n_samples, ...), ``given`` the
+        arguments of ``fit`` as they came, and ``n_components`` is the embedding's width.
+        """
+
+    def refresh(self, epoch, project):
+        """Renew what depends on where all rows lie by now; called before each epoch.
+
+        ``project()`` gives the projection of every row as it is, (n_samples, d), without
+        a gradient; it costs a pass over the rows.
         """
 
     def forward(self, views, **named):
@@ -104,10 +118,21 @@ class BuiltObjective(nn.Module):
             views = views.float()
         if self.temperature is not None:
             named["temperature"] = self.temperature
-        if torch.is_autocast_enabled(views.device.type):
-            with torch.autocast(views.device.type, enabled=False):
-                return self.objective.loss(views, **named)
-        return self.objective.loss(views, **named)
+        weight = named.pop("weight", None)
+        autocast = torch.is_autocast_enabled(views.device.type)
+        with torch.autocast(views.device.type, enabled=False) if autocast else nullcontext():
+            loss = self.objective.loss(views, **named)
+        return loss if weight is None else self._weighted(loss, weight)
+
+    def _weighted(self, loss, weight):
+        """Weigh the anchors of a batch so that the mean is their weighted mean."""
+        if loss.ndim == 0:
+            raise ValueError(
+                f"{self.objective!r} has one loss for a whole batch, whose rows cannot be "
+                "weighted: type class_weight=None, or objective='supcon'."
+            )
+        weight = weight.to(loss.dtype).repeat(len(loss) // len(weight))
+        return loss * weight / weight.mean()
 
 
 class Weighted(Objective):
@@ -134,6 +159,11 @@ class Weighted(Objective):
     def __init__(self, objective, weight=1.0):
         self.objective = objective
         self.weight = weight
+
+    @property
+    def terms(self):
+        """The objective that is weighted."""
+        return (self.objective,)
 
     @property
     def requires(self):
@@ -181,6 +211,11 @@ class Sum(Objective):
         self.second = second
 
     @property
+    def terms(self):
+        """The objectives that are added."""
+        return self.first, self.second
+
+    @property
     def requires(self):
         """Named tensors that either objective needs."""
         return tuple(dict.fromkeys(self.first.requires + self.second.requires))
@@ -211,10 +246,15 @@ class _BuiltSum(nn.Module):
         self.terms = nn.ModuleList(terms)
         self.weights = weights
 
-    def prepare(self, side, given):
+    def prepare(self, side, given, n_components=None):
         for term in self.terms:
             if hasattr(term, "prepare"):
-                term.prepare(side, given)
+                term.prepare(side, given, n_components)
+
+    def refresh(self, epoch, project):
+        for term in self.terms:
+            if hasattr(term, "refresh"):
+                term.refresh(epoch, project)
 
     def forward(self, **named):
         # Terms may have different anchors, so each is averaged before they are added.

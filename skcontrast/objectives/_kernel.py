@@ -30,7 +30,7 @@ class BuiltKernelObjective(BuiltObjective):
         self.k = None
         self.watches = False
 
-    def prepare(self, side, given):
+    def prepare(self, side, given, n_components=None):
         name = self.objective.side_name
         if name is not None:
             rows = precise(side[name])

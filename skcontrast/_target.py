@@ -1,0 +1,137 @@
+"""What a target may be: classes, numbers or columns of labels, as arrays."""
+
+import numpy as np
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from skcontrast._columns import columns, first_line
+from skcontrast._input import column_scales
+
+UNLABELLED = -1
+# What a target may hold, as components state it in ``target_type``.
+TARGET_TYPES = {
+    "class": "classes",
+    "real": "numbers",
+    "labels": "columns of labels",
+}
+
+
+def target_type(*components):
+    """Kind of target that components read, which must be one and the same."""
+    readers = {
+        getattr(c, "target_type", "class"): c
+        for c in _parts(components)
+        if "target" in getattr(c, "requires", ())
+    }
+    if len(readers) > 1:
+        said = [f"{c!r} needs a target of {TARGET_TYPES[kind]}" for kind, c in readers.items()]
+        raise ValueError(f"{', and '.join(said)}: choose components that read the same target.")
+    return next(iter(readers), "class")
+
+
+def _parts(components):
+    """Components that read side information, those of a sum one by one."""
+    for c in components:
+        terms = getattr(c, "terms", ())
+        yield from _parts(terms) if terms else (c,)
+
+
+def _check_one_type(y):
+    """Raise where strings stand beside numbers: NumPy would make -1 the string "-1"."""
+    untyped = isinstance(y, (list, tuple)) or getattr(y, "dtype", None) == np.dtype(object)
+    if not untyped or np.ndim(np.asarray(y, dtype=object)) != 1:
+        return
+    kinds = sorted({"str" if isinstance(label, str) else type(label).__name__ for label in y})
+    if "str" in kinds and len(kinds) > 1:
+        raise ValueError(
+            f"y mixes labels of the types {', '.join(kinds)}: type labels of one type; where "
+            f"some rows have no label use integers, with {UNLABELLED} for these."
+        )
+
+
+def encode_classes(y, needed_by):
+    """Turn labels into codes 0, 1, ...; -1 stays, as "unlabelled".
+
+    Returns
+    -------
+    codes : int64 ndarray of shape (n,)
+
+    classes : ndarray
+    """
+    _check_one_type(y)
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "f":  # first, as the next check casts NaN to int with a warning
+        assert_all_finite(y, input_name="y")
+    check_classification_targets(y)
+    labelled = np.ones(len(y), dtype=bool)
+    if y.dtype.kind in "if":
+        labelled = y != UNLABELLED
+    classes, codes = np.unique(y[labelled], return_inverse=True)
+    if len(classes) == 1 and labelled.all():
+        raise ValueError(
+            f"y has one class only ({classes.tolist()[0]!r}), and {needed_by} needs at least two; "
+            f"rows without a label are marked {UNLABELLED}."
+        )
+    out = np.full(len(y), UNLABELLED, dtype=np.int64)
+    out[labelled] = codes
+    return out, classes
+
+
+def encode_numbers(y, scales=None):
+    """Standardise a real target; rows with a NaN are unlabelled, and all NaN after.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,) or (n, t)
+
+    scales : tuple of ndarray of shape (t,), default=None
+        Mean and scale to take; those of the labelled rows by default.
+
+    Returns
+    -------
+    numbers : float64 ndarray of shape (n, t)
+
+    mean, scale : ndarray of shape (t,)
+        The scale of a constant column is 1.
+    """
+    try:
+        y = check_array(
+            y, ensure_2d=False, dtype=np.float64, input_name="y", ensure_all_finite="allow-nan"
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "y must hold finite numbers, or NaN for rows without a label, of shape (n_samples,) "
+            f"or (n_samples, n_targets): {first_line(error)}"
+        ) from None
+    y = y.reshape(len(y), -1)
+    labelled = ~np.isnan(y).any(axis=1)
+    if not labelled.any():
+        raise ValueError("y has no labelled row: all its rows hold NaN. Give some a number.")
+    if scales is None:
+        scaler = column_scales(y[labelled], standardize=True)
+        scales = tuple(np.asarray(part, dtype=np.float64) for part in scaler)
+    mean, scale = scales
+    if len(mean) != y.shape[1]:
+        raise ValueError(f"y has {y.shape[1]} columns, but the earlier fit had {len(mean)}.")
+    return np.where(labelled[:, None], (y - mean) / scale, np.nan), mean, scale
+
+
+def encode_labels(y):
+    """Turn columns of labels into codes (n, t): 0 and 1 where a row has a label or not,
+    or the names of its groups from the widest to the narrowest; -1 means unlabelled.
+    """
+    if hasattr(y, "toarray"):
+        y = y.toarray()
+    found = columns(y)
+    if not found or any(c.ndim != 1 for _, c in found):
+        raise ValueError("y must hold columns of labels, of shape (n_samples, n_columns).")
+    codes = np.empty((len(found[0][1]), len(found)), dtype=np.int64)
+    for j, (_, column) in enumerate(found):
+        if column.dtype.kind == "f":
+            assert_all_finite(column, input_name="y")
+        if column.dtype.kind in "biuf" and (column == column.astype(np.int64)).all():
+            codes[:, j] = column  # numbers mean what they say, so -1 and 0 stay
+        else:
+            _check_one_type(column)
+            codes[:, j] = np.unique(column, return_inverse=True)[1]
+    return codes
