@@ -17,7 +17,8 @@ class FitTasks:
 
     Parameters
     ----------
-    estimator : estimator
+    estimator : estimator or None
+        None for a training that is not told of.
 
     X, y : array-like
         The data, handed on to the callbacks.

@@ -71,7 +71,9 @@ def encode_columns(value, name, dtype):
         found = columns(value)
         if not found:
             raise ValueError("Got no column.")
-        encoded = [_codes(c, n) if holds_categories(c) else _numbers(c, n) for n, c in found]
+        encoded = [
+            category_codes(c, n) if holds_categories(c) else c.astype(np.float64) for n, c in found
+        ]
         array = np.column_stack(encoded)
         with np.errstate(over="ignore", invalid="ignore"):
             return check_array(array, dtype=dtype, ensure_min_samples=0, input_name=name)
@@ -82,18 +84,14 @@ def encode_columns(value, name, dtype):
         ) from None
 
 
-def _numbers(column, name):
-    return column.astype(np.float64)
-
-
-def _codes(column, name):
+def category_codes(column, name):
     """Codes of the values of a column, which must be of one type and all there."""
     kinds = sorted({_kind(value) for value in column})
     if "missing" in kinds:
         raise ValueError(f"Column {name} has missing values: fill them, or leave the rows out.")
     if len(kinds) > 1:
         raise ValueError(f"Column {name} mixes the types {', '.join(kinds)}.")
-    return np.unique(column, return_inverse=True)[1].astype(np.float64)
+    return np.unique(column, return_inverse=True)[1]
 
 
 def _kind(value):

@@ -15,7 +15,16 @@ def needs(*components):
     return dict(pairs)
 
 
-def check_side(requires, given, n_samples, *, kind="class", scales=None, dtype=np.float32):
+def check_side(
+    requires,
+    given,
+    n_samples,
+    *,
+    kind="class",
+    scales=None,
+    classes=None,
+    dtype=np.float32,
+):
     """Compare what is needed with what was given, and bring it into shape.
 
     Parameters
@@ -35,6 +44,9 @@ def check_side(requires, given, n_samples, *, kind="class", scales=None, dtype=n
     scales : tuple of ndarray, default=None
         Mean and scale of the columns of a real target from an earlier fit; computed from
         the target where None.
+
+    classes : ndarray, default=None
+        Classes of an earlier fit, which a target of classes is counted in too.
 
     dtype : dtype, default=float32
         Type of real-valued side information.
@@ -59,7 +71,7 @@ def check_side(requires, given, n_samples, *, kind="class", scales=None, dtype=n
         if value is None:
             raise ValueError(_missing(name, needed_by))
         if name == "target":
-            side[name], learned = _target(value, needed_by, kind, scales, dtype)
+            side[name], learned = _target(value, needed_by, kind, scales, classes, dtype)
         elif name == "condition":
             side[name] = encode_columns(value, name, dtype)
         elif name == "groups":
@@ -73,10 +85,10 @@ def check_side(requires, given, n_samples, *, kind="class", scales=None, dtype=n
                 f"pass one entry of {argument} for each row of X."
             )
     for name, value in given.items():
-        if name == "target" and hasattr(value, "__len__") and len(value) != n_samples:
+        if name == "target" and _n_rows(value, n_samples) != n_samples:
             raise ValueError(
-                f"y has {len(value)} rows, but X has {n_samples}: pass one entry of y for each "
-                "row of X, or none."
+                f"y has {_n_rows(value, n_samples)} rows, but X has {n_samples}: pass one entry "
+                "of y for each row of X, or none."
             )
         if value is not None and name != "target" and name not in requires:
             warnings.warn(
@@ -88,9 +100,16 @@ def check_side(requires, given, n_samples, *, kind="class", scales=None, dtype=n
     return side, learned
 
 
-def _target(value, needed_by, kind, scales, dtype):
+def _n_rows(value, default):
+    """Rows of what has rows; a sparse matrix has them, but no length."""
+    if hasattr(value, "shape"):
+        return value.shape[0] if value.shape else default
+    return len(value) if hasattr(value, "__len__") else default
+
+
+def _target(value, needed_by, kind, scales, classes, dtype):
     if kind == "class":
-        codes, classes = encode_classes(value, needed_by)
+        codes, classes = encode_classes(value, needed_by, classes)
         return codes, {"classes_": classes}
     if kind == "labels":
         return encode_labels(value), {}

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from skcontrast._columns import columns, first_line
+from skcontrast._columns import category_codes, columns, first_line, holds_categories
 from skcontrast._input import column_scales
 
 UNLABELLED = -1
@@ -49,8 +49,10 @@ def _check_one_type(y):
         )
 
 
-def encode_classes(y, needed_by):
+def encode_classes(y, needed_by, earlier=None):
     """Turn labels into codes 0, 1, ...; -1 stays, as "unlabelled".
+
+    ``earlier`` holds classes of an earlier fit, which count too.
 
     Returns
     -------
@@ -72,6 +74,9 @@ def encode_classes(y, needed_by):
             f"y has one class only ({classes.tolist()[0]!r}), and {needed_by} needs at least two; "
             f"rows without a label are marked {UNLABELLED}."
         )
+    if earlier is not None:
+        everything = np.union1d(earlier, classes)
+        codes, classes = np.searchsorted(everything, classes)[codes], everything
     out = np.full(len(y), UNLABELLED, dtype=np.int64)
     out[labelled] = codes
     return out, classes
@@ -119,19 +124,45 @@ def encode_numbers(y, scales=None):
 def encode_labels(y):
     """Turn columns of labels into codes (n, t): 0 and 1 where a row has a label or not,
     or the names of its groups from the widest to the narrowest; -1 means unlabelled.
+
+    Parameters
+    ----------
+    y : array-like, DataFrame or sparse matrix of shape (n,) or (n, t)
+        Whole numbers and booleans stay as they are, strings become codes 0, 1, ... of
+        their column.
+
+    Returns
+    -------
+    codes : int64 ndarray of shape (n, t)
     """
-    if hasattr(y, "toarray"):
-        y = y.toarray()
-    found = columns(y)
-    if not found or any(c.ndim != 1 for _, c in found):
-        raise ValueError("y must hold columns of labels, of shape (n_samples, n_columns).")
-    codes = np.empty((len(found[0][1]), len(found)), dtype=np.int64)
-    for j, (_, column) in enumerate(found):
-        if column.dtype.kind == "f":
-            assert_all_finite(column, input_name="y")
-        if column.dtype.kind in "biuf" and (column == column.astype(np.int64)).all():
-            codes[:, j] = column  # numbers mean what they say, so -1 and 0 stay
-        else:
-            _check_one_type(column)
-            codes[:, j] = np.unique(column, return_inverse=True)[1]
-    return codes
+    try:
+        if hasattr(y, "toarray"):
+            y = y.toarray()
+        found = columns(y)
+        if not found or any(column.ndim != 1 for _, column in found):
+            raise ValueError(f"Got the shape {np.shape(y)}.")
+        return np.column_stack([_label_codes(column, name) for name, column in found])
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "y must hold columns of labels, of shape (n_samples, n_columns), each of whole "
+            f"numbers ({UNLABELLED} where unlabelled), of booleans or of strings: "
+            f"{first_line(error)}"
+        ) from None
+
+
+def _label_codes(column, name):
+    """Codes of one column of labels: numbers mean what they say, so -1 and 0 stay."""
+    if column.dtype.kind == "O" and all(isinstance(v, (bool, np.bool_)) for v in column):
+        column = column.astype(bool)
+    elif column.dtype.kind == "O" and not holds_categories(column):
+        column = column.astype(np.float64)
+    if column.dtype.kind == "c":
+        raise ValueError(f"Column {name} has complex numbers.")
+    if column.dtype.kind == "f" and not (np.abs(column) < 2**53).all():
+        raise ValueError(f"Column {name} has NaN, infinity or numbers too large.")
+    if column.dtype.kind in "biuf":
+        codes = column.astype(np.int64)
+        if (codes != column).any():
+            raise ValueError(f"Column {name} has {column[codes != column][0]}.")
+        return codes
+    return category_codes(column, name)

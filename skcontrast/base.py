@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from skcontrast._callbacks import CallbackSupportMixin, FitTasks
 from skcontrast._checkpoint import CHECKPOINT_CONSTRAINTS, open_checkpoint
 from skcontrast._component import (
     Integral,
@@ -18,7 +18,6 @@ from skcontrast._component import (
     Shorthand,
     ShorthandMixin,
     StrOptions,
-    check_parameters,
     resolve,
 )
 from skcontrast._devices import DTYPES, DeviceMissing, memory_advice, resolve_device, seeded
@@ -31,7 +30,7 @@ from skcontrast._embedding import (
     optimizer_to_tensors,
     to_tensors,
 )
-from skcontrast._input import check_rows, columns_kept_on_error, fit_scales
+from skcontrast._input import check_rows, fit_scales
 from skcontrast._rows import Rows
 from skcontrast._side import check_side, needs
 from skcontrast._target import target_type
@@ -59,7 +58,7 @@ class BaseContrastive(
     CallbackSupportMixin,
     BaseEstimator,
 ):
-    """Shared parameters and the way from ``fit`` to training and ``transform``."""
+    """Shared parameters, the way from checked rows to training, and ``transform``."""
 
     _shorthand = {
         "objective": "skcontrast.objectives:OBJECTIVES",
@@ -97,78 +96,6 @@ class BaseContrastive(
         "verbose": ["verbose"],
     }
 
-    @with_callbacks
-    def fit(self, X, y=None, *, condition=None, prior=None, groups=None):
-        """Train the encoder.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
-            Training rows. A ``np.memmap`` is read batch by batch.
-
-        y : array-like of shape (n_samples,), default=None
-            Target, for objectives and samplers that require it; -1 marks rows without
-            a label.
-
-        condition : array-like of shape (n_samples,) or (n_samples, q), default=None
-            Side variable of each row, for objectives that require ``"condition"``.
-
-        prior : array-like of shape (n_samples, q), default=None
-            Features of each row from elsewhere, for objectives that require ``"prior"``.
-
-        groups : array-like of shape (n_samples,), default=None
-            Group of each row, for objectives that require ``"groups"``.
-
-        Returns
-        -------
-        self : object
-            Fitted estimator.
-        """
-        check_parameters(self)
-        fresh = not (self.warm_start and hasattr(self, "weights_"))
-        given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
-        with columns_kept_on_error(self):
-            X = check_rows(self, X, reset=fresh, n_least=2)
-            return self._run(X, given, fresh, self.max_iter)
-
-    @with_callbacks
-    def partial_fit(self, X, y=None, *, condition=None, prior=None, groups=None):
-        """Train for one more pass over the rows given, at the full learning rate.
-
-        The first call fixes the standardisation and the weights at the start; later
-        calls go on from where the last one stopped, and ``loss_curve_``, ``n_iter_`` and
-        ``classes_`` grow. ``early_stopping``, ``checkpoint`` and the schedule of the
-        learning rate take no part.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
-            Training rows.
-
-        y : array-like of shape (n_samples,), default=None
-            Target, as in :meth:`fit`.
-
-        condition : array-like of shape (n_samples,) or (n_samples, q), default=None
-            Side variable, as in :meth:`fit`.
-
-        prior : array-like of shape (n_samples, q), default=None
-            Features from elsewhere, as in :meth:`fit`.
-
-        groups : array-like of shape (n_samples,), default=None
-            Group of each row, as in :meth:`fit`.
-
-        Returns
-        -------
-        self : object
-            Fitted estimator.
-        """
-        check_parameters(self)
-        fresh = not hasattr(self, "weights_")
-        given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
-        with columns_kept_on_error(self):
-            X = check_rows(self, X, reset=fresh, n_least=2)
-            return self._run(X, given, fresh, 1, partial=True)
-
     def transform(self, X):
         """Embed rows with the encoder; views and projector take no part.
 
@@ -195,19 +122,24 @@ class BaseContrastive(
 
     # -------------------------------------------------------------- training
 
-    def _run(self, X, given, fresh, max_iter, partial=False):
-        """Build everything, train, and only then write fitted attributes."""
+    def _run(self, X, given, fresh, max_iter, partial=False, objective=None):
+        """Build everything, train, and only then write fitted attributes.
+
+        ``objective`` stands in for the parameter of this name in a second stage, which no
+        callback of scikit-learn and no checkpoint takes part in.
+        """
         device = resolve_device(self.device)
-        objective = resolve(self.objective, OBJECTIVES)
+        second = objective is not None
+        objective = resolve(objective if second else self.objective, OBJECTIVES)
         sampler = resolve(self.sampler, SAMPLERS)
         side, learned_of_y = self._side(objective, sampler, given, X.shape[0], fresh, partial)
         objective.check_views(self.n_views)
         mean, scale = fit_scales(self, X, fresh)
-        checkpoint = None if partial else open_checkpoint(self, X, side, fresh)
+        checkpoint = None if partial or second else open_checkpoint(self, X, side, fresh)
         seed, draws = self._seeds(checkpoint, fresh)
         batch_size = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
         batch_size = min(batch_size, X.shape[0])
-        tasks = FitTasks(self, X, given["target"], max_iter)
+        tasks = FitTasks(None if second else self, X, given["target"], max_iter)
         with seeded(draws, device), memory_advice(batch_size):
             train_index, held_out = np.arange(X.shape[0]), None
             if self.early_stopping and not partial:
@@ -264,15 +196,13 @@ class BaseContrastive(
     def _side(self, objective, sampler, given, n_samples, fresh, partial):
         """Side information of each row, and what its target was."""
         kind = target_type(sampler, objective)
-        scales = None
-        if partial and not fresh and hasattr(self, "target_mean_"):
-            scales = self.target_mean_, self.target_scale_
+        scales = classes = None
+        if partial and not fresh:
+            classes = getattr(self, "classes_", None)
+            if hasattr(self, "target_mean_"):
+                scales = self.target_mean_, self.target_scale_
         requires = needs(sampler, objective)
-        side, learned_of_y = check_side(requires, given, n_samples, kind=kind, scales=scales)
-        if "classes_" in learned_of_y and partial and not fresh:
-            seen = getattr(self, "classes_", learned_of_y["classes_"])
-            learned_of_y["classes_"] = np.union1d(seen, learned_of_y["classes_"])
-        return side, learned_of_y
+        return check_side(requires, given, n_samples, kind=kind, scales=scales, classes=classes)
 
     def _seeds(self, checkpoint, fresh):
         """Seed of this fit, and of the draws in it."""
@@ -314,7 +244,9 @@ class BaseContrastive(
         module = ViewNetwork(encoder, build_projector(fitted["projector_"], width)).to(dtype)
         criterion = objective.build(rows.n_rows)
         if hasattr(criterion, "prepare"):
-            criterion.prepare(rows.side, given, width)
+            # Of a later call too, whose rows need not be of every class.
+            known = {**given, "classes": fitted.get("classes_")}
+            criterion.prepare(rows.side, known, width)
         criterion = criterion.to(dtype)
         if not fresh:
             load_arrays(module, self.weights_)
@@ -328,8 +260,8 @@ class BaseContrastive(
             criterion.load_state_dict(state)
         elif state.keys() == now.keys():
             raise ValueError(
-                f"objective={self.objective!r} keeps a state for each row: pass the same rows "
-                "as before, or fit with warm_start=False."
+                f"objective={self.objective!r} keeps a state for each row, class or column of y: "
+                "pass the same as before, or fit with warm_start=False."
             )
 
     def _start(self, checkpoint, fresh):

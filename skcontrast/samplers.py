@@ -99,6 +99,7 @@ class ClassBalanced(Component):
     """
 
     requires = ("target",)
+    target_type = "class"
 
     def build(self, rows, batch_size, min_rows):
         """Make an iterable: each pass is an epoch of index tensors.
@@ -135,4 +136,104 @@ class _BalancedBatches(_UniformBatches):
         yield from split_batches(self.index[order], self.batch_size, self.min_rows)
 
 
-SAMPLERS = {"class_balanced": ClassBalanced, "uniform": Uniform}
+class TargetSpread(Component):
+    """Batches whose real targets spread evenly over the range, every row once an epoch.
+
+    The labelled rows are sorted by target and cut into strata of as many neighbours as
+    there are batches; each batch takes one random row of each stratum. Rows without a
+    label (NaN) are dealt out evenly at random. A target of several columns is sorted by
+    the first principal component of its standardised columns.
+
+    Needs ``y``.
+
+    Examples
+    --------
+    >>> from skcontrast import ContrastiveEncoder
+    >>> encoder = ContrastiveEncoder(objective="y_aware", sampler="target_spread")
+    """
+
+    requires = ("target",)
+    target_type = "real"
+
+    def build(self, rows, batch_size, min_rows):
+        """Make an iterable: each pass is an epoch of index tensors.
+
+        Parameters
+        ----------
+        rows : Rows
+            With the side information ``target`` of shape (n, t), or (n,).
+
+        batch_size : int
+
+        min_rows : int
+            Fewest rows of a batch.
+        """
+        target = rows.side["target"].to(rows.index_device)[rows.train_index]
+        return _SpreadBatches(rows.train_index, target, batch_size, min_rows)
+
+
+class _SpreadBatches(_UniformBatches):
+    def __init__(self, index, target, batch_size, min_rows):
+        super().__init__(index, batch_size, min_rows)
+        n = len(index)
+        rank, labelled = target_ranks(target.cpu().numpy().reshape(n, -1))
+        self.rank = torch.as_tensor(rank, device=index.device)  # unlabelled rows come last
+        self.n_unlabelled = int(n - labelled.sum())
+        sizes = [len(b) for b in split_batches(torch.arange(n), self.batch_size, min_rows)]
+        sizes = torch.tensor(sizes, device=index.device)
+        self.ends = sizes.cumsum(0)
+        self.batch = torch.arange(len(sizes), device=index.device)
+        self.batch = self.batch.repeat_interleave(sizes, output_size=n)
+        # Place of each entry of an epoch in its batch.
+        self.place = torch.arange(n, device=index.device) - (self.ends - sizes)[self.batch]
+
+    def __iter__(self):
+        n, device = len(self.index), self.index.device
+        # Rows by target, those of equal targets in random order.
+        shuffled = torch.randperm(n, device=device)
+        by_target = shuffled[self.rank[shuffled].argsort(stable=True)]
+        # How many unlabelled rows the first 1, 2, ... batches have: the exact share of their
+        # rows, rounded up or down with a random start.
+        start = torch.randint(n, (1,), device=device)
+        dealt = (self.ends * self.n_unlabelled + start) // n
+        sizes, unlabelled = self.ends.diff(prepend=start * 0), dealt.diff(prepend=start * 0)
+        n_labelled = (sizes - unlabelled)[self.batch]
+        # A batch takes quantiles of the target, one at random from each of its strata:
+        # batches of one size share their strata. The unlabelled rows come after all these.
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        draw = torch.rand(n, dtype=dtype, device=device)
+        quantile = (self.place + draw) / n_labelled.clamp_min(1)
+        entry = torch.where(self.place < n_labelled, quantile, 2 + draw).argsort()
+        order = torch.empty_like(by_target)
+        order[entry] = by_target
+        yield from split_batches(self.index[order], self.batch_size, self.min_rows)
+
+
+def target_ranks(target):
+    """Rank rows by a real target; rows that hold a NaN share the last rank.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n, t)
+        Several columns are standardised and brought to their first principal component.
+
+    Returns
+    -------
+    rank : int64 ndarray of shape (n,)
+
+    labelled : bool ndarray of shape (n,)
+    """
+    target = target.astype(np.float64)
+    labelled = ~np.isnan(target).any(axis=1)
+    rank = np.full(len(target), len(target), dtype=np.int64)
+    if labelled.any():
+        known = target[labelled]
+        if known.shape[1] > 1:
+            known = known - known.mean(axis=0)
+            known /= np.where(np.ptp(known, axis=0) > 0, known.std(axis=0), 1)
+            known = known @ np.linalg.eigh(known.T @ known)[1][:, -1:]
+        rank[labelled] = np.unique(known[:, 0], return_inverse=True)[1]
+    return rank, labelled
+
+
+SAMPLERS = {"class_balanced": ClassBalanced, "target_spread": TargetSpread, "uniform": Uniform}

@@ -6,7 +6,12 @@ its paper, the docstring says which form is checked.
 
 import torch
 from golden_adaptation import gda, proker, tip_adapter
+from golden_conr import conr
 from golden_kernels import cclk, decoupled_uniformity
+from golden_longtail import gml, sbcl
+from golden_rank import rnc, supremix
+from golden_regression import adacon, yaware
+from golden_soft import dialog2flow_soft
 from golden_stateful import isogclr, macl, sogclr
 from golden_supervised import supcon
 from golden_tangent import tntk
@@ -240,15 +245,19 @@ def vicreg(case):
 
 # File name -> adapter.
 ADAPTERS = {
+    "adacon": adacon,
     "align": align,
     "barlow_twins": barlow_twins,
     "cacr": cacr,
     "cclk": cclk,
+    "conr": conr,
     "dcl": decoupled,
     "dclw": decoupled,
     "debiased": debiased,
     "decoupled_uniformity": decoupled_uniformity,
+    "dialog2flow_soft": dialog2flow_soft,
     "gda": gda,
+    "gml": gml,
     "hard_negative": hard_negative,
     "hypersphere": hypersphere,
     "infonce_bidirectional": infonce_bidirectional,
@@ -258,11 +267,15 @@ ADAPTERS = {
     "ntxent": ntxent,
     "polyview": polyview,
     "proker": proker,
+    "rnc": rnc,
+    "sbcl": sbcl,
     "simcse_promcse": simcse_promcse,
     "sogclr": sogclr,
     "supcon": supcon,
+    "supremix": supremix,
     "tip_adapter": tip_adapter,
     "tntk": tntk,
     "uniform": uniform,
     "vicreg": vicreg,
+    "yaware": yaware,
 }

@@ -47,9 +47,9 @@ FLOORS = {
     "objectives": 2,
     "persistence": 2,
     "base": 4,
-    "representation": 5,
+    "representation": 6,
     "adaptation": 5,
-    "inspection": 6,
+    "inspection": 7,
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "config", "trainer"}
 

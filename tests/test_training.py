@@ -223,7 +223,7 @@ def test_every_temperature_rule_trains(name):
 
 def test_individual_temperatures_go_on_with_the_same_rows_only():
     model = encoder(objective=InfoNCE(temperature="individual"), warm_start=True).fit(X).fit(X)
-    with pytest.raises(ValueError, match="keeps a state for each row: pass the same rows"):
+    with pytest.raises(ValueError, match="keeps a state for each row, class or column of y"):
         model.fit(X[:50])
 
 

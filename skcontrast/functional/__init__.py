@@ -1,6 +1,13 @@
 """The equations, in pure torch: nothing here knows of estimators or components."""
 
+from skcontrast.functional._anchors import over_anchors
 from skcontrast.functional._equations import alignment, log_mean_gaussian, ridge_smoother
+from skcontrast.functional._mixtures import (
+    MIXTURE_WEIGHTS,
+    Between,
+    draw_between,
+    mixed_contrast,
+)
 from skcontrast.functional._pairs import (
     DENSE_LIMIT,
     OFF_DIAGONAL,
@@ -21,21 +28,29 @@ from skcontrast.functional._rows import (
     softplus,
     squared_distance,
 )
+from skcontrast.functional._segments import class_cross_entropy, log_mean_by_class
 
 __all__ = [
+    "Between",
     "DENSE_LIMIT",
+    "MIXTURE_WEIGHTS",
     "OFF_DIAGONAL",
     "PairSums",
     "TILE",
     "alignment",
+    "class_cross_entropy",
     "distance_power",
     "distinct",
     "dot",
+    "draw_between",
+    "log_mean_by_class",
     "log_mean_gaussian",
     "logsumexp",
     "mean_over",
+    "mixed_contrast",
     "nearest",
     "normalize",
+    "over_anchors",
     "pair_loss",
     "pair_sums",
     "power_distance",

@@ -126,6 +126,7 @@ def pair_sums(
     temperature=1.0,
     *,
     similarity=dot,
+    bias=None,
     mean=False,
     detach_mean=False,
     block_size=None,
@@ -149,6 +150,10 @@ def pair_sums(
     similarity : callable, default=dot
         ``similarity(a, b) -> s`` of shape (rows, columns).
 
+    bias : callable, default=None
+        ``bias(rows, columns)`` for a slice of anchors and of candidates is added to their
+        similarities, as a margin is. A weight exp(bias / tau) in W would overflow.
+
     mean : bool, default=False
         Whether to give the mean similarity under the softmax as well.
 
@@ -171,7 +176,13 @@ def pair_sums(
 
     def tile(a, b, tau, rows, columns):
         P, W = weights(rows, columns)
-        return _tile_sums(a, b, tau, P, W, similarity, mean, detach_mean, rows, columns)
+        compare = similarity
+        if bias is not None:
+
+            def compare(a, b):
+                return similarity(a, b) + bias(rows, columns)
+
+        return _tile_sums(a, b, tau, P, W, compare, mean, detach_mean, rows, columns)
 
     dense = block_size >= n and block_size >= m
     recompute = torch.is_grad_enabled() and not dense
@@ -202,6 +213,7 @@ def pair_loss(
     *,
     form="outside",
     similarity=dot,
+    bias=None,
     block_size=None,
 ):
     """Loss of each anchor from pair weights: the engine behind most objectives.
@@ -223,6 +235,9 @@ def pair_loss(
 
     similarity : callable, default=dot
 
+    bias : callable, default=None
+        ``bias(rows, columns)``, added to the similarities.
+
     block_size : int, default=None
 
     Returns
@@ -234,7 +249,13 @@ def pair_loss(
         Which anchors have a positive.
     """
     sums = pair_sums(
-        anchors, candidates, weights, temperature, similarity=similarity, block_size=block_size
+        anchors,
+        candidates,
+        weights,
+        temperature,
+        similarity=similarity,
+        bias=bias,
+        block_size=block_size,
     )
     valid = sums.mass > 0
     mass = torch.where(valid, sums.mass, 1)

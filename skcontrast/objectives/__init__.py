@@ -1,25 +1,37 @@
 """Objectives: what a representation is trained for."""
 
+from skcontrast.objectives._adaptive_margin import AdaptiveMargin
 from skcontrast.objectives._base import Objective, Sum, Weighted
 from skcontrast.objectives._cacr import CACR
 from skcontrast.objectives._conditional import ConditionalInfoNCE
+from skcontrast.objectives._conr import ConR
 from skcontrast.objectives._decoupled import DecoupledContrastive
 from skcontrast.objectives._energy import EnergyHinge
 from skcontrast.objectives._hard_negative import DebiasedContrastive, HardNegative
 from skcontrast.objectives._independence import KernelIndependence
 from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
+from skcontrast.objectives._logit_adjusted import LogitAdjusted
 from skcontrast.objectives._poly_view import PolyView
+from skcontrast.objectives._prediction import CrossEntropy, PredictionError
+from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._redundancy import BarlowTwins, VICReg
+from skcontrast.objectives._soft_target import SoftTarget
 from skcontrast.objectives._spectral import SpectralContrastive
+from skcontrast.objectives._subclass_balanced import SubclassBalanced
 from skcontrast.objectives._supcon import SupCon
+from skcontrast.objectives._supremix import SupReMix
 from skcontrast.objectives._uniformity import AlignmentUniformity, DecoupledUniformity
+from skcontrast.objectives._y_aware import YAware
 
 OBJECTIVES = {
+    "adaptive_margin": AdaptiveMargin,
     "alignment_uniformity": AlignmentUniformity,
     "barlow_twins": BarlowTwins,
     "cacr": CACR,
     "conditional": ConditionalInfoNCE,
+    "conr": ConR,
+    "cross_entropy": CrossEntropy,
     "debiased": DebiasedContrastive,
     "decoupled": DecoupledContrastive,
     "decoupled_uniformity": DecoupledUniformity,
@@ -28,18 +40,28 @@ OBJECTIVES = {
     "independence": KernelIndependence,
     "info_nce": InfoNCE,
     "kernel_info_nce": KernelInfoNCE,
+    "logit_adjusted": LogitAdjusted,
     "poly_view": PolyView,
+    "prediction_error": PredictionError,
+    "rank_n_contrast": RankNContrast,
+    "soft_target": SoftTarget,
     "spectral": SpectralContrastive,
+    "subclass_balanced": SubclassBalanced,
     "supcon": SupCon,
+    "supremix": SupReMix,
     "vicreg": VICReg,
+    "y_aware": YAware,
 }
 
 __all__ = [
     "CACR",
     "OBJECTIVES",
+    "AdaptiveMargin",
     "AlignmentUniformity",
     "BarlowTwins",
+    "ConR",
     "ConditionalInfoNCE",
+    "CrossEntropy",
     "DebiasedContrastive",
     "DecoupledContrastive",
     "DecoupledUniformity",
@@ -48,11 +70,18 @@ __all__ = [
     "InfoNCE",
     "KernelIndependence",
     "KernelInfoNCE",
+    "LogitAdjusted",
     "Objective",
     "PolyView",
+    "PredictionError",
+    "RankNContrast",
+    "SoftTarget",
     "SpectralContrastive",
+    "SubclassBalanced",
     "Sum",
     "SupCon",
+    "SupReMix",
     "VICReg",
     "Weighted",
+    "YAware",
 ]

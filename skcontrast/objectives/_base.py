@@ -101,7 +101,8 @@ class BuiltObjective(nn.Module):
         """Read what depends on all rows, once before training.
 
         ``side`` holds the side information as tensors (n_samples, ...), ``given`` the
-        arguments of ``fit`` as they came, and ``n_components`` is the embedding's width.
+        arguments of ``fit`` as they came, with ``classes``, those that the codes of a
+        target stand for, and ``n_components`` is the embedding's width.
         """
 
     def refresh(self, epoch, project):

@@ -1,9 +1,21 @@
 """Supervised contrastive learning."""
 
+import torch
+
 from skcontrast._component import StrOptions
 from skcontrast.functional import distinct, mean_over, normalize, pair_loss
 from skcontrast.objectives._base import PairObjective, anchor_index
 from skcontrast.objectives._info_nce import same_sample
+from skcontrast.objectives._likeness import (
+    BuiltLabelObjective,
+    check_classes,
+    check_indicators,
+    check_shape,
+    common_prefix,
+    jaccard,
+    looked_up,
+    square_table,
+)
 
 
 class SupCon(PairObjective):
@@ -24,6 +36,10 @@ class SupCon(PairObjective):
                          {\sum_{k \in A(i)} e^{s_{ik}/\tau}}
         \qquad \text{("inside")}
 
+    Labels that are more or less alike make graded positives: with weights
+    :math:`w_{ip} \ge 0` in place of membership in P(i), each mean over P(i) becomes the
+    weighted mean :math:`\sum_p w_{ip} (\cdot) / \sum_p w_{ip}`.
+
     Anchors without a positive (the only row of their class) do not count: the loss is
     the mean over the anchors that have one.
 
@@ -43,14 +59,33 @@ class SupCon(PairObjective):
     block_size : int, default=None
         Side of a tile of the similarity matrix; None chooses by size.
 
+    label_similarity : {"equal", "jaccard", "tree"} or array, default="equal"
+        Weight w of a pair of rows by their labels.
+
+        - "equal": 1 for equal classes, else 0.
+        - "jaccard": for rows with several labels, the share of common ones,
+          :math:`|L_i \cap L_j| / |L_i \cup L_j|`, 0 where both sets are empty. ``y``
+          (n, t) holds 1 where a row has a label and 0 where it has not; it may be sparse.
+        - "tree": for groups within groups, the number of leading columns that are equal,
+          divided by t. ``y`` (n, t) holds names (or numbers) of the groups from the
+          widest to the narrowest.
+        - array (n_classes, n_classes) of non-negative numbers: the entry of the two
+          classes, in sorted order; each call of ``partial_fit`` has to hold them all.
+
     Notes
     -----
     ``target`` (n,) holds class labels. A sample with target -1 is unlabelled: a class of
     its own, whose only positives are its other views. One view is enough with labels.
 
+    A row of labels ("jaccard", "tree") is unlabelled when all its entries are -1; in a
+    tree a single -1 is an unknown group, which is equal to nothing. With "equal",
+    "jaccard" and "tree" the other views of a row have the weight 1; an array gives them
+    its diagonal.
+
     References
     ----------
-    Khosla et al., "Supervised contrastive learning", NeurIPS 2020.
+    Khosla et al., "Supervised contrastive learning", NeurIPS 2020. The graded weights are
+    those of this package: "equal" is the published loss.
 
     Examples
     --------
@@ -60,6 +95,13 @@ class SupCon(PairObjective):
     >>> target = torch.tensor([0, 0, 1, -1])
     >>> SupCon(temperature=0.5)(views, target=target).mean().round(decimals=4)
     tensor(1.2611)
+
+    The first row shares one of two labels with the second:
+
+    >>> target = torch.tensor([[1, 1], [1, 0], [0, 1], [0, 0]])
+    >>> graded = SupCon(temperature=0.5, label_similarity="jaccard")
+    >>> graded(views, target=target).mean().round(decimals=4)
+    tensor(1.4278)
     """
 
     requires = ("views", "target")
@@ -69,35 +111,89 @@ class SupCon(PairObjective):
         **PairObjective._parameter_constraints,
         "form": [StrOptions({"outside", "inside"})],
         "anchors": [StrOptions({"all", "first"})],
+        "label_similarity": [StrOptions({"equal", "jaccard", "tree"}), "array-like"],
     }
 
-    def __init__(self, temperature=0.1, form="outside", anchors="all", block_size=None):
+    def __init__(
+        self,
+        temperature=0.1,
+        form="outside",
+        anchors="all",
+        block_size=None,
+        label_similarity="equal",
+    ):
         self.temperature = temperature
         self.form = form
         self.anchors = anchors
         self.block_size = block_size
+        self.label_similarity = label_similarity
 
-    def loss(self, views, target, temperature, index=None, **named):
-        """Loss of each anchor: views (V, n, d), target (n,) -> (V n,), or (n,)."""
+    @property
+    def target_type(self):
+        """What the target holds: columns of labels for "jaccard" and "tree"."""
+        return "labels" if self._rule in ("jaccard", "tree") else "class"
+
+    @property
+    def _rule(self):
+        return self.label_similarity if isinstance(self.label_similarity, str) else "table"
+
+    def build(self, n_samples):
+        """Make the torch module of the objective."""
+        return self._checked(BuiltLabelObjective(self, n_samples))
+
+    def class_table(self):
+        """Weights (n_classes, n_classes), where an array was given."""
+        if self._rule != "table":
+            return None
+        return square_table(self.label_similarity, "label_similarity", nonnegative=True)
+
+    def check_target(self, target, given=None):
+        """Raise where the labels of all rows do not suit; ``given`` is y as it came."""
+        check_shape(self, target, len(target))
+        if self._rule == "jaccard":
+            check_indicators(target, given, "label_similarity='jaccard'")
+        elif self._rule == "table":
+            check_classes(target, self.class_table(), "label_similarity", given is not None)
+
+    def loss(self, views, target, temperature, table=None, index=None, **named):
+        """Loss of each anchor: views (V, n, d), target (n,) or (n, t) -> (V n,), or (n,)."""
         z = normalize(views)
         n_views, n, width = z.shape
-        if target.shape != (n,):
-            raise ValueError(
-                f"SupCon needs one class label for each of the {n} samples, got a target of "
-                f"shape {tuple(target.shape)}: pass y of shape (n_samples,)."
-            )
+        check_shape(self, target, n)
         flat = z.reshape(-1, width)  # (V n, d)
-        labels = target.repeat(n_views)  # (V n,)
         first = self.anchors == "first"
         tau = temperature(None, anchor_index(index, z[:1] if first else z))
+        attraction = self._attraction(target, n_views, table, z)
 
         def weights(rows, columns):
             others = distinct(rows, columns, z.device)
-            given = labels[rows, None]
-            same = (given == labels[columns]) & (given != -1)
-            return (same | same_sample(rows, columns, n, z.device)) & others, others
+            own = same_sample(rows, columns, n, z.device)
+            return attraction(rows, columns, own) * others, others
 
         loss, valid = pair_loss(
             z[0] if first else flat, flat, weights, tau, form=self.form, block_size=self.block_size
         )
         return mean_over(loss, valid)
+
+    def _attraction(self, target, n_views, table, z):
+        """Give the function (rows, columns, own) -> weights of the pairs, (rows, columns)."""
+        rule = self._rule
+        labels = target.repeat(n_views, *[1] * (target.ndim - 1))  # (V n,) or (V n, t)
+        if rule == "jaccard":
+            # An unlabelled row has no labels.
+            labels = labels.to(z.dtype).clamp_min(0)
+        elif rule == "table":
+            table = table.to(z.dtype)
+
+        def attraction(rows, columns, own):
+            a, b = labels[rows], labels[columns]
+            if rule == "equal":
+                return ((a[:, None] == b) & (a[:, None] != -1)) | own
+            if rule == "table":
+                own = own & (a == -1)[:, None]
+                weight = looked_up(table, a, b)
+            else:
+                weight = jaccard(a, b) if rule == "jaccard" else common_prefix(a, b, z.dtype)
+            return torch.where(own, 1, weight)
+
+        return attraction

@@ -1,9 +1,10 @@
 """ContrastiveEncoder: representation learning from views of each row."""
 
 from skcontrast.base import BaseContrastive
+from skcontrast.representation._fit import EncoderFitMixin
 
 
-class ContrastiveEncoder(BaseContrastive):
+class ContrastiveEncoder(EncoderFitMixin, BaseContrastive):
     """Learn a representation in which the views of a row are near each other.
 
     An encoder network maps each row to ``n_components`` numbers. It is trained without
@@ -41,7 +42,8 @@ class ContrastiveEncoder(BaseContrastive):
         Network between the embedding and the objective, thrown away after training.
 
     sampler : str or component, default="uniform"
-        How batches are put together: "uniform" or "class_balanced".
+        How batches are put together: "uniform", "class_balanced" or, for numbers as
+        ``y``, "target_spread".
 
     standardize : bool, default=True
         Whether columns are centred and scaled to unit variance first. Sparse rows are

@@ -7,12 +7,13 @@ from skcontrast._component import Interval, Real
 from skcontrast._target import encode_classes
 from skcontrast.base import BaseContrastive
 from skcontrast.objectives import ConditionalInfoNCE, KernelIndependence
+from skcontrast.representation._fit import EncoderFitMixin
 
 # The parameters that describe the objective.
 _OF_OBJECTIVE = ("mode", "kernel", "regularization", "form", "temperature")
 
 
-class KernelConditionalContrastive(BaseContrastive):
+class KernelConditionalContrastive(EncoderFitMixin, BaseContrastive):
     """Learn a representation with the help, or without the trace, of a side variable.
 
     Like :class:`ContrastiveEncoder`, but the contrasts are conditioned on a side variable
@@ -71,7 +72,8 @@ class KernelConditionalContrastive(BaseContrastive):
         Network between the embedding and the objective, thrown away after training.
 
     sampler : str or component, default="uniform"
-        How batches are put together: "uniform" or "class_balanced".
+        How batches are put together: "uniform", "class_balanced" or, for numbers as
+        ``y``, "target_spread".
 
     standardize : bool, default=True
         Whether columns are centred and scaled to unit variance first. Sparse rows are

@@ -1,0 +1,296 @@
+"""Terms that predict the target from the embedding, with a linear head of their own."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from skcontrast._component import Interval, Real, StrOptions
+from skcontrast.functional import mean_over
+from skcontrast.objectives._base import BuiltObjective, Objective
+
+
+class BuiltPrediction(BuiltObjective):
+    """An objective with a linear head, whose width is that of the target."""
+
+    def __init__(self, objective, n_samples):
+        super().__init__(objective, n_samples)
+        self.head = None
+
+    def prepare(self, side, given, n_components=None):
+        self.head = zero_head(n_components, side["target"].shape[1])
+
+    def forward(self, views, **named):
+        return super().forward(views, head=self.head, **named)
+
+
+class _BuiltClassifier(BuiltPrediction):
+    """The same with a column for each class, and the classes' frequencies."""
+
+    def __init__(self, objective, n_samples):
+        super().__init__(objective, n_samples)
+        # Made anew from the labels of every fit, so no part of the state.
+        self.register_buffer("class_prior", None, persistent=False)
+
+    def prepare(self, side, given, n_components=None):
+        codes = side["target"]
+        n_classes = int(codes.max()) + 1
+        if given.get("classes") is not None:
+            # Of earlier calls too: not every class need be in the rows of this one.
+            n_classes = len(given["classes"])
+        if not n_classes:
+            raise ValueError(
+                f"y has no labelled row: {type(self.objective).__name__} needs a class for some "
+                "rows; -1 marks the others."
+            )
+        self.head = zero_head(n_components, n_classes)
+        self.class_prior = class_frequencies(codes, n_classes)
+
+    def forward(self, views, **named):
+        return super().forward(views, **{"class_prior": self.class_prior, **named})
+
+
+def zero_head(n_in, n_out):
+    """A linear map that starts at zero: at the mean of the target, or at even odds."""
+    # No draw is spent on it: batches and views are those of a training without the term.
+    head = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    return head
+
+
+def predictions(views, head, embedding, prediction):
+    """Prediction for each row of every view: (V n, columns).
+
+    What was given as ``prediction`` (n, columns) or (V, n, columns), else the head's, else
+    the columns of the embedding as they are; without a network the views are the embedding.
+    """
+    if prediction is None:
+        h = views if embedding is None else embedding
+        h = h.float() if h.dtype.itemsize < 4 else h
+        out = h if head is None else head(h)
+    else:
+        out = prediction[:, None] if prediction.ndim == 1 else prediction
+        out = out.expand(*views.shape[:2], -1)
+    return out.flatten(0, 1)
+
+
+def predicted_numbers(views, target, head, embedding, prediction):
+    """Real target and its prediction for each row of every view.
+
+    Returns
+    -------
+    p, y : tensor of shape (V n, t)
+        Unlabelled rows of ``y`` are zero: a NaN would spoil the gradient of all.
+
+    labelled : bool tensor of shape (V n,)
+    """
+    n_views, n = views.shape[:2]
+    if target.ndim not in (1, 2) or len(target) != n:
+        raise ValueError(
+            f"The target has the shape {tuple(target.shape)}, but there are {n} samples: pass "
+            f"numbers of shape ({n},) or ({n}, n_targets), NaN for rows without a label."
+        )
+    y = target.reshape(n, -1)
+    p = predictions(views, head, embedding, prediction)
+    n_targets, n_columns = y.shape[1], p.shape[1]
+    if n_columns < n_targets or (prediction is not None and n_columns != n_targets):
+        what = "embedding" if prediction is None else "prediction"
+        raise ValueError(
+            f"The target has {n_targets} columns and the {what} {n_columns}: pass prediction= of "
+            f"shape ({n}, {n_targets}), or train through an estimator, which makes a head."
+        )
+    labelled = ~y.isnan().any(1)
+    y = torch.where(labelled[:, None], y, 0)
+    return p[:, :n_targets], y.repeat(n_views, 1), labelled.repeat(n_views)
+
+
+def regression_error(p, y, error, delta=1.0):
+    """Error of each row, the mean over its columns: p, y (n, t) -> (n,)."""
+    y = y.to(p.dtype)
+    if error == "squared":
+        out = (p - y).square()
+    elif error == "absolute":
+        out = (p - y).abs()
+    else:
+        out = F.huber_loss(p, y, reduction="none", delta=delta)
+    return out.mean(1)
+
+
+def class_frequencies(codes, n_classes):
+    """Share of each class (C,) among the labelled rows; a class without a row counts as one."""
+    counts = (codes[:, None] == torch.arange(n_classes, device=codes.device)).sum(0)
+    counts = counts.clamp_min(1).double()
+    return (counts / counts.sum()).float()
+
+
+class PredictionError(Objective):
+    r"""Error of a linear prediction of a real target from the embedding.
+
+    With the embedding h_i of row i, its target y_i of t columns, and a linear head W, b
+    that is trained along,
+
+    .. math:: l_i = \frac1t \sum_{a=1}^t \ell\big( (W h_i + b)_a - y_{ia} \big)
+
+    for :math:`\ell(r) = r^2` ("squared"), :math:`|r|` ("absolute"), or :math:`r^2 / 2`
+    where :math:`|r| \le \delta` and :math:`\delta (|r| - \delta / 2)` beyond ("huber").
+    Every row of every view is an anchor; rows without a label do not count.
+
+    Alone, it trains an encoder together with a linear regression; added to another
+    objective it keeps the target readable: ``RankNContrast() + PredictionError()``.
+
+    Parameters
+    ----------
+    error : {"squared", "absolute", "huber"}, default="squared"
+        The function of the residual.
+
+    delta : float, default=1.0
+        Where the Huber error turns from a parabola into a line, in units of the target:
+        of its standard deviation when trained through an estimator.
+
+    Notes
+    -----
+    ``target`` (n, t) holds numbers; a row with a NaN is unlabelled. The head starts at
+    zero. After a fit it is in the estimator's ``objective_weights_`` as ``head.weight``
+    (t, n_components) and ``head.bias`` (t,), and predicts the standardised target: in
+    units of y, ``target_mean_ + target_scale_ * (h @ weight.T + bias)``.
+
+    Called on tensors there is no head: the first t columns of the embedding (of the
+    views, where none is given) are the prediction, or ``prediction`` (n, t) or (V, n, t)
+    if it is passed.
+
+    References
+    ----------
+    Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics
+    1964.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcontrast.objectives import PredictionError
+    >>> embedding = torch.tensor([[[0.0], [1.0], [2.0]]])
+    >>> target = torch.tensor([[1.0], [1.0], [torch.nan]])
+    >>> PredictionError()(embedding, target=target).mean()
+    tensor(0.5000)
+    """
+
+    requires = ("views", "embedding", "target")
+    target_type = "real"
+    min_views = 1
+
+    _parameter_constraints = {
+        "error": [StrOptions({"squared", "absolute", "huber"})],
+        "delta": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, error="squared", delta=1.0):
+        self.error = error
+        self.delta = delta
+
+    def build(self, n_samples):
+        """Make the torch module of the objective."""
+        return BuiltPrediction(self, n_samples)
+
+    def loss(self, views, target, head=None, embedding=None, prediction=None, **named):
+        """Loss of each anchor: embedding (V, n, h), target (n, t) -> (V n,)."""
+        p, y, labelled = predicted_numbers(views, target, head, embedding, prediction)
+        return mean_over(regression_error(p, y, self.error, self.delta), labelled)
+
+
+class CrossEntropy(Objective):
+    r"""Cross-entropy of a linear classification of the embedding.
+
+    With the embedding h_i of row i, its class y_i out of C, the share :math:`\pi_c` of
+    class c among the labelled training rows, and a linear head W, b that is trained
+    along,
+
+    .. math::
+
+        f_i = W h_i + b + \alpha \log \pi, \qquad
+        l_i = -(1 - \epsilon) \log \mathrm{softmax}(f_i)_{y_i}
+              - \frac{\epsilon}{C} \sum_{c=1}^C \log \mathrm{softmax}(f_i)_c
+
+    Every row of every view is an anchor; rows without a label do not count. Alone, it
+    trains an encoder together with a linear classifier; added to another objective it
+    keeps the classes readable: ``SupCon() + CrossEntropy()``.
+
+    Parameters
+    ----------
+    adjustment : float, default=0.0
+        Weight alpha of the log frequencies of the classes in training. With 1 the head
+        without them, ``W h + b``, is fitted as if all classes were equally frequent: for
+        imbalanced classes.
+
+    label_smoothing : float, default=0.0
+        Share epsilon of the label that is spread evenly over all classes.
+
+    Notes
+    -----
+    ``target`` (n,) holds class codes, -1 for rows without a label. The head starts at
+    zero. After a fit it is in the estimator's ``objective_weights_`` as ``head.weight``
+    (C, n_components) and ``head.bias`` (C,), in the order of ``classes_``.
+
+    Called on tensors there is no head: the columns of the embedding (of the views, where
+    none is given) are the logits, or ``prediction`` (n, C) or (V, n, C) if it is passed.
+    The frequencies are then those of the batch, or ``class_prior`` (C,) if it is passed.
+
+    References
+    ----------
+    Menon et al., "Long-tail learning via logit adjustment", ICLR 2021. Szegedy et al.,
+    "Rethinking the Inception architecture for computer vision", CVPR 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcontrast.objectives import CrossEntropy
+    >>> logits = torch.tensor([[[2.0, 0.0], [0.0, 2.0], [0.0, 0.0]]])
+    >>> CrossEntropy()(logits, target=torch.tensor([0, 1, -1])).mean().round(decimals=4)
+    tensor(0.1269)
+    """
+
+    requires = ("views", "embedding", "target")
+    min_views = 1
+
+    _parameter_constraints = {
+        "adjustment": [Interval(Real, 0, None, closed="left")],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(self, adjustment=0.0, label_smoothing=0.0):
+        self.adjustment = adjustment
+        self.label_smoothing = label_smoothing
+
+    def build(self, n_samples):
+        """Make the torch module of the objective."""
+        return _BuiltClassifier(self, n_samples)
+
+    def loss(
+        self,
+        views,
+        target,
+        head=None,
+        class_prior=None,
+        embedding=None,
+        prediction=None,
+        **named,
+    ):
+        """Loss of each anchor: embedding (V, n, h), target (n,) -> (V n,)."""
+        n_views, n = views.shape[:2]
+        if target.shape != (n,):
+            raise ValueError(
+                f"CrossEntropy needs one class label for each of the {n} samples, got a target "
+                f"of shape {tuple(target.shape)}: pass y of shape (n_samples,)."
+            )
+        logits = predictions(views, head, embedding, prediction)
+        if self.adjustment:
+            if class_prior is None:
+                class_prior = class_frequencies(target, logits.shape[1])
+            logits = logits + self.adjustment * class_prior.to(logits.dtype).log()
+        codes = target.repeat(n_views)
+        loss = F.cross_entropy(
+            logits,
+            codes,
+            ignore_index=-1,
+            reduction="none",
+            label_smoothing=self.label_smoothing,
+        )
+        return mean_over(loss, codes != -1)
