@@ -107,6 +107,17 @@ def _n_rows(value, default):
     return len(value) if hasattr(value, "__len__") else default
 
 
+def check_one_each(y, n_samples, needed_by):
+    """Raise unless the target is there and has an entry for each row."""
+    if y is None:
+        raise ValueError(_missing("target", needed_by))
+    if _n_rows(y, n_samples) != n_samples:
+        raise ValueError(
+            f"y has {_n_rows(y, n_samples)} rows, but X has {n_samples}: pass one entry of y for "
+            "each row of X."
+        )
+
+
 def _target(value, needed_by, kind, scales, classes, dtype):
     if kind == "class":
         codes, classes = encode_classes(value, needed_by, classes)

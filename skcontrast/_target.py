@@ -82,6 +82,23 @@ def encode_classes(y, needed_by, earlier=None):
     return out, classes
 
 
+def check_numbers(y):
+    """Check a real target: (n,) or (n, t) -> float64 (n, t), with NaN where unlabelled."""
+    try:
+        y = check_array(
+            y, ensure_2d=False, dtype=np.float64, input_name="y", ensure_all_finite="allow-nan"
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "y must hold finite numbers, or NaN for rows without a label, of shape (n_samples,) "
+            f"or (n_samples, n_targets): {first_line(error)}"
+        ) from None
+    y = y.reshape(len(y), -1)
+    if np.isnan(y).any(axis=1).all():
+        raise ValueError("y has no labelled row: all its rows hold NaN. Give some a number.")
+    return y
+
+
 def encode_numbers(y, scales=None):
     """Standardise a real target; rows with a NaN are unlabelled, and all NaN after.
 
@@ -99,19 +116,8 @@ def encode_numbers(y, scales=None):
     mean, scale : ndarray of shape (t,)
         The scale of a constant column is 1.
     """
-    try:
-        y = check_array(
-            y, ensure_2d=False, dtype=np.float64, input_name="y", ensure_all_finite="allow-nan"
-        )
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "y must hold finite numbers, or NaN for rows without a label, of shape (n_samples,) "
-            f"or (n_samples, n_targets): {first_line(error)}"
-        ) from None
-    y = y.reshape(len(y), -1)
+    y = check_numbers(y)
     labelled = ~np.isnan(y).any(axis=1)
-    if not labelled.any():
-        raise ValueError("y has no labelled row: all its rows hold NaN. Give some a number.")
     if scales is None:
         scaler = column_scales(y[labelled], standardize=True)
         scales = tuple(np.asarray(part, dtype=np.float64) for part in scaler)
@@ -166,3 +172,24 @@ def _label_codes(column, name):
             raise ValueError(f"Column {name} has {column[codes != column][0]}.")
         return codes
     return category_codes(column, name)
+
+
+def classes_of(y, owner):
+    """Codes and classes of y for a classifier, which needs two classes.
+
+    As :func:`encode_classes`, but -1 beside one other number is a class: y in {-1, 1} has
+    two classes, and with one class and rows without a label nothing could be learned.
+    """
+    numbers = np.asarray(y).ravel()
+    if numbers.dtype.kind in "if":
+        values = np.unique(numbers)
+        if len(values) == 2 and values[0] == UNLABELLED:
+            y = np.where(numbers == UNLABELLED, 0, 1)
+            return y.astype(np.int64), values
+    codes, classes = encode_classes(y, owner)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has {len(classes)} class among the labelled rows, and {owner} needs at least two; "
+            f"rows without a label are marked {UNLABELLED}."
+        )
+    return codes, classes

@@ -109,7 +109,10 @@ class BaseContrastive(
             float32 for float32 input, else float64.
         """
         check_is_fitted(self, "weights_")
-        X = check_rows(self, X, reset=False)
+        return self._embed(check_rows(self, X, reset=False))
+
+    def _embed(self, X):
+        """Embed rows that were checked."""
         out = embed(
             self._encoder(),
             X,
@@ -202,7 +205,13 @@ class BaseContrastive(
             if hasattr(self, "target_mean_"):
                 scales = self.target_mean_, self.target_scale_
         requires = needs(sampler, objective)
-        return check_side(requires, given, n_samples, kind=kind, scales=scales, classes=classes)
+        beside = {name: value for name, value in given.items() if name != "weight"}
+        side, learned_of_y = check_side(
+            requires, beside, n_samples, kind=kind, scales=scales, classes=classes
+        )
+        if given.get("weight") is not None:
+            side["weight"] = np.asarray(given["weight"], dtype=np.float32)
+        return side, learned_of_y
 
     def _seeds(self, checkpoint, fresh):
         """Seed of this fit, and of the draws in it."""

@@ -1,6 +1,7 @@
 """The estimators that every common test runs on: one literal table."""
 
 import numpy as np
+from sklearn.linear_model import Ridge
 
 import skcontrast
 
@@ -13,6 +14,12 @@ def small_instances():
         skcontrast.ContrastiveEncoder(**cheap, objective="supcon"),
         skcontrast.KernelConditionalContrastive(**cheap),
         skcontrast.KernelConditionalContrastive(**cheap, mode="hard"),
+        skcontrast.SupervisedContrastiveClassifier(**cheap),
+        skcontrast.SupervisedContrastiveClassifier(**cheap, finetune=True, finetune_iter=2),
+        skcontrast.SupervisedContrastiveRegressor(**cheap, regressor=Ridge()),
+        skcontrast.SupervisedContrastiveRegressor(
+            **cheap, regressor=Ridge(), finetune=True, finetune_iter=2, interval="neighbors"
+        ),
     ]
 
 

@@ -1,12 +1,26 @@
 """The head on an embedding: what is fitted by default, and what is accepted."""
 
-from sklearn.base import is_classifier, is_regressor
-from sklearn.ensemble import ExtraTreesRegressor, StackingRegressor
-from sklearn.linear_model import LinearRegression
+import numpy as np
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import (
+    ExtraTreesRegressor,
+    HistGradientBoostingRegressor,
+    StackingRegressor,
+)
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 from skcontrast._component import InvalidParameterError
 from skcontrast.adaptation import ProKeRRegressor
+
+# The kernel of the default regressor is chosen on so many rows, and solved for exactly with
+# up to so many; with fewer than the last it is all there is.
+SELECTION_ROWS = 1000
+EXACT_ROWS = 4000
+LEAST_ROWS = 20
 
 _KINDS = {"regressor": is_regressor, "classifier": is_classifier}
 
@@ -35,16 +49,59 @@ def check_head(head, kind, owner):
         )
 
 
-def default_regressor(seed, n_targets):
-    """The head of a regressor: a kernel and trees, weighted by what each is worth.
+def default_regressor(features, target, n_raw, seed):
+    """The head of a regressor: a kernel and two kinds of trees, weighted by their worth.
 
-    Kernel ridge regression on the columns and the embedding is smooth, a forest cuts at
-    thresholds; non-negative least squares on five-fold predictions says how much of each.
+    Kernel ridge regression on columns and embedding is smooth, a forest and boosting on the
+    columns cut at thresholds; non-negative least squares on five-fold predictions says how
+    much of each. The kernel is chosen once, on up to 1,000 rows.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_labelled, n_raw + n_components)
+
+    target : ndarray of shape (n_labelled,) or (n_labelled, n_targets)
+
+    n_raw : int
+        How many columns come before the embedding; the trees read these, if any.
+
+    seed : int
     """
-    members = [
-        ("kernel", ProKeRRegressor(random_state=seed)),
-        ("trees", ExtraTreesRegressor(random_state=seed)),
+    some = np.random.RandomState(seed).permutation(len(features))[:SELECTION_ROWS]
+    chosen = ProKeRRegressor(random_state=seed).fit(features[some], target[some])
+    solver = "cholesky" if len(features) <= EXACT_ROWS else "nystroem"
+    kernel = ProKeRRegressor(
+        kernel=chosen.kernel_, alpha=chosen.alpha_, solver=solver, random_state=seed
+    )
+    trees = [
+        ("forest", ExtraTreesRegressor(random_state=seed)),
+        ("boosting", HistGradientBoostingRegressor(random_state=seed)),
     ]
+    if n_raw:
+        trees = [(name, make_pipeline(_columns(n_raw), tree)) for name, tree in trees]
+    if len(features) < LEAST_ROWS:
+        return kernel
     weights = LinearRegression(positive=True, fit_intercept=False)
-    head = StackingRegressor(members, final_estimator=weights)
-    return head if n_targets == 1 else MultiOutputRegressor(head)
+    head = StackingRegressor([("kernel", kernel), *trees], final_estimator=weights)
+    return head if target.ndim == 1 else MultiOutputRegressor(head)
+
+
+def _columns(n):
+    return ColumnTransformer([("raw", "passthrough", slice(n))])
+
+
+def default_classifier(seed):
+    """The head of a classifier: logistic regression on columns and embedding."""
+    return LogisticRegression(max_iter=1000, random_state=seed)
+
+
+def weighted_head(head, class_weight, weight):
+    """The head and options of its ``fit`` that give the rows their weights."""
+    if has_fit_parameter(head, "sample_weight"):
+        return head, {"sample_weight": weight}
+    if "class_weight" in head.get_params():
+        return clone(head).set_params(class_weight=class_weight), {}
+    raise ValueError(
+        f"class_weight={class_weight!r} was given, but classifier={head!r} takes neither "
+        "sample_weight nor class_weight: choose another classifier, or type class_weight=None."
+    )

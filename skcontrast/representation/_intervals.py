@@ -1,7 +1,14 @@
 """Prediction intervals: errors of rows that the prediction did not see, and where they lie."""
 
+from numbers import Real
+
 import numpy as np
+from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skcontrast._input import check_rows
 
 NEIGHBORS = 30
 
@@ -61,3 +68,69 @@ class Intervals:
         if self.kind == "conformal":
             return self.scores[rank - 1] * self._spread(embedding)
         return np.sort(self._nearest(embedding), axis=1)[:, rank - 1]
+
+
+def _gives_intervals(estimator):
+    if estimator.interval is None:
+        raise AttributeError(
+            "predict_interval needs interval='conformal' or 'neighbors': set it before fit."
+        )
+    return True
+
+
+class IntervalMixin:
+    """``predict_interval``, and what ``fit`` keeps for it, for the regressor."""
+
+    @available_if(_gives_intervals)
+    def predict_interval(self, X, coverage=0.9):
+        """Predict an interval that holds the target with a given probability.
+
+        Available with ``interval="conformal"`` or ``interval="neighbors"``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+
+        coverage : float, default=0.9
+            Share of the rows whose interval should hold their target.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        """
+        check_is_fitted(self, "_intervals")
+        if not (isinstance(coverage, Real) and 0 < coverage < 1):
+            raise ValueError(f"coverage must be a number between 0 and 1, got {coverage!r}.")
+        y = self.predict(X)
+        Z = self._embed(check_rows(self, X, reset=False))
+        half = self._intervals.half_width(Z, coverage) * self.target_scale_
+        half = half[:, 0] if self._one_column else half
+        return y - half, y + half
+
+    def _held_out(self, labelled, seed):
+        """Labelled rows that are kept for calibration."""
+        if self.interval != "conformal":
+            return labelled[:0]
+        n = max(1, round(self.calibration_fraction * len(labelled)))
+        if len(labelled) - n < 2:
+            raise ValueError(
+                f"interval='conformal' keeps {n} of {len(labelled)} labelled rows out of the "
+                "training and leaves fewer than 2: type interval='neighbors', or a smaller "
+                f"calibration_fraction than {self.calibration_fraction}."
+            )
+        return np.sort(np.random.RandomState(seed).permutation(labelled)[:n])
+
+    def _calibrate(self, X, target, X_held, y_held):
+        """Errors of the rows that were held out, in standard deviations of the target."""
+        held = (y_held - self.target_mean_) / self.target_scale_
+        Z = self._embed(X_held)
+        errors = np.abs(self._predict_columns(self._features(X_held, Z)) - held)
+        self._intervals = Intervals("conformal", errors, Z, (self._embed(X), target))
+
+    def _cross_validate(self, head, X, target):
+        """Errors of the rows in folds that the head was not fitted on."""
+        Z = self._embed(X)
+        shaped = target[:, 0] if target.shape[1] == 1 else target
+        found = cross_val_predict(head, self._features(X, Z), shaped, cv=min(5, len(target)))
+        errors = np.abs(found.reshape(target.shape) - target)
+        self._intervals = Intervals("neighbors", errors, Z, None)

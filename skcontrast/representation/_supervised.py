@@ -4,7 +4,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import Integral, Interval, StrOptions, resolve
@@ -50,21 +49,19 @@ class BaseSupervised(BaseContrastive):
         self.finetune_curve_ = self.loss_curve_
         vars(self).update(learned)
 
-    def _fit_head(self, head, X, target, labelled, **options):
-        """Fit a copy of ``head`` on the labelled rows' features."""
-        X = X[labelled]
-        Z = self.transform(X)
+    def _head_input(self, X):
+        """Features of the labelled rows, which fix the scale of the embedding."""
+        Z = self._embed(X)
         # One scale for all columns: their distances and their relative sizes were learned.
         spread = float(np.sqrt(np.mean(np.var(Z, axis=0, dtype=np.float64))))
         self._embedding_scale = spread if spread > 0 else 1.0
-        return clone(head).fit(self._features(X, Z), target, **options)
+        return self._features(X, Z)
 
     def _features(self, X, Z=None):
         """What the head reads: the embedding, with the raw columns before it where asked."""
-        Z = self.transform(X) if Z is None else Z
+        Z = self._embed(X) if Z is None else Z
         Z = np.asarray(Z, dtype=np.float64) / self._embedding_scale
-        beside = not sp.issparse(X) if self.passthrough == "auto" else self.passthrough
-        if not beside:
+        if not self._n_raw(X):
             return Z
         if sp.issparse(X):
             raw = X if self.scale_ is None else X / self.scale_[0]
@@ -74,6 +71,11 @@ class BaseSupervised(BaseContrastive):
             with np.errstate(over="ignore"):
                 raw = np.clip((raw - self.mean_) / self.scale_, -BOUND, BOUND)
         return np.hstack([raw, Z])
+
+    def _n_raw(self, X):
+        """How many raw columns the head reads."""
+        beside = not sp.issparse(X) if self.passthrough == "auto" else self.passthrough
+        return X.shape[1] if beside else 0
 
     def _head_features(self, X, name):
         """Features of new rows, once the head ``name`` is there."""
