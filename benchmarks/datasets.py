@@ -27,6 +27,24 @@ def classification_tables(folder):
     return sorted(rows.name[chosen])
 
 
+def regression_tables(folder):
+    """Names of the tables with a number as target."""
+    rows = manifest(folder)
+    chosen = (rows.group == "tabular") & rows.task.str.startswith("regression")
+    return sorted(rows.name[chosen])
+
+
+def load_regression(folder, name):
+    """Columns (a data frame) and target of a regression table, at most 4,000 rows."""
+    row = manifest(folder).set_index("name").loc[name]
+    frame = pd.read_csv(Path(folder) / row.files.split(";")[0])
+    target = row.target if row.target in frame else frame.columns[-1]
+    order = np.random.default_rng(0).permutation(len(frame))[:4000]
+    frame = frame.iloc[order].reset_index(drop=True)
+    y = frame[target].to_numpy(dtype=np.float64)
+    return frame.drop(columns=[target, "split"], errors="ignore"), y
+
+
 def texts(folder):
     """Names of the text sets with a class as target."""
     rows = manifest(folder)

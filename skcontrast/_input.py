@@ -126,7 +126,9 @@ def column_scales(X, standardize, precision="float32"):
         return None, np.full(X.shape[1], _row_length(X))
     scaler = _scaler(X, 1.0)
     mean, scale = scaler.mean_, scaler.scale_
-    extreme = ~(np.isfinite(mean) & np.isfinite(scale)) | (scaler.var_ < TINY)
+    # A variance that overflowed has the scale 1, as that of a constant column.
+    finite = np.isfinite(mean) & np.isfinite(scale) & np.isfinite(scaler.var_)
+    extreme = ~finite | (scaler.var_ < TINY)
     if not extreme.any():
         return mean, scale
     # The squares leave the range of float64, or a column is constant: in other units.

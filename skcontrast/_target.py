@@ -1,11 +1,13 @@
 """What a target may be: classes, numbers or columns of labels, as arrays."""
 
+import warnings
+
 import numpy as np
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from skcontrast._columns import category_codes, columns, first_line, holds_categories
-from skcontrast._input import column_scales
+from skcontrast._input import LARGEST, column_scales
 
 UNLABELLED = -1
 # What a target may hold, as components state it in ``target_type``.
@@ -38,14 +40,21 @@ def _parts(components):
 
 def _check_one_type(y):
     """Raise where strings stand beside numbers: NumPy would make -1 the string "-1"."""
-    untyped = isinstance(y, (list, tuple)) or getattr(y, "dtype", None) == np.dtype(object)
-    if not untyped or np.ndim(np.asarray(y, dtype=object)) != 1:
+    objects = np.asarray(y, dtype=object)
+    typed = not isinstance(y, (list, tuple)) and np.asarray(y).dtype != object
+    if typed or objects.ndim != 1:
         return
-    kinds = sorted({"str" if isinstance(label, str) else type(label).__name__ for label in y})
+    kinds = sorted({"str" if isinstance(label, str) else type(label).__name__ for label in objects})
     if "str" in kinds and len(kinds) > 1:
         raise ValueError(
             f"y mixes labels of the types {', '.join(kinds)}: type labels of one type; where "
             f"some rows have no label use integers, with {UNLABELLED} for these."
+        )
+    if "str" not in kinds and getattr(y, "dtype", None) == np.dtype(object):
+        whole = len(kinds) == 1 and kinds[0].startswith(("bool", "int", "uint"))
+        raise ValueError(
+            f"Unknown label type: y is an array of objects of the type {', '.join(kinds)}: type "
+            f"y.astype({kinds[0] if whole else 'str'!r})."
         )
 
 
@@ -94,6 +103,12 @@ def check_numbers(y):
             f"or (n_samples, n_targets): {first_line(error)}"
         ) from None
     y = y.reshape(len(y), -1)
+    largest = np.nanmax(np.abs(y), initial=0)
+    if largest > LARGEST:
+        raise ValueError(
+            f"y has entries as large as {largest:.3g}, and entries up to {LARGEST:.0e} are taken: "
+            "divide y by a constant first."
+        )
     if np.isnan(y).any(axis=1).all():
         raise ValueError("y has no labelled row: all its rows hold NaN. Give some a number.")
     return y
@@ -180,16 +195,24 @@ def classes_of(y, owner):
     As :func:`encode_classes`, but -1 beside one other number is a class: y in {-1, 1} has
     two classes, and with one class and rows without a label nothing could be learned.
     """
-    numbers = np.asarray(y).ravel()
-    if numbers.dtype.kind in "if":
-        values = np.unique(numbers)
-        if len(values) == 2 and values[0] == UNLABELLED:
-            y = np.where(numbers == UNLABELLED, 0, 1)
-            return y.astype(np.int64), values
+    _check_one_type(y)
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind in "if":
+        values = np.unique(y)
+        if len(values) == 2 and values[0] == UNLABELLED and float(values[1]).is_integer():
+            return np.where(y == UNLABELLED, 0, 1).astype(np.int64), values
     codes, classes = encode_classes(y, owner)
-    if len(classes) < 2:
+    if not len(classes):
         raise ValueError(
-            f"y has {len(classes)} class among the labelled rows, and {owner} needs at least two; "
-            f"rows without a label are marked {UNLABELLED}."
+            f"y has no labelled row, and {owner} needs at least two classes: {UNLABELLED} marks "
+            "rows without a label."
+        )
+    names = classes.tolist()
+    if f"{UNLABELLED}" in names and not all(str(c).lstrip("-").isdigit() for c in names):
+        warnings.warn(
+            f"y has a class '{UNLABELLED}' that is a string: only the number {UNLABELLED} marks "
+            "rows without a label, so use integers for all labels where it should.",
+            UserWarning,
+            stacklevel=3,
         )
     return codes, classes

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skcontrast.objectives import AlignmentUniformity, InfoNCE, SupCon
+from skcontrast.objectives import AlignmentUniformity, CrossEntropy, InfoNCE, SupCon
 
 TARGET = torch.tensor([0, 0, 1, 1, 1, -1])
 WEIGHT = torch.tensor([0.5, 3.0, 1.0, 0.0, 2.0, 0.7])
@@ -36,6 +36,34 @@ def test_the_mean_is_the_weighted_mean_of_the_anchors(objective, n_views):
     torch.testing.assert_close(found.mean(), expected)
     slopes = [torch.autograd.grad(value, views)[0] for value in (found.mean(), expected)]
     torch.testing.assert_close(*slopes)
+
+
+@pytest.mark.parametrize("objective", [SupCon(), CrossEntropy()], ids=repr)
+def test_anchors_that_do_not_count_have_no_weight(objective):
+    # With one view the unlabelled row, and for SupCon a class of one row, have no loss.
+    views, target = draw(1), torch.tensor([0, 0, 1, 1, 2, -1])
+    loss = objective(views, target=target)
+    weight = WEIGHT.double() * (loss != 0)
+    assert 4 <= (loss != 0).sum() < 6
+    expected = (loss * weight).sum() / weight.sum() * (loss != 0).double().mean()
+    found = objective(views, target=target, weight=WEIGHT)
+    torch.testing.assert_close(found.mean(), expected)
+    other = WEIGHT.clone()
+    other[loss == 0] = 1e6
+    torch.testing.assert_close(objective(views, target=target, weight=other), found)
+
+
+def test_a_batch_whose_anchors_weigh_nothing():
+    views = draw().requires_grad_()
+    loss = SupCon()(views, target=TARGET, weight=torch.zeros(6))
+    assert (loss == 0).all()
+    assert (torch.autograd.grad(loss.mean(), views)[0] == 0).all()
+    # The same where the anchors with a weight have no loss.
+    target, weight = torch.tensor([0, 0, 0, 0, 0, -1]), torch.tensor([0.0, 0, 0, 0, 0, 1])
+    one = draw(1).requires_grad_()
+    loss = SupCon()(one, target=target, weight=weight)
+    assert (loss == 0).all()
+    assert (torch.autograd.grad(loss.mean(), one)[0] == 0).all()
 
 
 def test_an_anchor_of_weight_zero_has_no_loss():

@@ -133,7 +133,11 @@ class BuiltObjective(nn.Module):
                 "weighted: type class_weight=None, or objective='supcon'."
             )
         weight = weight.to(loss.dtype).repeat(len(loss) // len(weight))
-        return loss * weight / weight.mean()
+        # Anchors that do not count have no loss, and their share is in that of the others.
+        counts = loss.detach() != 0
+        weight = torch.where(counts, weight, 0)
+        mean = weight.sum() / counts.sum().clamp_min(1)
+        return loss * weight / mean.clamp_min(torch.finfo(loss.dtype).tiny)
 
 
 class Weighted(Objective):

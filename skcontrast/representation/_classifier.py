@@ -3,7 +3,6 @@
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils import check_random_state
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 
 from skcontrast._callbacks import with_callbacks
@@ -12,7 +11,14 @@ from skcontrast._input import check_rows
 from skcontrast._side import check_one_each
 from skcontrast._target import classes_of
 from skcontrast.objectives import CrossEntropy
-from skcontrast.representation._heads import check_head, default_classifier, weighted_head
+from skcontrast.representation._adjusted import WeightedProbabilities
+from skcontrast.representation._heads import (
+    check_head,
+    check_passthrough,
+    default_classifier,
+    row_weights,
+    weighted_head,
+)
 from skcontrast.representation._supervised import BaseSupervised, kept_on_error
 
 
@@ -20,8 +26,8 @@ def _head_has(name):
     """Whether the head, fitted or not, has a method."""
 
     def check(estimator):
-        head = getattr(estimator, "classifier_", None) or estimator.classifier
-        return hasattr(default_classifier(0) if head is None else head, name)
+        head = getattr(estimator, "classifier_", estimator.classifier)
+        return head is None or hasattr(head, name)
 
     return check
 
@@ -47,8 +53,8 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
         as "info_nce", learns the representation from the rows alone.
 
     classifier : classifier or None, default=None
-        The head. A copy is fitted on the columns and the embedding. None is
-        :class:`sklearn.linear_model.LogisticRegression`.
+        The head. A copy is fitted on the columns and the embedding. None was chosen by
+        measurement: :class:`skcontrast.ProKeRClassifier`.
 
     passthrough : bool or "auto", default="auto"
         Whether the head reads the standardised columns beside the embedding; "auto" does
@@ -62,8 +68,11 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
         Epochs of that.
 
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, in the objective and in the head. "balanced" is inverse to
-        the number of rows of a class.
+        Weights of the classes; "balanced" is inverse to the number of rows of a class. They
+        multiply the probabilities of the default head, and are handed to the fit of another.
+
+    weight_objective : bool, default=False
+        Whether the class weights weigh the rows in the objective too.
 
     views : str, component, callable, list or None, default=("neighbors", "corruption")
         How a view of a row is made: a name in :data:`skcontrast.views.VIEWS`, an object
@@ -212,11 +221,14 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
         **BaseSupervised._parameter_constraints,
         "classifier": [HasMethods(["fit", "predict"]), None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "weight_objective": ["boolean"],
     }
     _target_type = "class"
-    _advice = (
-        "objective='supcon', 'logit_adjusted' or 'subclass_balanced', or a name without a target"
-    )
+    _advice = {
+        "objective": "objective='supcon', 'logit_adjusted' or 'subclass_balanced', or one without "
+        "a target",
+        "sampler": "sampler='uniform' or 'class_balanced'",
+    }
 
     def __init__(
         self,
@@ -228,6 +240,7 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
         finetune=False,
         finetune_iter=50,
         class_weight=None,
+        weight_objective=False,
         views=("neighbors", "corruption"),
         n_views=2,
         clean_anchor=True,
@@ -258,6 +271,7 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
         self.finetune = finetune
         self.finetune_iter = finetune_iter
         self.class_weight = class_weight
+        self.weight_objective = weight_objective
         self.views = views
         self.n_views = n_views
         self.clean_anchor = clean_anchor
@@ -308,13 +322,24 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
             codes, classes = classes_of(y, type(self).__name__)
             labelled = np.flatnonzero(codes >= 0)
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-            weight = self._weights(codes, classes)
+            check_passthrough(self, "classifier", X)
+            head, options, weight = self.classifier, {}, None
+            if head is None:
+                head = default_classifier(len(labelled), seed)
+            if self.class_weight is not None:
+                of_labelled = row_weights(self.class_weight, classes[codes[labelled]], classes)
+                if self.classifier is None:
+                    first = np.unique(codes[labelled], return_index=True)[1]
+                    head = WeightedProbabilities(head, of_labelled[first])
+                else:
+                    head, options = weighted_head(head, self.class_weight, of_labelled)
+            if self.class_weight is not None and self.weight_objective:
+                # Rows without a label weigh what labelled ones do on average.
+                weight = np.ones(len(codes))
+                weight[labelled] = of_labelled / of_labelled.max()
+                weight[labelled] /= weight[labelled].mean()
             self._fit_encoder(X, codes, labelled, fresh, weight)
             self.classes_ = classes
-            head = default_classifier(seed) if self.classifier is None else self.classifier
-            options = {}
-            if weight is not None:
-                head, options = weighted_head(head, self.class_weight, weight[labelled])
             target = classes[codes[labelled]]
             features = self._head_input(X[labelled])
             self.classifier_ = clone(head).fit(features, target, **options)
@@ -368,20 +393,6 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
         """
         features = self._head_features(X, "classifier_")
         return self.classifier_.decision_function(features)
-
-    def _weights(self, codes, classes):
-        """Weight of each row by its class; rows without a label have weight one."""
-        if self.class_weight is None:
-            return None
-        weight = np.ones(len(codes))
-        known = codes >= 0
-        weight[known] = compute_sample_weight(self.class_weight, classes[codes[known]])
-        if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
-            raise ValueError(
-                f"class_weight={self.class_weight!r} must give finite weights that are not "
-                "negative: type class_weight='balanced'."
-            )
-        return weight
 
     def _head_objective(self):
         return CrossEntropy()

@@ -3,7 +3,7 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -44,7 +44,8 @@ class Intervals:
         self.neighbors = NearestNeighbors(n_neighbors=min(NEIGHBORS, len(rows))).fit(rows)
         self.targets = targets
         # Where all neighbours agree, a tenth of the spread of all targets.
-        self.floor = np.maximum(0.1 * targets.std(axis=0), np.finfo(np.float64).tiny)
+        spread = targets.std(axis=0)
+        self.floor = np.where(spread > 0, 0.1 * spread, 1.0)
         self.scores = errors
         if kind == "conformal":
             self.scores = np.sort(errors / self._spread(embedding), axis=0)
@@ -61,9 +62,12 @@ class Intervals:
         rank = int(np.ceil((n + 1) * coverage - 1e-9))
         if rank > n:
             least = int(np.ceil(coverage / (1 - coverage) - 1e-9))
+            known, way = f"there are {n}", "fit on more rows"
+            if n < len(self.scores):
+                known, way = f"interval='neighbors' reads {n}", "fit with interval='conformal'"
             raise ValueError(
-                f"coverage={coverage} needs the errors of at least {least} rows, and there are "
-                f"{n}: type a coverage up to {n / (n + 1):.3g}, or fit on more rows."
+                f"coverage={coverage} needs the errors of at least {least} rows, and {known}: type "
+                f"a coverage up to {np.floor(1000 * n / (n + 1)) / 1000}, or {way}."
             )
         if self.kind == "conformal":
             return self.scores[rank - 1] * self._spread(embedding)
@@ -98,7 +102,9 @@ class IntervalMixin:
         -------
         lower, upper : ndarray of shape (n_samples,) or (n_samples, n_targets)
         """
-        check_is_fitted(self, "_intervals")
+        check_is_fitted(self, "regressor_")
+        if not hasattr(self, "_intervals"):
+            raise ValueError(f"The fit was with interval=None: fit with {self.interval!r}.")
         if not (isinstance(coverage, Real) and 0 < coverage < 1):
             raise ValueError(f"coverage must be a number between 0 and 1, got {coverage!r}.")
         y = self.predict(X)
@@ -109,6 +115,11 @@ class IntervalMixin:
 
     def _held_out(self, labelled, seed):
         """Labelled rows that are kept for calibration."""
+        if self.interval == "neighbors" and len(labelled) < 2:
+            raise ValueError(
+                f"interval='neighbors' needs at least 2 labelled rows, and y has {len(labelled)}: "
+                "type interval=None, or give more rows a label."
+            )
         if self.interval != "conformal":
             return labelled[:0]
         n = max(1, round(self.calibration_fraction * len(labelled)))
@@ -127,10 +138,11 @@ class IntervalMixin:
         errors = np.abs(self._predict_columns(self._features(X_held, Z)) - held)
         self._intervals = Intervals("conformal", errors, Z, (self._embed(X), target))
 
-    def _cross_validate(self, head, X, target):
+    def _cross_validate(self, head, X, target, seed):
         """Errors of the rows in folds that the head was not fitted on."""
         Z = self._embed(X)
         shaped = target[:, 0] if target.shape[1] == 1 else target
-        found = cross_val_predict(head, self._features(X, Z), shaped, cv=min(5, len(target)))
+        folds = KFold(min(5, len(target)), shuffle=True, random_state=seed)
+        found = cross_val_predict(head, self._features(X, Z), shaped, cv=folds)
         errors = np.abs(found.reshape(target.shape) - target)
         self._intervals = Intervals("neighbors", errors, Z, None)

@@ -1,7 +1,7 @@
 """SupervisedContrastiveRegressor: a representation and a prediction from few labels."""
 
 import numpy as np
-from sklearn.base import MultiOutputMixin, RegressorMixin, clone
+from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 
 from skcontrast._callbacks import with_callbacks
@@ -10,7 +10,12 @@ from skcontrast._input import check_rows
 from skcontrast._side import check_one_each
 from skcontrast._target import check_numbers, encode_numbers
 from skcontrast.objectives import PredictionError
-from skcontrast.representation._heads import check_head, default_regressor
+from skcontrast.representation._heads import (
+    check_head,
+    check_passthrough,
+    default_regressor,
+    fitted_regressor,
+)
 from skcontrast.representation._intervals import IntervalMixin
 from skcontrast.representation._supervised import BaseSupervised, kept_on_error
 
@@ -42,8 +47,8 @@ class SupervisedContrastiveRegressor(
 
     regressor : regressor or None, default=None
         The head. A copy is fitted on the columns and the embedding, to the standardised
-        target. None was chosen by measurement: kernel ridge regression on both, and a
-        forest and gradient boosting on the columns, stacked by non-negative least squares.
+        target. None was chosen by measurement: kernel ridge regression on both and on the
+        columns, a forest and boosting on the columns, stacked by non-negative least squares.
 
     passthrough : bool or "auto", default="auto"
         Whether the head reads the standardised columns beside the embedding; "auto" does
@@ -217,7 +222,10 @@ class SupervisedContrastiveRegressor(
         "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
     }
     _target_type = "real"
-    _advice = "objective='y_aware' or 'rank_n_contrast', or one without a target"
+    _advice = {
+        "objective": "objective='y_aware' or 'rank_n_contrast', or one without a target",
+        "sampler": "sampler='uniform' or 'target_spread'",
+    }
 
     def __init__(
         self,
@@ -310,7 +318,10 @@ class SupervisedContrastiveRegressor(
             self._one_column = np.asarray(y).ndim == 1
             y = check_numbers(y)
             labelled = np.flatnonzero(~np.isnan(y).any(axis=1))
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            if fresh:  # else the rows held out stay those that were
+                self._seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            seed = self._seed
+            check_passthrough(self, "regressor", X)
             held_out = self._held_out(labelled, seed)
             if len(held_out):
                 kept = np.setdiff1d(np.arange(len(y)), held_out)
@@ -324,13 +335,13 @@ class SupervisedContrastiveRegressor(
             features = self._head_input(X[labelled])
             head = self.regressor
             if head is None:
-                head = default_regressor(features, shaped, self._n_raw(X), seed)
-            self.regressor_ = clone(head).fit(features, shaped)
+                head = default_regressor(features, shaped, self._n_raw, seed)
+            self.regressor_ = fitted_regressor(head, features, shaped)
             vars(self).pop("_intervals", None)
             if self.interval == "conformal":
                 self._calibrate(X[labelled], target, *calibration)
             elif self.interval == "neighbors":
-                self._cross_validate(head, X[labelled], target)
+                self._cross_validate(head, X[labelled], target, seed)
         return self
 
     def predict(self, X):

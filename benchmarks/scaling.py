@@ -1,0 +1,117 @@
+"""Fit time and memory of the supervised estimators as the rows grow.
+
+    python benchmarks/scaling.py [--rows 1000 2000 ...] [--epochs N] [--write PAGE]
+
+Each size runs in a process of its own, on one thread and on rows of scikit-learn's Friedman
+function (20 columns). Memory is the peak of the process, less that of a process that only
+imports.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+SIZES = (1000, 2000, 5000, 10_000, 20_000, 50_000)
+
+
+def one(kind, n, epochs):
+    """Seconds and peak megabytes of one fit, and of the prediction of 10,000 rows."""
+    import torch
+    from sklearn.datasets import make_friedman1
+    from sklearn.linear_model import RidgeCV
+
+    from skcontrast import SupervisedContrastiveClassifier, SupervisedContrastiveRegressor
+
+    torch.set_num_threads(1)
+    # NumPy first, so that what the imports take is not counted.
+    X, y = make_friedman1(n + 10_000, n_features=20, noise=1.0, random_state=0)
+    classes = np.digitize(y, np.quantile(y, [0.2, 0.4, 0.6, 0.8]))
+    options = {"max_iter": epochs, "random_state": 0, "device": "cpu"}
+    model = {
+        "regressor": SupervisedContrastiveRegressor(**options),
+        "regressor, ridge head": SupervisedContrastiveRegressor(**options, regressor=RidgeCV()),
+        "classifier": SupervisedContrastiveClassifier(**options),
+    }[kind]
+    target = classes if kind == "classifier" else y
+    before = peak()
+    begin = time.perf_counter()
+    model.fit(X[:n], target[:n])
+    fitted = time.perf_counter()
+    model.predict(X[n:])
+    return {
+        "fit_s": fitted - begin,
+        "predict_s": time.perf_counter() - fitted,
+        "megabytes": peak() - before,
+    }
+
+
+def peak():
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes / (2**20 if platform.system() == "Darwin" else 2**10)
+
+
+PAGE = """# How time and memory grow with the rows
+
+One thread, 20 columns, {epochs} epochs; `regressor` and `classifier` with their default heads.
+Peak memory of the process beyond what it held before `fit`.
+
+Written by
+
+    {command}
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", nargs="*", type=int, default=list(SIZES))
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--write", type=Path, help="page to write the table to")
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(one(options.one[0], int(options.one[1]), options.epochs)))
+        return
+    lines = []
+    for kind in ("regressor", "regressor, ridge head", "classifier"):
+        for n in options.rows:
+            call = [
+                sys.executable,
+                __file__,
+                "--epochs",
+                str(options.epochs),
+                "--one",
+                kind,
+                str(n),
+            ]
+            threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+            out = subprocess.run(
+                call, check=True, capture_output=True, text=True, env={**os.environ, **threads}
+            )
+            lines.append({"estimator": kind, "rows": n, **json.loads(out.stdout)})
+            print(lines[-1], flush=True)
+    table = pd.DataFrame(lines).rename(
+        columns={
+            "fit_s": "seconds to fit",
+            "predict_s": "seconds to predict 10,000 rows",
+            "megabytes": "megabytes",
+        }
+    )
+    command = "python benchmarks/scaling.py " + " ".join(sys.argv[1:])
+    text = PAGE.format(epochs=options.epochs, command=command)
+    text += "\n" + table.to_markdown(index=False, floatfmt=".1f") + "\n"
+    print(text)
+    if options.write:
+        options.write.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
