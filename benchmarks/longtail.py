@@ -12,7 +12,6 @@ was measured is kept, so that a run that was stopped goes on.
 import argparse
 import os
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -130,15 +129,12 @@ def measure(folder, set_name, row_name, seed):
     train, test = long_tailed(y, *SETS[set_name], seed)
     scaler = StandardScaler().fit(X[train])
     model = {**ABLATION, **ROWS}[row_name](seed)
-    begin = time.perf_counter()
     model.fit(scaler.transform(X[train]), y[train])
-    seconds = time.perf_counter() - begin
     recall = recall_score(y[test], model.predict(scaler.transform(X[test])), average=None)
     rarest = np.argsort(np.bincount(y[train]), kind="stable")[: round(len(recall) / 3)]
     return {
         "balanced accuracy": recall.mean(),
         "tail recall": recall[rarest].mean(),
-        "fit_s": round(seconds, 2),
     }
 
 
@@ -169,7 +165,7 @@ SCORES = ("balanced accuracy", "tail recall")
 
 
 def tabulate(results, sets, rows, seeds):
-    """Means over the draws: a table (row, set) for each score, and the seconds."""
+    """Means over the draws: a table (row, set) for each score."""
     chosen = [
         {"set": s, "row": r, **v}
         for (s, r, k), v in results.items()
@@ -177,12 +173,12 @@ def tabulate(results, sets, rows, seeds):
     ]
     mean = pd.DataFrame(chosen).groupby(["row", "set"]).mean().unstack()
     mean = mean.loc[[r for r in rows if r in mean.index]]
-    return {score: mean[score][sets] for score in SCORES}, mean["fit_s"].median(axis=1)
+    return {score: mean[score][sets] for score in SCORES}
 
 
 def report(results, options, command):
     sets, rows = options.sets, options.rows
-    tables, seconds = tabulate(results, sets, rows, options.seeds)
+    tables = tabulate(results, sets, rows, options.seeds)
     parts = [
         PAGE.format(
             sets=len(sets),
@@ -197,12 +193,10 @@ def report(results, options, command):
     ]
     for score, table in tables.items():
         both = table.assign(mean=table.mean(axis=1))
-        if score == SCORES[-1]:
-            both["median seconds to fit, one thread"] = seconds
         parts += [f"## {score.capitalize()}\n", both.to_markdown(floatfmt=".3f") + "\n"]
     if options.ablation_seeds:
         names, n = list(ABLATION), options.ablation_seeds
-        tables, _ = tabulate(results, sets, names, n)
+        tables = tabulate(results, sets, names, n)
         columns = {}
         for score, table in tables.items():
             columns[score] = table.mean(axis=1)
