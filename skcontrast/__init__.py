@@ -8,6 +8,7 @@ from skcontrast._version import __version__
 # import torch.
 _PUBLIC = {
     "ContrastiveEncoder": "skcontrast.representation",
+    "ContrastiveTextEncoder": "skcontrast.text",
     "KernelConditionalContrastive": "skcontrast.representation",
     "ProKeRClassifier": "skcontrast.adaptation",
     "ProKeRRegressor": "skcontrast.adaptation",
@@ -20,6 +21,7 @@ _PUBLIC = {
 
 __all__ = [
     "ContrastiveEncoder",
+    "ContrastiveTextEncoder",
     "KernelConditionalContrastive",
     "ProKeRClassifier",
     "ProKeRRegressor",

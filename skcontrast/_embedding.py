@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from skcontrast._devices import DTYPES
-from skcontrast._rows import SparseBatch, to_batch
+from skcontrast._rows import to_batch
 
 # BLAS takes another path for fewer rows, with other rounding: smaller batches are
 # padded to it, so that an embedding does not depend on its neighbours in the batch.
@@ -19,7 +19,7 @@ def embed(encoder, X, *, mean, scale, precision, device, batch_size=FORWARD_ROWS
     ----------
     encoder : nn.Module
 
-    X : ndarray, np.memmap or CSR of shape (n, n_features)
+    X : ndarray, np.memmap, CSR or Documents of shape (n, n_features)
 
     mean, scale : ndarray of shape (n_features,) or None
 
@@ -63,10 +63,8 @@ def _padded(batch):
     missing = MIN_FORWARD_ROWS - len(batch)
     if missing <= 0:
         return batch
-    if isinstance(batch, SparseBatch):
-        end = torch.full((missing,), len(batch.indices), device=batch.device)
-        offsets = torch.cat([batch.offsets, end])
-        return SparseBatch(batch.indices, offsets, batch.values, batch.n_features)
+    if not torch.is_tensor(batch):
+        return batch.padded(missing)
     return torch.cat([batch, batch[:1].expand(missing, -1)])
 
 

@@ -70,21 +70,31 @@ class SparseBatch:
         moved = (t.to(device, non_blocking=True) for t in (self.indices, self.offsets, self.values))
         return SparseBatch(*moved, self.n_features)
 
+    def padded(self, missing):
+        """The batch with ``missing`` empty rows at its end."""
+        end = self.offsets.new_full((missing,), len(self.indices))
+        offsets = torch.cat([self.offsets, end])
+        return SparseBatch(self.indices, offsets, self.values, self.n_features)
+
+    @staticmethod
+    def joined(batches):
+        """Stack sparse batches, row after row."""
+        shift, offsets = 0, []
+        for batch in batches:
+            offsets.append(batch.offsets + shift)
+            shift += len(batch.indices)
+        return SparseBatch(
+            torch.cat([batch.indices for batch in batches]),
+            torch.cat(offsets),
+            torch.cat([batch.values for batch in batches]),
+            batches[0].n_features,
+        )
+
 
 def concatenate(batches):
-    """Stack batches of one kind, dense tensors or sparse batches, row after row."""
-    if not isinstance(batches[0], SparseBatch):
-        return torch.cat(batches)
-    shift, offsets = 0, []
-    for batch in batches:
-        offsets.append(batch.offsets + shift)
-        shift += len(batch.indices)
-    return SparseBatch(
-        torch.cat([batch.indices for batch in batches]),
-        torch.cat(offsets),
-        torch.cat([batch.values for batch in batches]),
-        batches[0].n_features,
-    )
+    """Stack batches of one kind, tensors or ragged batches, row after row."""
+    first = batches[0]
+    return torch.cat(batches) if torch.is_tensor(first) else first.joined(batches)
 
 
 def to_batch(X, mean, scale, dtype, device):
@@ -107,6 +117,8 @@ def to_batch(X, mean, scale, dtype, device):
     -------
     batch : tensor of shape (n, n_features) or SparseBatch
     """
+    if hasattr(X, "to_batch"):  # documents make their own
+        return X.to_batch(dtype, device)
     if sp.issparse(X) and mean is not None:
         X = X.toarray()  # centred like the dense rows that the mean is of
     if sp.issparse(X):

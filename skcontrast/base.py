@@ -69,6 +69,9 @@ class BaseContrastive(
         "optimizer": "skcontrast.optimizers:OPTIMIZERS",
     }
 
+    # What messages advise.
+    _example_view, _example_network = "corruption", "MLP"
+
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "objective": [Shorthand("skcontrast.objectives:OBJECTIVES", "objective", ("loss",))],
@@ -109,7 +112,11 @@ class BaseContrastive(
             float32 for float32 input, else float64.
         """
         check_is_fitted(self, "weights_")
-        return self._embed(check_rows(self, X, reset=False))
+        return self._embed(self._check(X, reset=False))
+
+    def _check(self, X, *, reset, n_least=1):
+        """Bring what a user hands over into the form that the data path reads."""
+        return check_rows(self, X, reset=reset, n_least=n_least)
 
     def _embed(self, X):
         """Embed rows that were checked."""
@@ -137,7 +144,7 @@ class BaseContrastive(
         sampler = resolve(self.sampler, SAMPLERS)
         side, learned_of_y = self._side(objective, sampler, given, X.shape[0], fresh, partial)
         objective.check_views(self.n_views)
-        mean, scale = fit_scales(self, X, fresh)
+        mean, scale = self._scales(X, fresh)
         checkpoint = None if partial or second else open_checkpoint(self, X, side, fresh)
         seed, draws = self._seeds(checkpoint, fresh)
         batch_size = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
@@ -148,7 +155,7 @@ class BaseContrastive(
             if self.early_stopping and not partial:
                 share = self.validation_fraction
                 train_index, held_out = hold_out(X.shape[0], share, objective.min_rows, seed)
-            rows = Rows(X, side, mean, scale, DTYPES[self.precision], device, train_index)
+            rows = self._make_rows(X, side, mean, scale, device, train_index)
             fitted = {"mean_": mean, "scale_": scale, "objective_": objective, **learned_of_y}
             network, criterion = self._modules(fitted, rows, objective, given, fresh)
             network.views = self._views(rows, network, objective)
@@ -163,7 +170,7 @@ class BaseContrastive(
                 network,
                 criterion,
                 rows,
-                sampler.build(rows, batch_size, objective.min_rows),
+                self._batches(sampler, rows, batch_size, objective.min_rows),
                 optimizer=resolve(self.optimizer, OPTIMIZERS),
                 learning_rate=self.learning_rate,
                 max_iter=max_iter,
@@ -196,6 +203,30 @@ class BaseContrastive(
         vars(self).update(final)
         _ENCODERS[self] = self.precision, encoder
 
+    # ------------------------------------ what a subclass may do in another way
+
+    def _setting(self, name):
+        """The parameter, or what stands for it where a subclass chooses."""
+        return getattr(self, name)
+
+    def _scales(self, X, fresh):
+        """Mean and scale of the columns."""
+        return fit_scales(self, X, fresh)
+
+    def _make_rows(self, X, side, mean, scale, device, train_index):
+        """The data path of checked rows."""
+        return Rows(X, side, mean, scale, DTYPES[self.precision], device, train_index)
+
+    def _batches(self, sampler, rows, batch_size, min_rows):
+        """What an epoch goes through."""
+        return sampler.build(rows, batch_size, min_rows)
+
+    def _n_inputs(self):
+        """Width of the rows that the fitted network reads."""
+        return self.n_features_in_
+
+    # ------------------------------------------------------------------------
+
     def _side(self, objective, sampler, given, n_samples, fresh, partial):
         """Side information of each row, and what its target was."""
         kind = target_type(sampler, objective)
@@ -223,28 +254,29 @@ class BaseContrastive(
         return seed, int(np.random.SeedSequence([seed, self._n_epochs]).generate_state(1)[0])
 
     def _views(self, rows, network, objective):
-        nothing = self.views is None or isinstance(self.views, (list, tuple)) and not self.views
+        chosen = self._setting("views")
+        nothing = chosen is None or isinstance(chosen, (list, tuple)) and not chosen
         if nothing and self.n_views > 1 and not network.is_random(rows.take(rows.train_index[:8])):
             one = " or n_views=1" if objective.min_views == 1 else ""
             raise ValueError(
                 f"views={self.views!r} and a network without dropout make all n_views="
-                f"{self.n_views} views of a row equal: type views='corruption', or "
-                f"network=MLP(dropout=0.1){one}."
+                f"{self.n_views} views of a row equal: type views={self._example_view!r}, or "
+                f"network={self._example_network}(dropout=0.1){one}."
             )
-        view = build_views(self.views, rows)
+        view = build_views(chosen, rows)
         views = [view] * self.n_views
         # A single view is the changed row, or ``views`` would mean nothing.
-        if self.clean_anchor and self.n_views > 1:
+        if self._setting("clean_anchor") and self.n_views > 1:
             views[0] = None
         return views
 
     def _modules(self, fitted, rows, objective, given, fresh):
         """Encoder, projector and objective: new ones, or the fitted ones to go on with."""
         dtype = DTYPES[self.precision]
-        network = self.network if fresh else self.network_
+        network = self._setting("network") if fresh else self.network_
         projector = self.projector if fresh else self.projector_
-        width = self.n_components if fresh else self.n_components_
-        fitted["network_"] = resolve(network, "skcontrast.networks:NETWORKS")
+        width = self._setting("n_components") if fresh else self.n_components_
+        fitted["network_"] = resolve(network, self._shorthand["network"])
         fitted["projector_"] = (
             None if projector is None else resolve(projector, "skcontrast.networks:NETWORKS")
         )
@@ -307,9 +339,7 @@ class BaseContrastive(
         precision, encoder = _ENCODERS.get(self, (None, None))
         if precision != self.precision:
             with seeded(0, torch.device("cpu")):
-                encoder, width = build_network(
-                    self.network_, self.n_features_in_, self.n_components_
-                )
+                encoder, width = build_network(self.network_, self._n_inputs(), self.n_components_)
                 module = ViewNetwork(encoder, build_projector(self.projector_, width))
             load_arrays(module.to(DTYPES[self.precision]), self.weights_)
             encoder = module.encoder

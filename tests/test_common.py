@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from text_instances import text_instances
 
 INSTANCES = small_instances()
 
@@ -33,8 +34,8 @@ def fitted(estimator, X=None, y=None):
 
 
 def test_every_exported_estimator_has_an_instance():
-    # The common tests here are of estimators that transform; the others have their own.
-    instances = [*INSTANCES, *adapter_instances()]
+    # The common tests here are of estimators that transform tables; the others have their own.
+    instances = [*INSTANCES, *adapter_instances(), *text_instances()]
     assert {type(e) for e in instances} == set(exported_estimators())
 
 

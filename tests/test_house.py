@@ -28,6 +28,7 @@ FLOORS = {
     "_component": 0,
     "_devices": 0,
     "_rows": 0,
+    "_tokens": 0,
     "_embedding": 1,
     "_training": 1,
     "_input": 1,
@@ -48,6 +49,7 @@ FLOORS = {
     "persistence": 2,
     "base": 4,
     "representation": 6,
+    "text": 6,
     "adaptation": 5,
     "inspection": 7,
 }

@@ -2,7 +2,7 @@
 
 from skcontrast._callbacks import with_callbacks
 from skcontrast._component import check_parameters
-from skcontrast._input import check_rows, columns_kept_on_error
+from skcontrast._input import columns_kept_on_error
 
 
 class EncoderFitMixin:
@@ -40,7 +40,7 @@ class EncoderFitMixin:
         fresh = not (self.warm_start and hasattr(self, "weights_"))
         given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
         with columns_kept_on_error(self):
-            X = check_rows(self, X, reset=fresh, n_least=2)
+            X = self._check(X, reset=fresh, n_least=2)
             return self._run(X, given, fresh, self.max_iter)
 
     @with_callbacks
@@ -78,5 +78,5 @@ class EncoderFitMixin:
         fresh = not hasattr(self, "weights_")
         given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
         with columns_kept_on_error(self):
-            X = check_rows(self, X, reset=fresh, n_least=2)
+            X = self._check(X, reset=fresh, n_least=2)
             return self._run(X, given, fresh, 1, partial=True)

@@ -1,9 +1,23 @@
 """Views: random changes of a row that keep what matters about it."""
 
-from skcontrast.views._base import VIEW_CONSTRAINTS, Compose, View, build_views
+from skcontrast.views._base import (
+    TEXT_VIEW_CONSTRAINTS,
+    VIEW_CONSTRAINTS,
+    Compose,
+    View,
+    build_views,
+)
 from skcontrast.views._mixing import FeatureSwap, Mixup
 from skcontrast.views._neighbors import Neighbors
 from skcontrast.views._tabular import Corruption, Dropout, FeatureMask, GaussianNoise
+from skcontrast.views._text import (
+    Shuffle,
+    SpanCrop,
+    TextView,
+    Typos,
+    WordDeletion,
+    WordRepetition,
+)
 
 VIEWS = {
     "corruption": Corruption,
@@ -15,7 +29,21 @@ VIEWS = {
     "swap": FeatureSwap,
 }
 
+# Of documents, rows of words.
+TEXT_VIEWS = {
+    "crop": SpanCrop,
+    "repetition": WordRepetition,
+    "shuffle": Shuffle,
+    "typos": Typos,
+    "word_deletion": WordDeletion,
+}
+# Of ContrastiveTextEncoder, whose rows are words or a backbone's numbers.
+ALL_VIEWS = {**VIEWS, **TEXT_VIEWS}
+
 __all__ = [
+    "ALL_VIEWS",
+    "TEXT_VIEWS",
+    "TEXT_VIEW_CONSTRAINTS",
     "VIEWS",
     "VIEW_CONSTRAINTS",
     "Compose",
@@ -26,6 +54,12 @@ __all__ = [
     "GaussianNoise",
     "Mixup",
     "Neighbors",
+    "Shuffle",
+    "SpanCrop",
+    "TextView",
+    "Typos",
     "View",
+    "WordDeletion",
+    "WordRepetition",
     "build_views",
 ]

@@ -4,10 +4,21 @@ import torch
 
 from skcontrast._component import Component, Function, Several, Shorthand, resolve
 from skcontrast._rows import SparseBatch
+from skcontrast._tokens import TokenBatch
 
 REGISTRY = "skcontrast.views:VIEWS"
 
+# Of the rows of documents.
+TEXT_REGISTRY = "skcontrast.views:TEXT_VIEWS"
+EXAMPLES = {"numbers": "corruption", "tokens": "word_deletion"}
+
 VIEW_CONSTRAINTS = [Shorthand(REGISTRY, "view"), Function(), Several(REGISTRY, "view"), None]
+TEXT_VIEW_CONSTRAINTS = [
+    Shorthand("skcontrast.views:ALL_VIEWS", "view"),
+    Function(),
+    Several("skcontrast.views:ALL_VIEWS", "view"),
+    None,
+]
 
 
 class View(Component):
@@ -15,6 +26,9 @@ class View(Component):
 
     Subclasses have a ``build`` that makes the change from the training rows.
     """
+
+    # What the rows are that it changes: "numbers" or "tokens".
+    reads = "numbers"
 
     def build(self, rows):
         """Make the function ``(x, index) -> x'`` of one batch.
@@ -65,6 +79,7 @@ def _from_function(function):
         sparse = isinstance(x, SparseBatch)
         # A copy, as the function may write into its argument, which other views share.
         given = with_values(x, x.values.clone()) if sparse else x.clone()
+        tokens = isinstance(x, TokenBatch)
         try:
             out = function(given)
         except torch.cuda.OutOfMemoryError:
@@ -75,8 +90,10 @@ def _from_function(function):
                 f"views: the function {name} failed on a {type(given).__name__} of shape "
                 f"{tuple(x.shape)}: {type(error).__name__}: {reason}"
             ) from error
-        kind = SparseBatch if sparse else torch.Tensor
+        kind = type(given) if sparse or tokens else torch.Tensor
         if isinstance(out, kind) and out.shape == x.shape and not out.dtype.is_complex:
+            if tokens:
+                return out
             if is_new and not (out.values if sparse else out).isfinite().all():
                 raise ValueError(f"views: the function {name} returned NaN or infinity.")
             is_new = False  # asked once, as it waits for the device
@@ -120,7 +137,14 @@ def build_views(views, rows):
         name = views.__name__
         raise TypeError(f"views: got the class {name}, not an object: type {name}().")
     if isinstance(views, str) or hasattr(views, "build"):
-        return resolve(views, REGISTRY).build(rows)
+        kind = getattr(rows, "kind", "numbers")
+        view = resolve(views, TEXT_REGISTRY if kind == "tokens" else REGISTRY)
+        if getattr(view, "reads", kind) not in (kind, "any"):
+            raise ValueError(
+                f"views: {type(view).__name__} changes {view.reads}, but the rows are {kind}: "
+                f"type a view of {kind}, such as {EXAMPLES[kind]!r}."
+            )
+        return view.build(rows)
     if callable(views):
         return _from_function(views)
     raise TypeError(
@@ -161,6 +185,8 @@ class Compose(View):
     """
 
     _parameter_constraints = {"views": [Several(REGISTRY, "view")]}
+
+    reads = "any"
 
     def __init__(self, views=()):
         self.views = views

@@ -1,0 +1,305 @@
+"""Documents as streams of words: batches of them, and the rows of a training."""
+
+from array import array
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from skcontrast._tokens._features import count_words, frequency_of, word_features
+
+# Documents kept at most to draw other words from.
+REFERENCE_ROWS = 16384
+
+
+class Words:
+    """What is known of each distinct word: its hashed features and its frequency.
+
+    Parameters
+    ----------
+    features : int64 tensor of shape (n_words, n_features)
+        Hashes in [0, 2^31) of the word, its prefix, suffix, shape and character n-grams;
+        -1 where a word has fewer n-grams than there are columns.
+
+    frequency : tensor of shape (n_words,)
+        Share of the training corpus that the word makes up.
+    """
+
+    def __init__(self, features, frequency):
+        self.features = features
+        self.frequency = frequency
+
+    def __len__(self):
+        return len(self.features)
+
+    def to(self, device, dtype=None):
+        """The same on ``device``, with frequencies of type ``dtype``."""
+        return Words(self.features.to(device), self.frequency.to(device, dtype))
+
+
+class TokenBatch:
+    """Documents as one stream of word numbers.
+
+    A view that takes words away sets their weights to zero, so that the number of tokens
+    of a batch stays known without asking the device.
+
+    Parameters
+    ----------
+    ids : int64 tensor of shape (n_tokens,)
+        Number of each word in ``words``, document after document.
+
+    offsets : int64 tensor of shape (n,)
+        Where each document starts in ``ids``.
+
+    weights : tensor of shape (n_tokens,)
+        How often a token counts: 1 as it stands, 0 when it was taken away.
+
+    words : Words
+    """
+
+    def __init__(self, ids, offsets, weights, words):
+        self.ids = ids
+        self.offsets = offsets
+        self.weights = weights
+        self.words = words
+
+    def __len__(self):
+        return len(self.offsets)
+
+    @property
+    def shape(self):
+        """(n, n_features), the number of features being that of a word."""
+        return len(self.offsets), self.words.features.shape[1]
+
+    @property
+    def device(self):
+        """Where the tensors are."""
+        return self.ids.device
+
+    @property
+    def dtype(self):
+        """Type of the weights."""
+        return self.weights.dtype
+
+    def row_of_token(self):
+        """Number of the document of each token: (n_tokens,)."""
+        starts = torch.zeros(len(self.ids) + 1, dtype=torch.int64, device=self.device)
+        starts.index_add_(0, self.offsets, torch.ones_like(self.offsets))
+        return starts[:-1].cumsum(0) - 1
+
+    def lengths(self):
+        """Number of tokens of each document: (n,)."""
+        end = self.offsets.new_full((1,), len(self.ids))
+        return torch.cat([self.offsets, end]).diff()
+
+    def with_weights(self, weights):
+        """The same tokens with other weights."""
+        return TokenBatch(self.ids, self.offsets, weights, self.words)
+
+    def with_ids(self, ids):
+        """Other words in the same places."""
+        return TokenBatch(ids, self.offsets, self.weights, self.words)
+
+    def clone(self):
+        """A batch whose ids and weights may be written into."""
+        return TokenBatch(self.ids.clone(), self.offsets, self.weights.clone(), self.words)
+
+    def padded(self, missing):
+        """The batch with ``missing`` empty documents at its end."""
+        end = self.offsets.new_full((missing,), len(self.ids))
+        return TokenBatch(self.ids, torch.cat([self.offsets, end]), self.weights, self.words)
+
+    def to(self, device):
+        """The batch on ``device``."""
+        return TokenBatch(
+            *(t.to(device) for t in (self.ids, self.offsets, self.weights)), self.words.to(device)
+        )
+
+    @staticmethod
+    def joined(batches):
+        """Stack batches of the same words, document after document."""
+        shift, offsets = 0, []
+        for batch in batches:
+            offsets.append(batch.offsets + shift)
+            shift += len(batch.ids)
+        return TokenBatch(
+            torch.cat([batch.ids for batch in batches]),
+            torch.cat(offsets),
+            torch.cat([batch.weights for batch in batches]),
+            batches[0].words,
+        )
+
+
+class Documents:
+    """Checked documents on the host: a stream of word numbers, sliced by document.
+
+    Parameters
+    ----------
+    ids : int32 ndarray of shape (n_tokens,)
+
+    offsets : int64 ndarray of shape (n + 1,)
+
+    features : int32 ndarray of shape (n_words, n_features)
+
+    frequency : float32 ndarray of shape (n_words,)
+
+    vocabulary : list of str
+        The words.
+
+    counts : ndarray, default=None
+        Word counts of the training corpus, of :func:`count_words`.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, ids, offsets, features, frequency, vocabulary, counts=None):
+        self.ids = ids
+        self.offsets = offsets
+        self.features = features
+        self.frequency = frequency
+        self.vocabulary = vocabulary
+        self.counts = counts
+
+    def __len__(self):
+        return len(self.offsets) - 1
+
+    @property
+    def shape(self):
+        """(n, n_features), the number of features being that of a word."""
+        return len(self), self.features.shape[1]
+
+    def __getitem__(self, part):
+        """The documents of a slice, with the same words."""
+        start, stop, _ = part.indices(len(self))
+        offsets = self.offsets[start : stop + 1]
+        ids = self.ids[offsets[0] : offsets[-1]]
+        return Documents(ids, offsets - offsets[0], self.features, self.frequency, self.vocabulary)
+
+    def to_batch(self, dtype, device):
+        """All documents as one batch on ``device``."""
+        # Only words that occur, renumbered: the table may be that of many more documents.
+        number, ids = np.unique(self.ids, return_inverse=True)
+        words = Words(
+            torch.as_tensor(self.features[number].astype(np.int64)),
+            torch.as_tensor(self.frequency[number]),
+        )
+        return TokenBatch(
+            torch.as_tensor(ids.astype(np.int64)).to(device),
+            torch.as_tensor(self.offsets[:-1].astype(np.int64)).to(device),
+            torch.ones(len(ids), dtype=dtype, device=device),
+            words.to(device, dtype),
+        )
+
+
+def number_words(token_lists, counts=None):
+    """Number the words of documents, in the order in which they come, and hash them.
+
+    Parameters
+    ----------
+    token_lists : iterable of sequences of str
+        Read once.
+
+    counts : ndarray, default=None
+        What :func:`count_words` made of the training corpus; made of these documents where
+        None.
+
+    Returns
+    -------
+    documents : Documents
+    """
+    number, ids, offsets = {}, array("i"), array("q", [0])
+    for tokens in token_lists:
+        ids.extend([number.setdefault(token, len(number)) for token in tokens])
+        offsets.append(len(ids))
+    ids = np.array(ids, dtype=np.int32)
+    vocabulary = list(number)
+    features = word_features(vocabulary)
+    if counts is None:
+        counts = count_words(features, np.bincount(ids, minlength=len(vocabulary)))
+    frequency = frequency_of(features, counts)
+    offsets = np.array(offsets, dtype=np.int64)
+    return Documents(ids, offsets, features, frequency, vocabulary, counts)
+
+
+class TokenRows(Dataset):
+    """All training documents on the device, with the side information of each.
+
+    Parameters
+    ----------
+    documents : Documents
+
+    side : dict of str to ndarray of shape (n, ...), default=None
+        Side information for each document, such as ``{"target": y}``.
+
+    dtype : torch.dtype, default=torch.float32
+
+    device : torch.device, default="cpu"
+
+    train_index : ndarray of int, default=None
+        Documents to train on, when some are held out; all by default.
+
+    Attributes
+    ----------
+    words : Words
+        Those of the documents, on the device; views may append words that they need.
+
+    vocabulary : list of str
+        The words of the documents, by number.
+
+    index_device : torch.device
+        Where row numbers have to be for :meth:`take`: the host, which knows how long each
+        document is.
+    """
+
+    kind = "tokens"
+    is_sparse = False
+
+    def __init__(self, documents, side=None, dtype=torch.float32, device="cpu", train_index=None):
+        self.n_rows, self.n_features = documents.shape
+        self.device = torch.device(device)
+        self.dtype = dtype
+        self.index_device = torch.device("cpu")
+        self.vocabulary, self.counts = documents.vocabulary, documents.counts
+        self.words = Words(
+            torch.as_tensor(documents.features.astype(np.int64)),
+            torch.as_tensor(documents.frequency),
+        ).to(self.device, dtype)
+        self._ids = torch.as_tensor(documents.ids.astype(np.int64)).to(self.device)
+        # On the host: the size of a batch is known without asking the device.
+        self._starts = torch.as_tensor(documents.offsets[:-1].astype(np.int64))
+        self._lengths = torch.as_tensor(np.diff(documents.offsets).astype(np.int64))
+        self.side = {name: torch.as_tensor(v).to(self.device) for name, v in (side or {}).items()}
+        if train_index is None:
+            train_index = np.arange(self.n_rows)
+        self.all_train = len(train_index) == self.n_rows
+        self.train_index = torch.as_tensor(train_index)
+
+    def __len__(self):
+        return self.n_rows
+
+    def take(self, index):
+        """The documents ``index``, a tensor of row numbers, as a TokenBatch."""
+        lengths = self._lengths[index]
+        ends = lengths.cumsum(0)
+        total = int(ends[-1]) if len(ends) else 0
+        offsets = ends - lengths
+        token = torch.arange(total) + torch.repeat_interleave(
+            self._starts[index] - offsets, lengths, output_size=total
+        )
+        token, offsets = token.to(self.device), offsets.to(self.device)
+        weights = torch.ones(total, dtype=self.dtype, device=self.device)
+        return TokenBatch(self._ids[token], offsets, weights, self.words)
+
+    def reference(self, max_rows=REFERENCE_ROWS):
+        """Up to ``max_rows`` training documents, to draw other words from."""
+        index = self.train_index
+        if len(index) > max_rows:
+            index = index[torch.randperm(len(index))[:max_rows]]
+        return self.take(index)
+
+    def __getitems__(self, index):
+        """Named tensors of one batch: ``x``, ``index`` and the side information."""
+        batch = {"x": self.take(index), "index": index.to(self.device, non_blocking=True)}
+        for name, tensor in self.side.items():
+            batch[name] = tensor.index_select(0, batch["index"])
+        return batch

@@ -1,0 +1,216 @@
+"""Documents as lists of tokens: what comes in is checked, one document after the other."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Set
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.feature_extraction.text import CountVectorizer
+
+# Parameters of an estimator that say how a document becomes tokens, as in CountVectorizer.
+ANALYSIS = (
+    "analyzer",
+    "tokenizer",
+    "token_pattern",
+    "lowercase",
+    "stop_words",
+    "strip_accents",
+    "preprocessor",
+)
+_PLAIN = {str, np.str_}
+
+
+def check_documents(X, name="X", any_kind=False):
+    """Iterate over documents, of which each is a str or a list of tokens.
+
+    Parameters
+    ----------
+    X : iterable
+        Read once, document after document.
+
+    name : str, default="X"
+        What X is called in messages.
+
+    any_kind : bool, default=False
+        Whether documents may be of any type but None and NaN, as those that a callable
+        ``analyzer`` takes.
+
+    Returns
+    -------
+    documents : iterator
+
+    Raises
+    ------
+    ValueError
+        At once where X is no collection of documents; while iterating where a document
+        is not one, where the first was of another kind, and where there are none.
+    """
+    refusal = _refusal(X, name)
+    if refusal:
+        raise ValueError(refusal)
+    return _checked(X, name, any_kind)
+
+
+def _refusal(X, name):
+    """Say why ``X`` is no collection of documents, or None."""
+    if isinstance(X, (str, bytes)):
+        kind = "string" if isinstance(X, str) else "bytes object"
+        return f"{name} is one {kind}: pass a list of documents, type [{name}]."
+    if sp.issparse(X):
+        return (
+            f"{name} is a sparse matrix, in which the order of the words is lost: pass the "
+            "documents themselves."
+        )
+    if hasattr(X, "columns") or getattr(X, "ndim", 1) == 2:
+        column = f"{name}['text']" if hasattr(X, "columns") else f"{name}[:, 0]"
+        return (
+            f"{name} is a table: pass one column of documents, such as {column}, or a list of "
+            "token lists."
+        )
+    if isinstance(X, (Mapping, Set)):
+        return (
+            f"{name} is a {type(X).__name__}: pass a list of documents, such as "
+            f"{'list(' + name + '.values())' if isinstance(X, Mapping) else f'sorted({name})'}."
+        )
+    if not isinstance(X, Iterable) or getattr(X, "ndim", 1) == 0:
+        what = "None" if X is None else f"of type {type(X).__name__}"
+        return f"{name} is {what}: pass a list of documents, each a str or a list of tokens."
+    return None
+
+
+def _checked(X, name, any_kind):
+    first, number = None, -1
+    for number, document in enumerate(X):
+        if _is_missing(document):
+            raise ValueError(
+                f"document {number} of {name} is {document}: leave it out, or type '' in its place."
+            )
+        if not any_kind:
+            kind = _kind(document, f"document {number} of {name}")
+            first = first or kind
+            if kind != first:
+                raise ValueError(
+                    f"document {number} of {name} is a {kind}, but document 0 is a {first}: pass "
+                    "one kind, str or lists of tokens."
+                )
+        yield document
+    if number < 0 and isinstance(X, Iterator):
+        raise ValueError(
+            f"{name} is an iterator that yields nothing, perhaps because it was used up before: "
+            "pass a list or a new generator."
+        )
+    if number < 0:
+        raise ValueError(f"{name} holds no documents: pass at least one.")
+
+
+def _is_missing(value):
+    is_nan = isinstance(value, float) and value != value
+    return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _kind(document, where):
+    if isinstance(document, str):
+        return "str"
+    if isinstance(document, (list, tuple, np.ndarray)):
+        _check_tokens(document, where)
+        return "list of tokens"
+    what = type(document).__name__
+    advice = "pass each document as a str or a list of tokens"
+    if isinstance(document, bytes):
+        advice = "type [document.decode() for document in X]"
+    raise ValueError(f"{where} is of type {what}: {advice}.")
+
+
+def _check_tokens(tokens, where):
+    if getattr(tokens, "ndim", 1) != 1:
+        raise ValueError(f"{where} is an array of shape {tokens.shape}: pass a list of tokens.")
+    if set(map(type, tokens)) <= _PLAIN:
+        return
+    for token in tokens:
+        if not isinstance(token, str):
+            raise ValueError(
+                f"{where} holds {token!r:.40} of type {type(token).__name__} among its tokens: "
+                "tokens are str."
+            )
+
+
+def build_analyzer(estimator):
+    """Return the function that turns a document into tokens, by an estimator's parameters.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Of its parameters those of CountVectorizer count; those that it lacks have
+        CountVectorizer's defaults.
+
+    Returns
+    -------
+    analyze : callable
+        str -> list of str.
+    """
+    given = estimator.get_params(deep=False)
+    chosen = {name: given[name] for name in ANALYSIS if name in given}
+    pattern = chosen.get("token_pattern", "")
+    if pattern is None and chosen.get("tokenizer") is None and chosen.get("analyzer") == "word":
+        raise ValueError("token_pattern is None: type a regular expression, or tokenizer=.")
+    try:
+        return CountVectorizer(**chosen).build_analyzer()
+    except re.error as error:
+        raise ValueError(f"token_pattern={pattern!r} is no regular expression: {error}.") from None
+
+
+def token_lists(X, estimator, name="X"):
+    """Iterate over documents as lists of tokens; lists of tokens pass unchanged.
+
+    Parameters
+    ----------
+    X : iterable of str or of lists of str
+        A generator is read once.
+
+    estimator : estimator
+        Its parameters say how a str becomes tokens. A callable ``analyzer`` is given
+        every document, of whatever type.
+
+    name : str, default="X"
+        What X is called in messages.
+
+    Returns
+    -------
+    documents : iterator of sequences of str
+    """
+    any_kind = callable(getattr(estimator, "analyzer", None))
+    documents = check_documents(X, name, any_kind)
+    return _analyzed(documents, build_analyzer(estimator), any_kind, name)
+
+
+def _analyzed(documents, analyze, any_kind, name):
+    for number, document in enumerate(documents):
+        if not (any_kind or isinstance(document, str)):
+            yield document
+            continue
+        tokens = analyze(document)
+        where = f"what the analyzer makes of document {number} of {name}"
+        if isinstance(tokens, (str, bytes)) or not isinstance(tokens, Iterable):
+            raise ValueError(f"{where} is of type {type(tokens).__name__}: it must give a list.")
+        if not isinstance(tokens, (list, tuple)):
+            tokens = list(tokens)
+        _check_tokens(tokens, where)
+        yield tokens
+
+
+def analyzed(X, estimator, name="X"):
+    """Return the documents as a list of lists of tokens.
+
+    Parameters
+    ----------
+    X : iterable of str or of lists of str
+
+    estimator : estimator
+
+    name : str, default="X"
+
+    Returns
+    -------
+    documents : list of lists of str
+    """
+    return [list(tokens) for tokens in token_lists(X, estimator, name)]

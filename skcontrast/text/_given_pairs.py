@@ -1,0 +1,88 @@
+"""Documents that belong together: one is drawn as the view of another."""
+
+import numpy as np
+import torch
+
+from skcontrast.samplers import split_batches
+
+
+def partners(rows, view):
+    """Make the view that replaces a row by another one of its group, then changes it.
+
+    A row that is alone in its group stays itself. Rows held out for early stopping are
+    given rows that are held out too.
+
+    Parameters
+    ----------
+    rows : Rows or TokenRows
+        With the side information ``pairs``.
+
+    view : callable
+        ``(x, index) -> x'``.
+
+    Returns
+    -------
+    view : callable
+    """
+    home = rows.index_device
+    trained = np.zeros(rows.n_rows, dtype=np.int64)
+    trained[rows.train_index.cpu().numpy()] = 1
+    key = 2 * rows.side["pairs"].cpu().numpy() + trained
+    _, code, count = np.unique(key, return_inverse=True, return_counts=True)
+    order = np.argsort(code, kind="stable")
+    place = np.empty(rows.n_rows, dtype=np.int64)
+    place[order] = np.arange(rows.n_rows)
+    start = np.cumsum(count) - count
+    # By row: members of its group, where they begin in ``order``, and its place among them.
+    members, first = count[code], start[code]
+    own = place - first
+    order, members, first, own = (
+        torch.as_tensor(a, device=home) for a in (order, members, first, own)
+    )
+
+    def partner(x, index):
+        index = index.to(home)
+        n = members[index]
+        # Another place than its own, all equally likely.
+        step = 1 + (torch.rand(len(index), device=home) * (n - 1)).floor().to(torch.int64)
+        step = step.minimum((n - 1).clamp_min(1))
+        other = order[first[index] + (own[index] + step) % n]
+        return view(rows.take(other), other)
+
+    return partner
+
+
+class OnePerGroup:
+    """Batches with at most one row of a group, as far as there are groups enough.
+
+    Rows of one group are positives of each other, so they must not be negatives as well.
+    Every row comes once an epoch: first one of each group, then a second one, and so on.
+
+    Parameters
+    ----------
+    rows : Rows or TokenRows
+        With the side information ``pairs``.
+
+    batch_size : int
+
+    min_rows : int
+    """
+
+    def __init__(self, rows, batch_size, min_rows):
+        self.index, self.min_rows = rows.train_index, min_rows
+        self.batch_size = max(batch_size, min_rows)
+        groups = rows.side["pairs"].to(self.index.device)[self.index]
+        _, self.code, count = groups.unique(return_inverse=True, return_counts=True)
+        self.start = count.cumsum(0) - count
+
+    def __len__(self):
+        return len(split_batches(self.index, self.batch_size, self.min_rows))
+
+    def __iter__(self):
+        n = len(self.index)
+        shuffled = torch.randperm(n, device=self.index.device)
+        by_group = shuffled[self.code[shuffled].argsort(stable=True)]
+        turn = torch.arange(n, device=self.index.device) - self.start[self.code[by_group]]
+        mixed = torch.randperm(n, device=self.index.device)
+        order = by_group[mixed[turn[mixed].argsort(stable=True)]]
+        yield from split_batches(self.index[order], self.batch_size, self.min_rows)

@@ -1,0 +1,37 @@
+"""The estimators that take text: one literal table for the checks of text_checks.py."""
+
+import skcontrast
+
+
+def vectorizer_instances():
+    """(estimator, grid): those that give one vector a document, and what to search over."""
+    cheap = {"n_components": 4, "max_iter": 2, "random_state": 0}
+    return [
+        (
+            skcontrast.ContrastiveTextEncoder(**cheap),
+            {"learning_rate": [1e-3, 3e-3]},
+        ),
+        (
+            skcontrast.ContrastiveTextEncoder(**cheap, views=["crop", "typos"], projector="mlp"),
+            {"views": ["word_deletion", "crop"]},
+        ),
+    ]
+
+
+def text_instances():
+    """Every estimator here, without its grid."""
+    return [estimator for estimator, _ in vectorizer_instances()]
+
+
+def topics(n=40):
+    """Short documents about two things, and which of them each is about."""
+    words = (
+        "cat dog mouse tail paw fur meow whisker".split(),
+        "tea coffee milk cup sugar spoon saucer pot".split(),
+    )
+    y = [i % 2 for i in range(n)]
+    documents = [
+        " ".join(words[label][(i * step) % 8] for step in range(1, 9)) + " the and"
+        for i, label in enumerate(y)
+    ]
+    return documents, y
