@@ -15,6 +15,7 @@ from golden_soft import dialog2flow_soft
 from golden_stateful import isogclr, macl, sogclr
 from golden_supervised import supcon
 from golden_tangent import tntk
+from golden_word2vec import sgns_shared_step, sgns_step, vocab_tables
 
 from skcontrast import functional
 from skcontrast.objectives import (
@@ -269,6 +270,8 @@ ADAPTERS = {
     "proker": proker,
     "rnc": rnc,
     "sbcl": sbcl,
+    "sgns_shared_step": sgns_shared_step,
+    "sgns_step": sgns_step,
     "simcse_promcse": simcse_promcse,
     "sogclr": sogclr,
     "supcon": supcon,
@@ -277,5 +280,6 @@ ADAPTERS = {
     "tntk": tntk,
     "uniform": uniform,
     "vicreg": vicreg,
+    "vocab_tables": vocab_tables,
     "yaware": yaware,
 }

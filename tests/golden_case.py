@@ -8,6 +8,8 @@ import torch
 
 # Case prefixes are ``c0_`` or ``case0_``; the numbers have gaps.
 _KEY = re.compile(r"^(c(?:ase)?\d+)_(.+)$")
+# Name of the one case of a file whose keys have no such prefix.
+WHOLE = "whole"
 # Keys that hold what a reference gives; each must be compared or waived with a reason.
 _EXPECTED = re.compile(r"(^|_)(loss|grad)(_|\d|$)")
 
@@ -16,7 +18,7 @@ def case_names(path):
     """Names of the cases in a file, in order."""
     with np.load(path) as arrays:
         names = {match[1] for key in arrays.files if (match := _KEY.match(key))}
-    return sorted(names, key=lambda name: int(re.sub(r"\D", "", name)))
+    return sorted(names, key=lambda name: int(re.sub(r"\D", "", name))) or [WHOLE]
 
 
 class Case:
@@ -26,6 +28,7 @@ class Case:
 
     def __init__(self, path, name):
         self.name = f"{path.stem} {name}"
+        self.path = path
         # The tolerances that come with the vectors: the kernel part is given to 1e-10.
         self.atol = 1e-10 if name.startswith("case") else 1e-11
         with np.load(path) as arrays:
@@ -34,6 +37,8 @@ class Case:
                 for key in arrays.files
                 if (match := _KEY.match(key)) and match[1] == name
             }
+            if name == WHOLE:
+                self.arrays = {key: arrays[key] for key in arrays.files}
         self.compared = set()
         self.waived = {}
 

@@ -6,7 +6,20 @@ import skcontrast
 def vectorizer_instances():
     """(estimator, grid): those that give one vector a document, and what to search over."""
     cheap = {"n_components": 4, "max_iter": 2, "random_state": 0}
+    words = {**cheap, "min_count": 1}
     return [
+        (
+            skcontrast.Word2VecVectorizer(**words, solver="block"),
+            {"window": [1, 3]},
+        ),
+        (
+            skcontrast.Word2VecVectorizer(**words, pooling="sif", sample=0),
+            {"pooling": ["mean", "sif", "max"]},
+        ),
+        (
+            skcontrast.Word2VecVectorizer(**words, solver="spectral", pooling="max"),
+            {"window": [1, 3]},
+        ),
         (
             skcontrast.ContrastiveTextEncoder(**cheap),
             {"learning_rate": [1e-3, 3e-3]},

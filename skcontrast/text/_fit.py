@@ -1,0 +1,239 @@
+"""Fitting skip-gram vectors to documents, and pooling documents with them."""
+
+import warnings
+from importlib import import_module
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skcontrast._component import check_parameters
+from skcontrast._devices import resolve_device
+from skcontrast.text._corpus import Options
+from skcontrast.text._documents import token_lists
+from skcontrast.text._pooling import common_components, pool, sif_weights, without
+from skcontrast.text._vocabulary import count, encode, read_corpus
+
+# Parameters that a solver takes as they are.
+_TAKEN = (
+    "n_components",
+    "window",
+    "negative",
+    "sample",
+    "ns_exponent",
+    "learning_rate",
+    "min_learning_rate",
+    "max_iter",
+    "objective",
+    "margin",
+    "verbose",
+    "block_size",
+    "shift",
+    "power",
+    "smoothing",
+)
+
+
+# set_output wraps only what a subclass of TransformerMixin defines itself.
+class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """``fit``, ``partial_fit`` and ``transform`` of an estimator with skip-gram's parameters."""
+
+    def fit(self, X, y=None):
+        """Learn the vocabulary and the vectors of its words.
+
+        Parameters
+        ----------
+        X : iterable of str or of lists of str
+            Documents; a generator is read once.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        self._fit(X)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Fit, and return the vectors of the same documents, which are read once.
+
+        Parameters
+        ----------
+        X : iterable of str or of lists of str
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        X_new : float32 ndarray of shape (n_documents, n_components)
+        """
+        return self._pooled(self._fit(X))
+
+    def partial_fit(self, X, y=None):
+        """Go through documents once more, from the vectors as they are.
+
+        The first call makes the vocabulary of its documents, or takes ``vocabulary``;
+        later calls keep it and leave other words out. The learning rate stays at
+        ``learning_rate``. With pooling="sif", what is taken away is that of these documents.
+
+        Parameters
+        ----------
+        X : iterable of str or of lists of str
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        check_parameters(self)
+        chosen = self._chosen_solver(partial=True)
+        if not hasattr(self, "embedding_"):
+            vocabulary, corpus = self._read(X)
+            index, counts, start, past = vocabulary.index, vocabulary.counts, None, []
+            seed = self._draw_seed()
+        else:
+            self._check_width()
+            index, start = self.vocabulary_, (self.embedding_, self.context_embedding_)
+            corpus, past = encode(token_lists(X, self), index), list(self.loss_curve_)
+            counts = self.counts_ + count(corpus, len(index))
+            seed = getattr(self, "_seed", None)
+            seed = self._draw_seed() if seed is None else seed
+            if not _has_pairs(corpus):
+                self.counts_ = counts
+                return self
+        # Each call draws its own random numbers.
+        step = int(np.random.SeedSequence([seed, len(past)]).generate_state(1)[0] >> 1)
+        once = {"seed": step, "max_iter": 1, "min_learning_rate": self.learning_rate}
+        trained = self._train(*chosen, corpus, counts, start, **once)
+        self._keep(index, counts, corpus, trained, past, seed)
+        return self
+
+    def transform(self, X):
+        """Vectors of documents.
+
+        Parameters
+        ----------
+        X : iterable of str or of lists of str
+
+        Returns
+        -------
+        X_new : float32 ndarray of shape (n_documents, n_components)
+            Zeros for a document without a known word.
+        """
+        check_is_fitted(self)
+        check_parameters(self)
+        return self._pooled(encode(token_lists(X, self), self.vocabulary_))
+
+    def _fit(self, X):
+        check_parameters(self)
+        if self.min_learning_rate > self.learning_rate:
+            raise ValueError(
+                f"min_learning_rate={self.min_learning_rate} is above "
+                f"learning_rate={self.learning_rate}: type a smaller one, 0 for instance."
+            )
+        chosen = self._chosen_solver()
+        vocabulary, corpus = self._read(X)
+        seed = self._draw_seed()
+        trained = self._train(*chosen, corpus, vocabulary.counts, None, seed=seed)
+        self._keep(vocabulary.index, vocabulary.counts, corpus, trained, [], seed)
+        return corpus
+
+    def _read(self, X):
+        documents = token_lists(X, self)
+        given = self.min_count, self.max_features, self.vocabulary
+        vocabulary, corpus = read_corpus(documents, *given)
+        if not _has_pairs(corpus):
+            raise ValueError(
+                f"no document of X has two of the {len(vocabulary.words)} words of the "
+                "vocabulary, so there are no pairs to learn from: type min_count=1, or pass "
+                "longer documents."
+            )
+        return vocabulary, corpus
+
+    def _draw_seed(self):
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _chosen_solver(self, partial=False):
+        """Module of the solver and device."""
+        device, name = resolve_device(self.device), self.solver
+        if self.pooling == "sif" and self.n_removed >= self.n_components:
+            raise ValueError(
+                f"n_removed={self.n_removed} takes away all of n_components="
+                f"{self.n_components} directions: type a smaller n_removed."
+            )
+        if name == "spectral":
+            if partial:
+                raise ValueError("solver='spectral' has no partial_fit: type solver='block'.")
+            if self.objective == "margin":
+                raise ValueError(
+                    "objective='margin' has no spectral solution: type solver='block' or "
+                    "objective='sgns'."
+                )
+        if name == "auto":
+            name = "block"
+        return _module(name), device
+
+    def _train(self, solver, device, corpus, counts, start, **changed):
+        taken = {name: getattr(self, name) for name in _TAKEN}
+        taken.update(changed, device=device, n_jobs=effective_n_jobs(self.n_jobs))
+        return solver.train(corpus, counts, Options(**taken), start)
+
+    def _keep(self, index, counts, corpus, trained, past, seed):
+        common = None
+        if self.pooling == "sif":
+            weights = sif_weights(counts, self.sif_a)
+            X = pool(corpus, trained.embedding, weights=weights)
+            common = common_components(X, self.n_removed)
+        self.vocabulary_, self.counts_ = index, counts
+        self.embedding_, self.context_embedding_ = trained.embedding, trained.context
+        self.loss_curve_ = [*past, *map(float, trained.loss_curve)]
+        self.n_iter_ = len(self.loss_curve_)
+        self._seed = seed
+        if common is not None:
+            self.common_components_ = common
+        elif hasattr(self, "common_components_"):
+            del self.common_components_
+
+    def _check_width(self):
+        if self.n_components != self.embedding_.shape[1]:
+            raise ValueError(
+                f"n_components={self.n_components}, but the vectors that were fitted have "
+                f"{self.embedding_.shape[1]} entries: set it back, or call fit."
+            )
+
+    def _pooled(self, corpus):
+        n_unknown = int((np.diff(corpus.offsets) == 0).sum())
+        if n_unknown:
+            warnings.warn(
+                f"{n_unknown} of {len(corpus.offsets) - 1} documents have no word of the "
+                "vocabulary: their vectors are zeros.",
+                stacklevel=4,
+            )
+        if self.pooling != "sif":
+            return pool(corpus, self.embedding_, self.pooling)
+        if not hasattr(self, "common_components_"):
+            raise ValueError(
+                "pooling='sif' takes counts and documents, which were not there when this was "
+                "fitted or read: call fit or partial_fit, or type pooling='mean'."
+            )
+        weights = sif_weights(self.counts_, self.sif_a)
+        return without(pool(corpus, self.embedding_, weights=weights), self.common_components_)
+
+    @property
+    def _n_features_out(self):
+        return self.embedding_.shape[1]
+
+
+def _has_pairs(corpus):
+    return bool((np.diff(corpus.offsets) > 1).any())
+
+
+def _module(solver):
+    return import_module(f"skcontrast.text._{solver}")

@@ -1,0 +1,107 @@
+"""From the vectors of its words to the vector of a document."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from skcontrast.text._corpus import Corpus
+
+# Tokens that are pooled at a time: their vectors are gathered for the maximum.
+CHUNK = 2**17
+
+
+def pool(corpus, embedding, pooling="mean", weights=None):
+    r"""One vector a document: the mean or the maximum over its words.
+
+    .. math:: x_D = \frac{1}{|D|} \sum_{w \in D} a_w v_w \qquad\text{or}\qquad
+              x_D = \max_{w \in D} v_w
+
+    Parameters
+    ----------
+    corpus : Corpus
+
+    embedding : ndarray of shape (n_words, n_components)
+
+    pooling : {"mean", "max"}, default="mean"
+
+    weights : ndarray of shape (n_words,) or None, default=None
+        Weights of the words in the mean; its divisor is the number of words all the same.
+
+    Returns
+    -------
+    X : float32 ndarray of shape (n_documents, n_components)
+        Zeros for documents without words.
+    """
+    lengths = np.diff(corpus.offsets)
+    out = np.zeros((len(lengths), embedding.shape[1]), dtype=np.float32)
+    # Sums are taken in double precision: documents may be very long.
+    vectors = embedding if pooling == "max" else embedding.astype(np.float64)
+    if weights is not None:
+        vectors *= weights[:, None]
+    for documents in _chunks(corpus.offsets):
+        part = Corpus(
+            corpus.ids[corpus.offsets[documents.start] : corpus.offsets[documents.stop]],
+            corpus.offsets[documents.start : documents.stop + 1] - corpus.offsets[documents.start],
+        )
+        filled = lengths[documents] > 0
+        if not filled.any():
+            continue
+        if pooling == "max":
+            starts = part.offsets[:-1][filled]
+            out[documents][filled] = np.maximum.reduceat(vectors[part.ids], starts, axis=0)
+        else:
+            out[documents] = _sums(part, vectors) / np.maximum(lengths[documents], 1)[:, None]
+    return out
+
+
+def _sums(corpus, vectors):
+    ones = np.ones(len(corpus.ids))
+    shape = (len(corpus.offsets) - 1, len(vectors))
+    return sp.csr_matrix((ones, corpus.ids, corpus.offsets), shape=shape) @ vectors
+
+
+def _chunks(offsets):
+    """Slices of documents of about CHUNK tokens, and of one document at least."""
+    start, n_documents = 0, len(offsets) - 1
+    while start < n_documents:
+        stop = int(np.searchsorted(offsets, offsets[start] + CHUNK, side="right")) - 1
+        stop = min(max(stop, start + 1), start + CHUNK, n_documents)
+        yield slice(start, stop)
+        start = stop
+
+
+def sif_weights(counts, a):
+    """Smooth inverse frequency of the words: a / (a + p(w)), ndarray of shape (n_words,)."""
+    return a / (a + counts / counts.sum())
+
+
+def common_components(X, n_removed):
+    """Directions that the rows of ``X`` have most in common: right singular vectors.
+
+    The rows are not centred: their mean is the first thing that they have in common.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_documents, n_components)
+
+    n_removed : int
+
+    Returns
+    -------
+    components : float64 ndarray of shape (n_removed, n_components)
+        Unit rows; zeros where X has no such direction left.
+    """
+    X = X.astype(np.float64)
+    # Of the few columns exactly, without a random start.
+    squares, directions = np.linalg.eigh(X.T @ X)
+    largest = np.argsort(-squares, kind="stable")[:n_removed]
+    there = squares[largest] > len(squares) * np.finfo(np.float64).eps * max(squares.max(), 0)
+    components = directions.T[largest] * there[:, None]
+    # The sign is free: the largest entry is positive.
+    peak = np.abs(components).argmax(axis=1)
+    sign = np.sign(components[np.arange(len(components)), peak])
+    return components * np.where(sign == 0, 1, sign)[:, None]
+
+
+def without(X, components):
+    """Rows of ``X`` less their projections on the components, in float32."""
+    return (X - (X @ components.T) @ components).astype(np.float32)

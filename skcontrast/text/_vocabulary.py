@@ -1,0 +1,185 @@
+"""The words of a corpus, in order of frequency, and documents as their numbers."""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Set
+from itertools import repeat
+from typing import NamedTuple
+
+import numpy as np
+
+from skcontrast.text._corpus import Corpus
+
+
+class Vocabulary(NamedTuple):
+    """Words with their rows and counts.
+
+    ``words`` is a list, ordered by (-count, word) unless it was given; ``index`` maps a
+    word to its row; ``counts`` int64 (n_words,) are the occurrences.
+    """
+
+    words: list
+    index: dict
+    counts: np.ndarray
+
+
+def build_vocabulary(documents, min_count=1, max_features=None, vocabulary=None):
+    """Count the words of the documents and keep the frequent ones.
+
+    Parameters
+    ----------
+    documents : iterable of sequences of str
+
+    min_count : int, default=1
+        Rarer words are left out.
+
+    max_features : int or None, default=None
+        At most so many words, the most frequent ones.
+
+    vocabulary : mapping or iterable of str or None, default=None
+        The words, in their order; the two other parameters then count for nothing.
+
+    Returns
+    -------
+    vocabulary : Vocabulary
+    """
+    return read_corpus(documents, min_count, max_features, vocabulary)[0]
+
+
+def read_corpus(documents, min_count=1, max_features=None, vocabulary=None):
+    """Read documents once: their vocabulary, and what is left of them as numbers.
+
+    Parameters
+    ----------
+    documents : iterable of sequences of str
+
+    min_count : int, default=1
+
+    max_features : int or None, default=None
+
+    vocabulary : mapping or iterable of str or None, default=None
+
+    Returns
+    -------
+    vocabulary : Vocabulary
+
+    corpus : Corpus
+        Without the words that the vocabulary lacks.
+    """
+    if vocabulary is not None:
+        words = given_words(vocabulary)
+        index = {word: row for row, word in enumerate(words)}
+        corpus = encode(documents, index)
+        if not len(corpus.ids):
+            raise ValueError(
+                f"X holds none of the {len(words)} words of vocabulary=: compare how both are "
+                "written, lowercase=True makes the words of X lower case."
+            )
+        return Vocabulary(words, index, count(corpus, len(words))), corpus
+    # A word is numbered when it is first seen, and again by its frequency at the end: so
+    # one pass is enough, and the words of a large corpus are never held as strings.
+    seen = defaultdict()
+    seen.default_factory = seen.__len__
+    corpus = _gather(documents, lambda tokens: map(seen.__getitem__, tokens))
+    words, counts = [str(word) for word in seen], count(corpus, len(seen))
+    kept = _frequent(words, counts, min_count, max_features)
+    rows = np.full(len(words), -1, dtype=np.int32)
+    rows[kept] = np.arange(len(kept), dtype=np.int32)
+    words = [words[i] for i in kept]
+    index = {word: row for row, word in enumerate(words)}
+    corpus = _known(Corpus(rows[corpus.ids], corpus.offsets))
+    return Vocabulary(words, index, counts[kept]), corpus
+
+
+def encode(documents, index):
+    """Documents as numbers of their words; words that ``index`` lacks are left out.
+
+    Parameters
+    ----------
+    documents : iterable of sequences of str
+
+    index : dict of str to int
+
+    Returns
+    -------
+    corpus : Corpus
+    """
+    return _known(_gather(documents, lambda tokens: map(index.get, tokens, repeat(-1))))
+
+
+def count(corpus, n_words):
+    """Occurrences of each word, int64 (n_words,)."""
+    return np.bincount(corpus.ids, minlength=n_words).astype(np.int64, copy=False)
+
+
+def _gather(documents, numbers):
+    ids, offsets = array("i"), array("q", [0])
+    for tokens in documents:
+        ids.extend(numbers(tokens))
+        offsets.append(len(ids))
+    return Corpus(np.array(ids, dtype=np.int32), np.array(offsets, dtype=np.int64))
+
+
+def _known(corpus):
+    """Leave out the negative numbers, which stand for unknown words."""
+    keep = corpus.ids >= 0
+    if keep.all():
+        return corpus
+    # Number of known words before each token, and after the last.
+    before = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
+    return Corpus(corpus.ids[keep], before[corpus.offsets])
+
+
+def _frequent(words, counts, min_count, max_features):
+    """Numbers of the words to keep, by (-count, word)."""
+    if not words:
+        raise ValueError(
+            "X holds no words: its documents are empty, or token_pattern, stop_words or the "
+            "tokenizer leave nothing of them."
+        )
+    kept = np.flatnonzero(counts >= min_count).tolist()
+    if not kept:
+        most = int(counts.argmax())
+        raise ValueError(
+            f"no word of X occurs min_count={min_count} times, the most frequent one "
+            f"({words[most]!r:.40}) only {counts[most]}: type min_count=1, or pass more documents."
+        )
+    kept.sort(key=lambda i: (-counts[i], words[i]))
+    return kept[:max_features]
+
+
+def given_words(vocabulary):
+    """Words of a vocabulary that a user gave, in its order.
+
+    Parameters
+    ----------
+    vocabulary : mapping of str to int, or iterable of str
+        Of a set, which has no order, the words are sorted.
+
+    Returns
+    -------
+    words : list of str
+    """
+    if isinstance(vocabulary, (str, bytes, Iterator)):
+        raise ValueError(
+            f"vocabulary is a {type(vocabulary).__name__}: type a list of words, or a dict of "
+            "words and their rows."
+        )
+    if isinstance(vocabulary, Mapping):
+        words = sorted(vocabulary, key=vocabulary.get)
+        if [vocabulary[word] for word in words] != list(range(len(words))):
+            raise ValueError(
+                f"vocabulary must map its {len(words)} words to 0, 1, ..., {len(words) - 1}, each "
+                "number once: type a list of the words in place of the dict."
+            )
+    else:
+        words = sorted(vocabulary) if isinstance(vocabulary, Set) else list(vocabulary)
+    for word in words:
+        if not isinstance(word, str):
+            raise ValueError(f"vocabulary holds {word!r:.40}, which is not a str.")
+    if len(set(words)) < len(words):
+        twice = next(word for word in words if words.count(word) > 1)
+        raise ValueError(f"vocabulary holds {twice!r} twice: name each word once.")
+    if not words:
+        raise ValueError("vocabulary is empty: type at least one word, or None to learn it from X.")
+    return [str(word) for word in words]

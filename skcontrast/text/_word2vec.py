@@ -1,0 +1,351 @@
+"""Word2VecVectorizer: documents as the pooled vectors of their words."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+
+from skcontrast._component import (
+    HasMethods,
+    Integral,
+    Interval,
+    Real,
+    StrOptions,
+    check_parameters,
+)
+from skcontrast.text._fit import SkipGramFitMixin
+from skcontrast.text._text_format import read_word2vec
+from skcontrast.text._word_vectors import WordVectorsMixin
+
+_COUNT = Interval(Integral, 1, None, closed="left")
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_FROM_ZERO = Interval(Real, 0, None, closed="left")
+
+
+class Word2VecVectorizer(SkipGramFitMixin, WordVectorsMixin, BaseEstimator):
+    r"""Learn vectors of words from documents, and pool them into vectors of documents.
+
+    Skip-gram with negative sampling: a word and the words around it are pulled together,
+    random words are pushed away,
+
+    .. math:: -\sum_{(w, c)} \Big[ \log \sigma(u_w^\top v_c)
+              + \sum_{k=1}^{K} \log \sigma(-u_w^\top v_{c_k}) \Big]
+
+    with word vectors u (``embedding_``), context vectors v (``context_embedding_``) and K
+    ``negative`` words drawn at random. A document is the mean of the vectors of its words.
+
+    Parameters
+    ----------
+    n_components : int, default=100
+        Length of the vectors.
+
+    window : int, default=5
+        Farthest distance of two words that are paired. For each word the distance is
+        drawn anew between 1 and ``window``, so near words count more.
+
+    negative : int, default=5
+        Random words for each pair.
+
+    min_count : int, default=5
+        Words that occur less often are left out; small corpora need 1 or 2.
+
+    max_features : int, default=None
+        Keep at most so many words, the most frequent ones.
+
+    vocabulary : mapping or iterable of str, default=None
+        The words, in the order of their rows. ``min_count`` and ``max_features`` then
+        count for nothing.
+
+    sample : float, default=1e-3
+        Words whose share of the text is above this are thinned out at random; 0 keeps
+        all.
+
+    ns_exponent : float, default=0.75
+        Random words are drawn by their counts to this power.
+
+    max_iter : int, default=5
+        Number of epochs. Corpora below ten million words gain from more.
+
+    learning_rate : float, default=0.025
+        Learning rate at the start.
+
+    min_learning_rate : float, default=1e-4
+        Learning rate at the end; it falls linearly.
+
+    objective : {"sgns", "margin"}, default="sgns"
+        "sgns" is the above. "margin" compares by the cosine, and asks for a pair that its
+        cosine exceeds that of a random pair by ``margin``.
+
+    margin : float, default=0.2
+        See ``objective``.
+
+    solver : {"auto", "block", "spectral"}, default="auto"
+        "block" runs on torch, on the CPU and on GPUs; "auto" is "block". "spectral"
+        factorises the matrix of pointwise mutual information, which skip-gram does in the
+        limit, and takes no epochs.
+
+    pooling : {"mean", "sif", "max"}, default="mean"
+        How a document is made of its words. "sif" (smooth inverse frequency) weights a
+        word of relative frequency p by a / (a + p) in the mean, and takes away what all
+        documents have in common.
+
+    sif_a : float, default=1e-3
+        The a of "sif".
+
+    n_removed : int, default=1
+        Number of common directions that "sif" takes away.
+
+    analyzer : {"word", "char", "char_wb"} or callable, default="word"
+        How a str becomes tokens, as in scikit-learn's CountVectorizer, which this and the
+        next six parameters are handed to. Documents that are lists of tokens are taken as
+        they are, unless this is a callable, which is given every document.
+
+    tokenizer : callable, default=None
+        Splits a str into tokens.
+
+    token_pattern : str, default=r"(?u)\\b\\w\\w+\\b"
+        Regular expression of a token; the default takes words of two or more letters.
+
+    lowercase : bool, default=True
+        Whether to turn letters into lower case.
+
+    stop_words : {"english"} or collection of str, default=None
+        Words to leave out.
+
+    strip_accents : {"ascii", "unicode"} or callable, default=None
+        Whether to take off accents.
+
+    preprocessor : callable, default=None
+        Takes the place of ``lowercase`` and ``strip_accents``.
+
+    shift : float, default=1.0
+        "spectral": the number k in max(PMI - log k, 0); more keeps fewer pairs.
+
+    power : float, default=0.5
+        "spectral": singular values are taken to this power.
+
+    smoothing : float, default=0.75
+        "spectral": counts of contexts are taken to this power.
+
+    block_size : int, default=None
+        "block": words in a step. None chooses by the corpus and the device.
+
+    n_jobs : int, default=None
+        Number of threads. The result does not depend on it.
+
+    device : str or torch.device, default="auto"
+        Where "block" runs: "auto" takes CUDA, else MPS, else the CPU.
+
+    random_state : int, RandomState instance or None, default=None
+        An int makes two fits on one machine equal bit by bit.
+
+    verbose : int, default=0
+        Whether to print a line for each epoch.
+
+    Attributes
+    ----------
+    vocabulary_ : dict of str to int
+        Rows of the words, in order: by falling count, then by the alphabet.
+
+    counts_ : ndarray of shape (n_words,)
+        Occurrences of the words.
+
+    embedding_ : float32 ndarray of shape (n_words, n_components)
+        Vectors of the words.
+
+    context_embedding_ : float32 ndarray of shape (n_words, n_components)
+        Vectors of the words as contexts.
+
+    common_components_ : ndarray of shape (n_removed, n_components)
+        What pooling="sif" takes away; fitted with this pooling only.
+
+    information_gain_ : ndarray of shape (n_words,)
+        How much a word says about the words around it, in nats, read off the lengths of
+        the vectors; ``corrected_information_gain_`` is less what rare words have by
+        chance. Computed when asked for.
+
+    loss_curve_ : list of float
+        Mean loss of a pair in each epoch.
+
+    n_iter_ : int
+        Number of epochs.
+
+    Notes
+    -----
+    Two fits with one seed are equal whatever ``n_jobs``; solvers differ from each other.
+    A generator is read once. Documents without a known word become rows of zeros, and a
+    warning counts them.
+
+    References
+    ----------
+    Mikolov et al., "Distributed representations of words and phrases and their
+    compositionality", NeurIPS 2013.
+
+    Levy, Goldberg, "Neural word embedding as implicit matrix factorization", NeurIPS
+    2014 (solver="spectral").
+
+    Arora, Liang, Ma, "A simple but tough-to-beat baseline for sentence embeddings",
+    ICLR 2017 (pooling="sif").
+
+    Oyama, Yokoi, Shimodaira, "Norm of word embedding encodes information gain", EMNLP
+    2023 (``information_gain_``).
+
+    Examples
+    --------
+    >>> from skcontrast import Word2VecVectorizer
+    >>> documents = ["the cat and the dog", "a dog and a cat", "tea or coffee"]
+    >>> model = Word2VecVectorizer(n_components=4, min_count=1, random_state=0)
+    >>> model.fit_transform(documents).shape
+    (3, 4)
+    >>> list(model.vocabulary_)
+    ['and', 'cat', 'dog', 'the', 'coffee', 'or', 'tea']
+    >>> model.word_vectors(["cat", "tea"]).shape
+    (2, 4)
+    """
+
+    _parameter_constraints = {
+        "n_components": [_COUNT],
+        "window": [_COUNT],
+        "negative": [_COUNT],
+        "min_count": [_COUNT],
+        "max_features": [_COUNT, None],
+        "vocabulary": [Mapping, HasMethods("__iter__"), None],
+        "sample": [_FROM_ZERO],
+        "ns_exponent": [Interval(Real, None, None, closed="neither")],
+        "max_iter": [_COUNT],
+        "learning_rate": [_POSITIVE],
+        "min_learning_rate": [_FROM_ZERO],
+        "objective": [StrOptions({"sgns", "margin"})],
+        "margin": [_FROM_ZERO],
+        "solver": [StrOptions({"auto", "block", "spectral"})],
+        "pooling": [StrOptions({"mean", "sif", "max"})],
+        "sif_a": [_POSITIVE],
+        "n_removed": [Interval(Integral, 0, None, closed="left")],
+        "analyzer": [StrOptions({"word", "char", "char_wb"}), callable],
+        "tokenizer": [callable, None],
+        "token_pattern": [str, None],
+        "lowercase": ["boolean"],
+        "stop_words": [StrOptions({"english"}), list, tuple, set, frozenset, None],
+        "strip_accents": [StrOptions({"ascii", "unicode"}), callable, None],
+        "preprocessor": [callable, None],
+        "shift": [_POSITIVE],
+        "power": [_FROM_ZERO],
+        "smoothing": [_FROM_ZERO],
+        "block_size": [_COUNT, None],
+        "n_jobs": [Integral, None],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components=100,
+        *,
+        window=5,
+        negative=5,
+        min_count=5,
+        max_features=None,
+        vocabulary=None,
+        sample=1e-3,
+        ns_exponent=0.75,
+        max_iter=5,
+        learning_rate=0.025,
+        min_learning_rate=1e-4,
+        objective="sgns",
+        margin=0.2,
+        solver="auto",
+        pooling="mean",
+        sif_a=1e-3,
+        n_removed=1,
+        analyzer="word",
+        tokenizer=None,
+        token_pattern=r"(?u)\b\w\w+\b",
+        lowercase=True,
+        stop_words=None,
+        strip_accents=None,
+        preprocessor=None,
+        shift=1.0,
+        power=0.5,
+        smoothing=0.75,
+        block_size=None,
+        n_jobs=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.window = window
+        self.negative = negative
+        self.min_count = min_count
+        self.max_features = max_features
+        self.vocabulary = vocabulary
+        self.sample = sample
+        self.ns_exponent = ns_exponent
+        self.max_iter = max_iter
+        self.learning_rate = learning_rate
+        self.min_learning_rate = min_learning_rate
+        self.objective = objective
+        self.margin = margin
+        self.solver = solver
+        self.pooling = pooling
+        self.sif_a = sif_a
+        self.n_removed = n_removed
+        self.analyzer = analyzer
+        self.tokenizer = tokenizer
+        self.token_pattern = token_pattern
+        self.lowercase = lowercase
+        self.stop_words = stop_words
+        self.strip_accents = strip_accents
+        self.preprocessor = preprocessor
+        self.shift = shift
+        self.power = power
+        self.smoothing = smoothing
+        self.block_size = block_size
+        self.n_jobs = n_jobs
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @classmethod
+    def from_word2vec_format(cls, path, **params):
+        """Read word vectors from word2vec's text format, or GloVe's, as a fitted vectoriser.
+
+        The format keeps neither counts nor vectors of contexts: ``counts_`` and
+        ``context_embedding_`` are zeros, pooling="sif" and ``information_gain_`` are to be
+        had only after :meth:`partial_fit`, which goes on from the vectors read.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Gzipped where it ends in ".gz".
+
+        **params : dict
+            Other parameters, such as ``pooling`` and ``lowercase``.
+
+        Returns
+        -------
+        vectorizer : Word2VecVectorizer
+            With ``n_components`` of the file.
+        """
+        words, vectors = read_word2vec(path)
+        model = cls(**{"n_components": vectors.shape[1], **params})
+        check_parameters(model)
+        if model.n_components != vectors.shape[1]:
+            raise ValueError(
+                f"n_components={model.n_components}, but the vectors of the file have "
+                f"{vectors.shape[1]} entries: leave n_components out."
+            )
+        model.vocabulary_ = {word: row for row, word in enumerate(words)}
+        model.counts_ = np.zeros(len(words), dtype=np.int64)
+        model.embedding_, model.context_embedding_ = vectors, np.zeros_like(vectors)
+        model.loss_curve_, model.n_iter_ = [], 0
+        return model
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
