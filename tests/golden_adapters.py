@@ -9,6 +9,7 @@ from golden_adaptation import gda, proker, tip_adapter
 from golden_conr import conr
 from golden_kernels import cclk, decoupled_uniformity
 from golden_longtail import gml, sbcl
+from golden_phrases import phrases
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
 from golden_soft import dialog2flow_soft
@@ -266,6 +267,7 @@ ADAPTERS = {
     "kernel_infonce": kernel_infonce,
     "macl": macl,
     "ntxent": ntxent,
+    "phrases": phrases,
     "polyview": polyview,
     "proker": proker,
     "rnc": rnc,

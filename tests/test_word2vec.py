@@ -15,10 +15,16 @@ from text_instances import topics
 
 from skcontrast import Word2VecVectorizer
 from skcontrast.text._corpus import Trained
+from skcontrast.text._numba import available
 from skcontrast.text._vocabulary import encode
 
-SOLVERS = ["block", "spectral"]
-STOCHASTIC = ["block"]
+NUMBA = available()
+SOLVERS = [
+    "block",
+    pytest.param("numba", marks=pytest.mark.skipif(not NUMBA, reason="needs numba")),
+    "spectral",
+]
+STOCHASTIC = [s for s in SOLVERS if s != "spectral"]
 
 
 def small(**params):
@@ -256,6 +262,9 @@ def test_what_does_not_go_together(monkeypatch):
             small(**params).fit(X)
     with pytest.raises(ValueError, match="no document of X has two of the 2 words"):
         small().fit(["tea", "cup"])
+    monkeypatch.setattr("skcontrast.text._numba.available", lambda: False)
+    with pytest.raises(ImportError, match="pip install numba"):
+        small(solver="numba").fit(X)
     by_default = small(device="cpu").fit(X).embedding_
     assert np.array_equal(by_default, small(device="cpu", solver="block").fit(X).embedding_)
 

@@ -21,6 +21,14 @@ def vectorizer_instances():
             {"window": [1, 3]},
         ),
         (
+            skcontrast.Sent2VecVectorizer(**words, sample=0),
+            {"ngram": [1, 2]},
+        ),
+        (
+            skcontrast.Sent2VecVectorizer(**words, subwords=True, ngram=3, dropout_ngrams=0),
+            {"max_iter": [1, 2]},
+        ),
+        (
             skcontrast.ContrastiveTextEncoder(**cheap),
             {"learning_rate": [1e-3, 3e-3]},
         ),
@@ -31,9 +39,17 @@ def vectorizer_instances():
     ]
 
 
+def token_instances():
+    """Estimators that give lists of tokens."""
+    return [
+        skcontrast.PhraseTransformer(min_count=1, threshold=0.2, scoring="npmi"),
+        skcontrast.PhraseTransformer(2, n_passes=2, threshold=0.5, connector_words="english"),
+    ]
+
+
 def text_instances():
     """Every estimator here, without its grid."""
-    return [estimator for estimator, _ in vectorizer_instances()]
+    return [*(estimator for estimator, _ in vectorizer_instances()), *token_instances()]
 
 
 def topics(n=40):

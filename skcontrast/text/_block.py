@@ -138,6 +138,8 @@ class Pass:
 
     def guarded(self, number):
         """Work as thread ``number``; let nobody wait for a thread that failed."""
+        if number:
+            torch.set_num_threads(1)  # a new thread does not know yet
         try:
             self.work(number)
         except threading.BrokenBarrierError:

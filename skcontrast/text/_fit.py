@@ -176,8 +176,13 @@ class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                     "objective='margin' has no spectral solution: type solver='block' or "
                     "objective='sgns'."
                 )
+        available = name in ("auto", "numba") and _module("numba").available()
+        if name == "numba" and not available:
+            raise ImportError(
+                "solver='numba' needs numba: type pip install numba, or solver='block'."
+            )
         if name == "auto":
-            name = "block"
+            name = "numba" if available and device.type == "cpu" else "block"
         return _module(name), device
 
     def _train(self, solver, device, corpus, counts, start, **changed):

@@ -80,10 +80,12 @@ class Word2VecVectorizer(SkipGramFitMixin, WordVectorsMixin, BaseEstimator):
     margin : float, default=0.2
         See ``objective``.
 
-    solver : {"auto", "block", "spectral"}, default="auto"
-        "block" runs on torch, on the CPU and on GPUs; "auto" is "block". "spectral"
-        factorises the matrix of pointwise mutual information, which skip-gram does in the
-        limit, and takes no epochs.
+    solver : {"auto", "block", "numba", "spectral"}, default="auto"
+        "block" runs on torch and serves GPUs; "numba" is compiled for the CPU and needs
+        numba installed; "auto" takes "numba" where it is installed and the device is no
+        GPU, and "block" elsewhere. "spectral" factorises the matrix of pointwise mutual
+        information, which skip-gram does in the limit: it takes no epochs, and is often
+        better on corpora of a few million words.
 
     pooling : {"mean", "sif", "max"}, default="mean"
         How a document is made of its words. "sif" (smooth inverse frequency) weights a
@@ -218,7 +220,7 @@ class Word2VecVectorizer(SkipGramFitMixin, WordVectorsMixin, BaseEstimator):
         "min_learning_rate": [_FROM_ZERO],
         "objective": [StrOptions({"sgns", "margin"})],
         "margin": [_FROM_ZERO],
-        "solver": [StrOptions({"auto", "block", "spectral"})],
+        "solver": [StrOptions({"auto", "block", "numba", "spectral"})],
         "pooling": [StrOptions({"mean", "sif", "max"})],
         "sif_a": [_POSITIVE],
         "n_removed": [Interval(Integral, 0, None, closed="left")],

@@ -1,0 +1,124 @@
+"""What documents are made of besides known words: n-grams and unknown words."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from skcontrast.text._corpus import Corpus
+from skcontrast.text._ngrams import rows_of
+from skcontrast.text._subwords import subword_rows
+from skcontrast.text._vocabulary import encode
+
+
+class _Numbers(dict):
+    """Numbers of words, which gives a new word the next one."""
+
+    def get(self, word, default=None):
+        return self.setdefault(word, len(self))
+
+
+def encode_all(documents, index):
+    """Documents as numbers of their words; words that ``index`` lacks get the numbers behind it.
+
+    Parameters
+    ----------
+    documents : iterable of sequences of str
+
+    index : dict of str to int
+
+    Returns
+    -------
+    corpus : Corpus
+        Of all words.
+
+    unknown : list of str
+        The words of number len(index), len(index) + 1, ...
+    """
+    numbers = _Numbers(index)
+    corpus = encode(documents, numbers)
+    return corpus, list(numbers)[len(index) :]
+
+
+def split_known(corpus, n_known):
+    """Known words as a corpus, and document and number of each other word, counted from 0.
+
+    Parameters
+    ----------
+    corpus : Corpus
+
+    n_known : int
+
+    Returns
+    -------
+    known : Corpus
+
+    document : int64 ndarray of shape (n_unknown,)
+
+    word : int64 ndarray of shape (n_unknown,)
+    """
+    is_known = corpus.ids < n_known
+    before = np.concatenate([[0], np.cumsum(is_known, dtype=np.int64)])
+    known = Corpus(corpus.ids[is_known], before[corpus.offsets])
+    document = document_of(corpus)[~is_known]
+    return known, document, corpus.ids[~is_known].astype(np.int64) - n_known
+
+
+def document_of(corpus):
+    """Number of each token's document, int64 (n_tokens,)."""
+    lengths = np.diff(corpus.offsets)
+    return np.repeat(np.arange(len(lengths)), lengths)
+
+
+def subword_means(words, n_buckets, known, table):
+    """Vectors of words as the means of their subwords' vectors.
+
+    Parameters
+    ----------
+    words : list of str
+
+    n_buckets : int
+
+    known : int64 ndarray of shape (n_rows,)
+        Sorted buckets that the table has vectors for; other subwords are left out.
+
+    table : float32 ndarray of shape (n_rows, n_components)
+
+    Returns
+    -------
+    vectors : float32 ndarray of shape (n_words, n_components)
+
+    there : bool ndarray of shape (n_words,)
+        Whether a word has any such subword.
+    """
+    buckets, offsets = subword_rows(words, n_buckets)
+    word = np.repeat(np.arange(len(words)), np.diff(offsets))
+    rows = rows_of(buckets, known)
+    there = np.isin(np.arange(len(words)), word[rows >= 0])
+    return mean_of([(word, rows, table)], len(words)), there
+
+
+def mean_of(parts, n_documents):
+    """Mean vector of the parts of each document.
+
+    Parameters
+    ----------
+    parts : list of (document, rows, table)
+        Numbers of documents, int64 (n_parts,), and the rows of a table that belong to
+        them; a negative row stands for nothing.
+
+    n_documents : int
+
+    Returns
+    -------
+    X : float32 ndarray of shape (n_documents, n_components)
+        Zeros for a document without parts.
+    """
+    sums, counts = 0.0, np.zeros(n_documents, dtype=np.int64)
+    for document, rows, table in parts:
+        document, rows = document[rows >= 0], rows[rows >= 0]
+        # Only what is asked for is copied to double precision.
+        used, position = np.unique(rows, return_inverse=True)
+        shape = (n_documents, len(used))
+        times = sp.csr_matrix((np.ones(len(rows)), (document, position)), shape=shape)
+        sums = sums + times @ table[used].astype(np.float64)
+        counts += np.bincount(document, minlength=n_documents)
+    return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
