@@ -7,7 +7,6 @@ vectors. Threads change who computes a block, never what is added, so the result
 whatever their number.
 """
 
-import threading
 from contextlib import contextmanager
 from functools import partial
 
@@ -22,9 +21,10 @@ from ._corpus import (
     starting_tables,
     warn_no_pairs,
 )
-from ._margin import MARGIN_CAP, MarginLayout, MarginStep
-from ._steps import CAP, SkipGramStep
+from ._margin import MarginLayout, MarginStep
+from ._steps import SkipGramStep
 from ._stream import Layout, Shape, draw_epoch, group_size
+from ._team import run_team
 
 # Parts of the stream that are read side by side; no more threads than this are of use.
 N_SHARES = 2
@@ -119,38 +119,15 @@ class Pass:
         # The loss costs as much as a third of a step, so a sixteenth of them measure it.
         self.stride = min(16, max(1, self.n_steps // 64))
         self.changes = [None] * len(shares)
-        self.barrier = threading.Barrier(self.n_threads) if self.n_threads > 1 else None
-        self.failure = None
 
     def run(self):
         """Take all steps."""
-        others = [
-            threading.Thread(target=self.guarded, args=(number,))
-            for number in range(1, self.n_threads)
-        ]
-        for thread in others:
-            thread.start()
-        self.guarded(0)
-        for thread in others:
-            thread.join()
-        if self.failure is not None:
-            raise self.failure
+        run_team(self.work, self.n_threads)
 
-    def guarded(self, number):
-        """Work as thread ``number``; let nobody wait for a thread that failed."""
+    def work(self, number, wait):
+        """Compute the steps of some shares, and change some of the rows by those of all."""
         if number:
             torch.set_num_threads(1)  # a new thread does not know yet
-        try:
-            self.work(number)
-        except threading.BrokenBarrierError:
-            pass
-        except BaseException as failure:
-            self.failure = failure
-            if self.barrier is not None:
-                self.barrier.abort()
-
-    def work(self, number):
-        """Compute the steps of some shares, and change some of the rows by those of all."""
         mine = range(number, len(self.shares), self.n_threads)
         step = self.shares[0].step
         parts = step.parts[number :: self.n_threads]
@@ -166,15 +143,10 @@ class Pass:
                     share = self.shares[k]
                     loss = share.loss if measured else None
                     self.changes[k] = share.step(group, i, rate, loss)
-                self.wait()
+                wait()
                 for part in parts:
                     step.apply(self.changes, part)
-                self.wait()
-
-    def wait(self):
-        """Wait for the other threads."""
-        if self.barrier is not None:
-            self.barrier.wait()
+                wait()
 
 
 def train(corpus, counts, options, start=None):
@@ -216,16 +188,12 @@ def _shares(table, shape, counts, options, seeds):
     """Make the shares; all work on the same table."""
     noise = noise_distribution(counts, options.ns_exponent)
     noise = torch.from_numpy(noise).to(table.device)
-    # A share knows its own pairs of a row alone, so each may use its part of the cap.
     if options.objective == "margin":
         layout = MarginLayout(shape, noise, options.negative)
-        form, cap = partial(MarginStep, margin=options.margin), MARGIN_CAP / len(seeds)
+        form = partial(MarginStep, margin=options.margin)
     else:
-        layout, form, cap = Layout(shape, noise, options.negative), SkipGramStep, CAP / len(seeds)
-    return [
-        Share(form(table, shape, layout.share, cap=cap), layout, seed, table.device)
-        for seed in seeds
-    ]
+        layout, form = Layout(shape, noise, options.negative), SkipGramStep
+    return [Share(form(table, shape, layout.share), layout, seed, table.device) for seed in seeds]
 
 
 def _train(table, corpus, counts, options):

@@ -1,7 +1,9 @@
 """Skip-gram one centre after the other, compiled by numba where it is installed.
 
 The K negatives of a centre serve all its contexts, so the vectors of a centre and its negatives
-are fetched once for a few contexts. One thread does it all: the result depends on the seed alone.
+are fetched once for a few contexts. The text is cut into as many shares as `N_SHARES` says. Each
+works on vectors of its own for some thousand words, then they meet. Threads change who works on
+a share, never what is joined, so the result is the same whatever their number.
 """
 
 import importlib.util
@@ -16,7 +18,16 @@ from ._corpus import (
     starting_tables,
     warn_no_pairs,
 )
+from ._team import run_team
 
+# Parts of the text that are gone over side by side; no more threads than this are of use.
+N_SHARES = 2
+# Words of a share between two meetings.
+_ROUND = 10_000
+# Changes of a row that are few enough to be summed when shares meet.
+_SUMMED = 512
+# Vectors beyond so many bytes are not held once more for each share: one share does it all.
+_LARGE = 1 << 30
 # Entries of the table from which negatives are drawn.
 _NOISE_ENTRIES = 1 << 20
 # The loss of one centre in so many is measured.
@@ -47,6 +58,98 @@ def noise_table(counts, ns_exponent):
     return np.repeat(np.arange(len(noise), dtype=np.int32), entries)
 
 
+def rounds_of(corpus, n_shares):
+    """Cut the text into shares, and these into rounds of about as many words.
+
+    Parameters
+    ----------
+    corpus : Corpus
+
+    n_shares : int
+
+    Returns
+    -------
+    cuts : int64 ndarray of shape (n_pieces + 1,)
+        Ends of documents and of rounds: no pair reaches over one.
+
+    bounds : int64 ndarray of shape (n_shares, n_rounds + 1)
+        First piece of each round, and the end.
+    """
+    n_tokens = len(corpus.ids)
+    size = min(_ROUND, max(256, n_tokens // (100 * n_shares)))
+    n_rounds = -(-n_tokens // (size * n_shares))
+    ends = np.linspace(0, n_tokens, n_shares * n_rounds + 1).astype(np.int64)
+    cuts = np.union1d(corpus.offsets, ends)
+    index = np.searchsorted(cuts, ends)
+    return cuts, index[np.arange(n_shares)[:, None] * n_rounds + np.arange(n_rounds + 1)]
+
+
+class Shares:
+    """Shares of the text, each with tables of its own, which meet after every round.
+
+    Parameters
+    ----------
+    tables : float32 ndarray of shape (n_tables, n_words, n_components)
+
+    corpus : Corpus
+
+    counts : int64 ndarray of shape (n_words,)
+
+    options : Options
+    """
+
+    def __init__(self, tables, corpus, counts, options):
+        # Late, since numba is optional.
+        self.loops = importlib.import_module("skcontrast.text._numba_loops")
+        self.tables, self.options = tables, options
+        n_shares = N_SHARES if tables.nbytes <= _LARGE else 1
+        self.cuts, self.bounds = rounds_of(corpus, n_shares)
+        # As a 32-bit threshold, one more than the largest draw where all are kept.
+        keep = np.ceil(keep_probability(counts, options.sample) * 2.0**32).astype(np.uint64)
+        noise = noise_table(counts, options.ns_exponent)
+        self.given = keep, noise, options.window, options.negative
+        self.ids = corpus.ids
+        seeds = np.random.SeedSequence(options.seed).generate_state(n_shares, np.uint64)
+        self.states = (seeds | np.uint64(1))[:, None]
+        self.touched = np.zeros((n_shares, *tables.shape[:2]), dtype=np.int32)
+        # One share alone works on the tables themselves.
+        self.own = np.stack([tables] * n_shares) if n_shares > 1 else tables[None]
+
+    def run(self, rate, last_rate):
+        """One epoch; return the sum of losses, the pairs measured, and all pairs."""
+        n_shares, n_rounds = len(self.own), self.bounds.shape[1] - 1
+        n_threads = min(self.options.n_jobs, n_shares)
+        rates = np.linspace(rate, last_rate, n_rounds, endpoint=False, dtype=np.float32)
+        totals = np.zeros((n_shares, 3))
+
+        def work(number, wait):
+            for i, now in enumerate(rates):
+                for share in range(number, n_shares, n_threads):
+                    self.round(share, i, now, totals[share])
+                wait()
+                if n_shares > 1:
+                    self.meet(number, n_threads)
+                wait()
+
+        run_team(work, n_threads)
+        return totals.sum(axis=0)
+
+    def round(self, share, i, rate, totals):
+        """Let a share go over the words of a round."""
+        place = self.own[share], self.touched[share], self.ids, self.cuts
+        given = *self.bounds[share, i : i + 2], *self.given, rate
+        if self.options.objective == "margin":
+            step, last = self.loops.margin_round, np.float32(self.options.margin)
+        else:
+            step, last = self.loops.skip_gram_round, _MEASURED
+        step(*place, *given, last, self.states[share], totals)
+
+    def meet(self, part, n_parts):
+        """Join what the shares did."""
+        unit = self.options.objective == "margin"
+        self.loops.meet(self.tables, self.own, self.touched, part, n_parts, _SUMMED, unit)
+
+
 def train(corpus, counts, options, start=None):
     """Train vectors of words by one stochastic step for each centre.
 
@@ -72,32 +175,23 @@ def train(corpus, counts, options, start=None):
             "solver='numba' needs numba, which is not installed: type pip install numba, or "
             "solver='block'."
         )
-    # Late, since numba is optional.
-    loops = importlib.import_module("skcontrast.text._numba_loops")
     embedding, context = starting_tables(len(counts), options, start)
-    keep = keep_probability(counts, options.sample)
-    # As a 32-bit threshold, one more than the largest draw where all are kept.
-    keep = np.ceil(keep * 2.0**32).astype(np.uint64)
-    noise = noise_table(counts, options.ns_exponent)
-    state = np.random.SeedSequence(options.seed).generate_state(1, np.uint64) | np.uint64(1)
+    margin = options.objective == "margin"
+    tables = np.stack([embedding] if margin else [embedding, context])
+    shares = Shares(tables, corpus, counts, options)
     span = options.learning_rate - options.min_learning_rate
-    loss_curve = []
+    loss_curve, n_pairs = [], 0
     for n_epochs in range(options.max_iter):
         rates = [
             options.learning_rate - span * done / options.max_iter
             for done in (n_epochs, n_epochs + 1)
         ]
-        totals = np.zeros(3)
-        given = (corpus.ids, corpus.offsets, keep, noise, options.window, options.negative)
-        if options.objective == "margin":
-            loops.margin_epoch(embedding, *given, options.margin, *rates, _MEASURED, state, totals)
-            context = embedding
-        else:
-            loops.skip_gram_epoch(embedding, context, *given, *rates, _MEASURED, state, totals)
-        loss_curve.append(totals[0] / max(totals[1], 1.0))
-        check_finite(embedding, options, n_epochs + 1)
+        loss, measured, found = shares.run(*rates)
+        n_pairs += found
+        loss_curve.append(loss / max(measured, 1.0))
+        check_finite(tables, options, n_epochs + 1)
         if options.verbose:
             print(f"Epoch {n_epochs + 1}/{options.max_iter}: loss {loss_curve[-1]:.4f}")
-    if not totals[2]:
+    if not n_pairs:
         warn_no_pairs()
-    return Trained(embedding, context.copy(), loss_curve)
+    return Trained(tables[0].copy(), tables[-1].copy(), loss_curve)

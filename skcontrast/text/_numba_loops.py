@@ -56,10 +56,10 @@ def _negatives(noise, centre, negative, state, targets):
 
 
 @_fast
-def _longest(offsets):
+def _longest(cuts, first_piece, last_piece):
     longest = 1
-    for i in range(len(offsets) - 1):
-        longest = max(longest, offsets[i + 1] - offsets[i])
+    for i in range(first_piece, last_piece):
+        longest = max(longest, cuts[i + 1] - cuts[i])
     return longest
 
 
@@ -100,26 +100,29 @@ def _centre(inputs, outputs, changes, words, first, last, centre_at, n_targets, 
 
 
 @_fast
-def skip_gram_epoch(
-    inputs, context, ids, offsets, keep, noise, window, negative, rate, last_rate, every, state,
-    totals,
+def skip_gram_round(
+    tables, touched, ids, cuts, first_piece, last_piece, keep, noise, window, negative, rate,
+    every, state, totals,
 ):  # fmt: skip
-    """Pass over all documents once; add loss, pairs measured and all pairs to ``totals``."""
+    """Go over some pieces of the text once.
+
+    ``tables`` (2, n_words, d) and ``touched`` (2, n_words), the number of changes of each row,
+    belong to this share alone. Loss, pairs measured and all pairs are added to ``totals``.
+    """
+    inputs, context = tables[0], tables[1]
     d = inputs.shape[1]
-    words = np.empty(_longest(offsets), dtype=np.int32)
+    words = np.empty(_longest(cuts, first_piece, last_piece), dtype=np.int32)
     targets = np.empty(negative + 1, dtype=np.int32)
     outputs = np.empty((negative + 1, d), dtype=np.float32)
     changes = np.empty((negative + 1, d), dtype=np.float32)
-    fall = (rate - last_rate) / max(len(ids), 1)
     n_centres = 0
-    for document in range(len(offsets) - 1):
-        begin = offsets[document]
-        n_words = _thin_out(ids, begin, offsets[document + 1], keep, state, words)
-        now = np.float32(rate - fall * begin)
+    for piece in range(first_piece, last_piece):
+        n_words = _thin_out(ids, cuts[piece], cuts[piece + 1], keep, state, words)
         for t in range(n_words):
             reach = 1 + _below(state, window)
             first, last = max(0, t - reach), min(n_words, t + reach + 1)
-            if last - first < 2:
+            n_pairs = last - first - 1
+            if n_pairs < 1:
                 continue
             targets[0] = words[t]
             n_targets = _negatives(noise, words[t], negative, state, targets)
@@ -130,15 +133,21 @@ def skip_gram_epoch(
                     changes[o, j] = 0.0
             measure = n_centres % every == 0
             n_centres += 1
-            loss = _centre(inputs, outputs, changes, words, first, last, t, n_targets, now, measure)
+            loss = _centre(
+                inputs, outputs, changes, words, first, last, t, n_targets, rate, measure
+            )
+            for s in range(first, last):
+                if s != t:
+                    touched[0, words[s]] += 1
             for o in range(n_targets):
                 row = context[targets[o]]
+                touched[1, targets[o]] += n_pairs
                 for j in range(d):
                     row[j] += changes[o, j]
             if measure:
                 totals[0] += loss
-                totals[1] += last - first - 1
-            totals[2] += last - first - 1
+                totals[1] += n_pairs
+            totals[2] += n_pairs
 
 
 @_fast
@@ -158,23 +167,21 @@ def _turn(row, towards, amount):
 
 
 @_fast
-def margin_epoch(
-    table, ids, offsets, keep, noise, window, negative, margin, rate, last_rate, every, state,
-    totals,
+def margin_round(
+    tables, touched, ids, cuts, first_piece, last_piece, keep, noise, window, negative, rate,
+    margin, state, totals,
 ):  # fmt: skip
-    """Pass over all documents once; add loss, pairs measured and all pairs to ``totals``."""
+    """The same for the margin objective, whose one table has unit rows; all pairs are measured."""
+    table = tables[0]
     d = table.shape[1]
-    words = np.empty(_longest(offsets), dtype=np.int32)
+    words = np.empty(_longest(cuts, first_piece, last_piece), dtype=np.int32)
     targets = np.empty(negative + 1, dtype=np.int32)
     far = np.empty(negative + 1, dtype=np.float32)
     active = np.empty(negative + 1, dtype=np.float32)
     centre = np.empty(d, dtype=np.float32)
     change = np.empty(d, dtype=np.float32)
-    fall = (rate - last_rate) / max(len(ids), 1)
-    for document in range(len(offsets) - 1):
-        begin = offsets[document]
-        n_words = _thin_out(ids, begin, offsets[document + 1], keep, state, words)
-        now = np.float32(rate - fall * begin)
+    for piece in range(first_piece, last_piece):
+        n_words = _thin_out(ids, cuts[piece], cuts[piece + 1], keep, state, words)
         for t in range(n_words):
             reach = 1 + _below(state, window)
             first, last = max(0, t - reach), min(n_words, t + reach + 1)
@@ -190,6 +197,7 @@ def margin_epoch(
                     score += centre[j] * table[targets[o], j]
                 far[o] = score
             for s in range(first, last):
+                touched[0, words[s]] += 1
                 if s == t:
                     continue
                 x = table[words[s]]
@@ -206,13 +214,66 @@ def margin_epoch(
                 if count > 0:
                     for j in range(d):
                         change[j] += count * x[j]
-                    _turn(x, centre, now * count)
+                    _turn(x, centre, rate * count)
             for o in range(1, n_targets):
                 if active[o] > 0:
+                    touched[0, targets[o]] += 1
                     x = table[targets[o]]
                     for j in range(d):
                         change[j] -= active[o] * x[j]
-                    _turn(x, centre, -now * active[o])
-            _turn(table[words[t]], change, now)
+                    _turn(x, centre, -rate * active[o])
+            _turn(table[words[t]], change, rate)
             totals[1] += last - first - 1
             totals[2] += last - first - 1
+
+
+@_fast
+def meet(tables, own, touched, part, n_parts, limit, unit):
+    """Join what the shares did to every ``n_parts``-th row, and give all of them the result.
+
+    A row that one share changed is taken as it is. Changes by several are summed while they
+    are few, as they would be one after the other; from ``limit`` on each share has gone most
+    of the way to where the row belongs, and they are averaged.
+
+    Parameters
+    ----------
+    tables : float32 ndarray of shape (n_tables, n_words, d)
+        As they were when the shares began.
+
+    own : float32 ndarray of shape (n_shares, n_tables, n_words, d)
+
+    touched : int32 ndarray of shape (n_shares, n_tables, n_words)
+        How often each share changed each row; zeros afterwards.
+
+    part, n_parts : int
+
+    limit : int
+
+    unit : bool
+        Whether rows have length one.
+    """
+    n_tables, n_words, d = tables.shape
+    for table in range(n_tables):
+        for r in range(part, n_words, n_parts):
+            n_shares, total, row = 0, 0, tables[table, r]
+            for share in range(len(own)):
+                total += touched[share, table, r]
+                n_shares += touched[share, table, r] > 0
+            if not n_shares:
+                continue
+            factor = np.float32(min(1.0, max(1.0 / n_shares, limit / total)))
+            square = np.float32(0.0)
+            for j in range(d):
+                change = np.float32(0.0)
+                for share in range(len(own)):
+                    change += own[share, table, r, j] - row[j]
+                row[j] += factor * change
+                square += row[j] * row[j]
+            scale = np.float32(1.0) / np.sqrt(square) if unit else np.float32(1.0)
+            for share in range(len(own)):
+                touched[share, table, r] = 0
+                for j in range(d):
+                    own[share, table, r, j] = row[j] * scale
+            if unit:
+                for j in range(d):
+                    row[j] *= scale

@@ -134,7 +134,7 @@ class Word2VecVectorizer(SkipGramFitMixin, WordVectorsMixin, BaseEstimator):
         "block": words in a step. None chooses by the corpus and the device.
 
     n_jobs : int, default=None
-        Number of threads. The result does not depend on it.
+        Number of threads; more than two are of no use. The result does not depend on it.
 
     device : str or torch.device, default="auto"
         Where "block" runs: "auto" takes CUDA, else MPS, else the CPU.
