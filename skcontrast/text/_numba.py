@@ -24,6 +24,8 @@ from ._team import run_team
 N_SHARES = 2
 # Words of a share between two meetings.
 _ROUND = 10_000
+# Draws of negatives for a round of a share, from which those of a centre are drawn again.
+_POOL = 2048
 # Changes of a row that are few enough to be summed when shares meet.
 _SUMMED = 512
 # Vectors beyond so many bytes are not held once more for each share: one share does it all.
@@ -107,7 +109,7 @@ class Shares:
         # As a 32-bit threshold, one more than the largest draw where all are kept.
         keep = np.ceil(keep_probability(counts, options.sample) * 2.0**32).astype(np.uint64)
         noise = noise_table(counts, options.ns_exponent)
-        self.given = keep, noise, options.window, options.negative
+        self.given = keep, noise, _POOL, options.window, options.negative
         self.ids = corpus.ids
         seeds = np.random.SeedSequence(options.seed).generate_state(n_shares, np.uint64)
         self.states = (seeds | np.uint64(1))[:, None]

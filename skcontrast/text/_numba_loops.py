@@ -44,6 +44,15 @@ def _thin_out(ids, begin, end, keep, state, words):
 
 
 @_fast
+def _pool(noise, n_pool, state):
+    """Draw the words that are negatives in a round: few, so that their rows stay at hand."""
+    pool = np.empty(n_pool, dtype=np.int32)
+    for i in range(n_pool):
+        pool[i] = noise[_below(state, len(noise))]
+    return pool
+
+
+@_fast
 def _negatives(noise, centre, negative, state, targets):
     """Draw negatives behind the first target; those equal to the centre are left out."""
     n = 1
@@ -101,7 +110,7 @@ def _centre(inputs, outputs, changes, words, first, last, centre_at, n_targets, 
 
 @_fast
 def skip_gram_round(
-    tables, touched, ids, cuts, first_piece, last_piece, keep, noise, window, negative, rate,
+    tables, touched, ids, cuts, first_piece, last_piece, keep, noise, n_pool, window, negative, rate,
     every, state, totals,
 ):  # fmt: skip
     """Go over some pieces of the text once.
@@ -115,6 +124,7 @@ def skip_gram_round(
     targets = np.empty(negative + 1, dtype=np.int32)
     outputs = np.empty((negative + 1, d), dtype=np.float32)
     changes = np.empty((negative + 1, d), dtype=np.float32)
+    pool = _pool(noise, n_pool, state)
     n_centres = 0
     for piece in range(first_piece, last_piece):
         n_words = _thin_out(ids, cuts[piece], cuts[piece + 1], keep, state, words)
@@ -125,7 +135,7 @@ def skip_gram_round(
             if n_pairs < 1:
                 continue
             targets[0] = words[t]
-            n_targets = _negatives(noise, words[t], negative, state, targets)
+            n_targets = _negatives(pool, words[t], negative, state, targets)
             for o in range(n_targets):
                 row = context[targets[o]]
                 for j in range(d):
@@ -168,7 +178,7 @@ def _turn(row, towards, amount):
 
 @_fast
 def margin_round(
-    tables, touched, ids, cuts, first_piece, last_piece, keep, noise, window, negative, rate,
+    tables, touched, ids, cuts, first_piece, last_piece, keep, noise, n_pool, window, negative, rate,
     margin, state, totals,
 ):  # fmt: skip
     """The same for the margin objective, whose one table has unit rows; all pairs are measured."""
@@ -180,6 +190,7 @@ def margin_round(
     active = np.empty(negative + 1, dtype=np.float32)
     centre = np.empty(d, dtype=np.float32)
     change = np.empty(d, dtype=np.float32)
+    pool = _pool(noise, n_pool, state)
     for piece in range(first_piece, last_piece):
         n_words = _thin_out(ids, cuts[piece], cuts[piece + 1], keep, state, words)
         for t in range(n_words):
@@ -187,7 +198,7 @@ def margin_round(
             first, last = max(0, t - reach), min(n_words, t + reach + 1)
             if last - first < 2:
                 continue
-            n_targets = _negatives(noise, words[t], negative, state, targets)
+            n_targets = _negatives(pool, words[t], negative, state, targets)
             centre[:] = table[words[t]]
             change[:] = 0.0
             for o in range(1, n_targets):
