@@ -110,8 +110,8 @@ def _centre(inputs, outputs, changes, words, first, last, centre_at, n_targets, 
 
 @_fast
 def skip_gram_round(
-    tables, touched, ids, cuts, first_piece, last_piece, keep, noise, n_pool, window, negative, rate,
-    every, state, totals,
+    tables, touched, ids, cuts, first_piece, last_piece, keep, noise, n_pool, window, negative,
+    rate, every, state, totals,
 ):  # fmt: skip
     """Go over some pieces of the text once.
 
@@ -178,8 +178,8 @@ def _turn(row, towards, amount):
 
 @_fast
 def margin_round(
-    tables, touched, ids, cuts, first_piece, last_piece, keep, noise, n_pool, window, negative, rate,
-    margin, state, totals,
+    tables, touched, ids, cuts, first_piece, last_piece, keep, noise, n_pool, window, negative,
+    rate, margin, state, totals,
 ):  # fmt: skip
     """The same for the margin objective, whose one table has unit rows; all pairs are measured."""
     table = tables[0]
