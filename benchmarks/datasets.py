@@ -1,4 +1,4 @@
-"""Real data sets for the benchmarks: tables and texts of a data folder.
+"""Real data sets for the benchmarks: tables, texts, series, images and embeddings of a folder.
 
 The folder holds ``MANIFEST.csv`` and the files that it names; see the benchmarks' help.
 """
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.io import loadmat
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
@@ -51,26 +52,104 @@ def texts(folder):
     return sorted(rows.name[rows.group == "text"])
 
 
-def subsample(n, y, seed):
-    """Row numbers of at most MAX_ROWS rows, and of classes with at least 30 rows."""
+def classification_sets(folder):
+    """Name -> kind of every set with a class as target; sorted by name.
+
+    The embeddings of a text set are a set of their own, ``<name>_minilm``.
+    """
+    rows = manifest(folder)
+    found = dict.fromkeys(classification_tables(folder), "table")
+    found |= dict.fromkeys(rows.name[rows.group == "text"], "text")
+    found |= dict.fromkeys(rows.name[rows.group == "timeseries"], "series")
+    found |= dict.fromkeys(rows.name[rows.group == "images"], "image")
+    embedded = sorted((Path(folder) / "embeddings").glob("*.npz"))
+    found |= {f"{path.stem}_minilm": "embedding" for path in embedded}
+    return dict(sorted(found.items()))
+
+
+def subsample(n, y, seed, max_rows=MAX_ROWS, min_class=30, max_classes=None):
+    """Row numbers of at most max_rows rows, and of classes with at least min_class rows."""
     values, counts = np.unique(y, return_counts=True)
-    kept = np.flatnonzero(np.isin(y, values[counts >= 30]))
+    values = values[counts >= min_class]
     rng = np.random.default_rng(seed)
-    return rng.permutation(kept)[:MAX_ROWS]
+    if max_classes is not None and len(values) > max_classes:
+        values = rng.permutation(values)[:max_classes]
+    return rng.permutation(np.flatnonzero(np.isin(y, values)))[:max_rows]
 
 
 def load(folder, name):
     """Features (a data frame of columns, or a list of texts) and codes of the classes."""
-    row = manifest(folder).set_index("name").loc[name]
-    path = Path(folder) / row.files.split(";")[0]
-    frame = pd.read_csv(path, keep_default_na=row.group != "text")
+    features, y = read_table(folder, manifest(folder).set_index("name").loc[name])
+    order = subsample(len(y), y, seed=0)
+    return take(features, order), LabelEncoder().fit_transform(y[order])
+
+
+def load_any(folder, name, kind, max_rows, seed):
+    """As ``load``, of every kind of set; of series, images and embeddings a matrix.
+
+    Classes have at least 30 rows (of the small series and image sets 10), and are at most
+    20: where there are more, 20 of them are drawn by the seed, as the rows are.
+    """
+    if kind == "embedding":
+        features, y = read_embedding(folder, name.removesuffix("_minilm"))
+    else:
+        read = {"series": read_series, "image": read_images}.get(kind, read_table)
+        features, y = read(folder, manifest(folder).set_index("name").loc[name])
+    small = kind in ("series", "image")
+    order = subsample(len(y), y, seed, max_rows, 10 if small else 30, 20)
+    return take(features, order), LabelEncoder().fit_transform(y[order])
+
+
+def take(features, rows):
+    """The rows of a list of texts, a data frame (its index starts anew) or a matrix."""
+    if isinstance(features, list):
+        return [features[i] for i in rows]
+    if isinstance(features, pd.DataFrame):
+        return features.iloc[rows].reset_index(drop=True)
+    return features[rows]
+
+
+def read_table(folder, row):
+    frame = pd.read_csv(Path(folder) / row.files.split(";")[0], keep_default_na=row.group != "text")
     target = row.target if row.target in frame else frame.columns[-1]
     y = LabelEncoder().fit_transform(frame[target].astype(str))
-    order = subsample(len(frame), y, seed=0)
-    frame, y = frame.iloc[order], LabelEncoder().fit_transform(y[order])
     if row.group == "text":
         return frame["text"].tolist(), y
-    return frame.drop(columns=[target, "split"], errors="ignore").reset_index(drop=True), y
+    return frame.drop(columns=[target, "split"], errors="ignore"), y
+
+
+def read_series(folder, row):
+    """Series laid out as rows: channel after channel, NaN where one is shorter."""
+    paths = [Path(folder) / file for file in row.files.split(";")]
+    if paths[0].suffix == ".npz":
+        with np.load(paths[0]) as file:
+            X = np.concatenate([file["X_train"], file["X_test"]])
+            y = np.concatenate([file["y_train"], file["y_test"]])
+    else:
+        table = pd.concat([pd.read_csv(p, sep="\t", header=None) for p in paths]).to_numpy()
+        X, y = table[:, 1:], table[:, 0]
+    return X.reshape(len(X), -1).astype(np.float64), LabelEncoder().fit_transform(y)
+
+
+def read_images(folder, row):
+    """Pixels as rows; images of more than 32 by 32 pixels are halved by means of four."""
+    path = Path(folder) / row.files.split(";")[0]
+    if path.suffix == ".npz":
+        with np.load(path) as file:
+            X, y = file["X"], file["y"]
+    else:
+        file = loadmat(path)
+        if "faces" in file:
+            X = file["faces"].T.reshape(-1, 32, 2, 32, 2).mean(axis=(2, 4))
+            y = np.arange(len(X)) // 10
+        else:
+            X, y = file["X"], file["Y"].ravel()
+    return X.reshape(len(X), -1).astype(np.float64), LabelEncoder().fit_transform(y)
+
+
+def read_embedding(folder, name):
+    with np.load(Path(folder) / "embeddings" / f"{name}.npz") as file:
+        return file["X"].astype(np.float64), LabelEncoder().fit_transform(file["y"])
 
 
 def featurizer(features):
@@ -78,6 +157,8 @@ def featurizer(features):
     if isinstance(features, list):
         return TfidfVectorizer(min_df=2, sublinear_tf=True, max_features=20_000, dtype=np.float32)
     numeric = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    if isinstance(features, np.ndarray):
+        return numeric
     onehot = OneHotEncoder(
         min_frequency=10, handle_unknown="infrequent_if_exist", sparse_output=False
     )

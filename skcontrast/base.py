@@ -1,5 +1,6 @@
 """The frame of the estimators that train an encoder: parameters, fit, transform."""
 
+import copy
 import weakref
 
 import numpy as np
@@ -22,6 +23,7 @@ from skcontrast._component import (
 )
 from skcontrast._devices import DTYPES, DeviceMissing, memory_advice, resolve_device, seeded
 from skcontrast._embedding import (
+    FORWARD_ROWS,
     checked_output,
     embed,
     learned,
@@ -40,7 +42,7 @@ from skcontrast.networks import NETWORK_CONSTRAINTS, build_network, build_projec
 from skcontrast.objectives import OBJECTIVES
 from skcontrast.optimizers import OPTIMIZERS
 from skcontrast.samplers import SAMPLERS, hold_out, in_order
-from skcontrast.views import VIEW_CONSTRAINTS, build_views
+from skcontrast.views import VIEW_CONSTRAINTS, build_negatives, build_views, makes_negatives
 
 # Modules rebuilt from the fitted arrays. Outside the estimators, so that these hold
 # NumPy arrays only: they pickle small, hash fast and transform leaves them untouched.
@@ -49,6 +51,10 @@ _ENCODERS = weakref.WeakKeyDictionary()
 AUTO_BATCH = 256
 # Fitted attributes that say what a target was.
 LEARNED_OF_Y = ("classes_", "target_mean_", "target_scale_")
+
+
+def _is_nothing(views):
+    return views is None or isinstance(views, (list, tuple)) and not views
 
 
 class BaseContrastive(
@@ -130,6 +136,27 @@ class BaseContrastive(
         )
         return checked_output(out, X, self.weights_)
 
+    def _embed_view(self, X, random_state):
+        """Embedding of one random view of each row, for scorers of a fitted encoder.
+
+        The views draw from the rows of X. None where neither views nor dropout change a row.
+        """
+        X = self._check(X, reset=False, n_least=2)
+        device, chosen = self._device_at_hand(), self._setting("views")
+        rows = self._make_rows(X, {}, self.mean_, self.scale_, device, np.arange(X.shape[0]))
+        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+        # A copy, as the mode of the encoder itself is not to change.
+        encoder = copy.deepcopy(self._encoder()).to(device)
+        with seeded(seed, device), torch.no_grad():
+            network = ViewNetwork(encoder, torch.nn.Identity(), [build_views(chosen, rows)])
+            nothing = _is_nothing(chosen)
+            if nothing and not network.is_random(rows.take(rows.train_index[:8])):
+                return None
+            network.train(nothing)  # the view is then that of the dropout
+            parts = rows.train_index.split(FORWARD_ROWS)
+            out = [network(rows.take(i), i.to(device))["embedding"][0].cpu() for i in parts]
+        return checked_output(torch.cat(out).numpy(), X, self.weights_)
+
     # -------------------------------------------------------------- training
 
     def _run(self, X, given, fresh, max_iter, partial=False, objective=None):
@@ -143,7 +170,7 @@ class BaseContrastive(
         objective = resolve(objective if second else self.objective, OBJECTIVES)
         sampler = resolve(self.sampler, SAMPLERS)
         side, learned_of_y = self._side(objective, sampler, given, X.shape[0], fresh, partial)
-        objective.check_views(self.n_views)
+        objective.check_views(self.n_views, makes_negatives(self._setting("views")))
         mean, scale = self._scales(X, fresh)
         checkpoint = None if partial or second else open_checkpoint(self, X, side, fresh)
         seed, draws = self._seeds(checkpoint, fresh)
@@ -255,7 +282,7 @@ class BaseContrastive(
 
     def _views(self, rows, network, objective):
         chosen = self._setting("views")
-        nothing = chosen is None or isinstance(chosen, (list, tuple)) and not chosen
+        nothing = _is_nothing(chosen)
         if nothing and self.n_views > 1 and not network.is_random(rows.take(rows.train_index[:8])):
             one = " or n_views=1" if objective.min_views == 1 else ""
             raise ValueError(
@@ -268,6 +295,8 @@ class BaseContrastive(
         # A single view is the changed row, or ``views`` would mean nothing.
         if self._setting("clean_anchor") and self.n_views > 1:
             views[0] = None
+        if objective.hard_negatives:
+            views[-1] = build_negatives(chosen, rows)
         return views
 
     def _modules(self, fitted, rows, objective, given, fresh):

@@ -9,11 +9,13 @@ from golden_adaptation import gda, proker, tip_adapter
 from golden_conr import conr
 from golden_kernels import cclk, decoupled_uniformity
 from golden_longtail import gml, sbcl
+from golden_metrics import hubs, metrics
 from golden_phrases import phrases
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
 from golden_soft import dialog2flow_soft
 from golden_stateful import isogclr, macl, sogclr
+from golden_structure import clusterns, dclr, mining
 from golden_supervised import supcon
 from golden_tangent import tntk
 from golden_word2vec import sgns_shared_step, sgns_step, vocab_tables
@@ -252,8 +254,10 @@ ADAPTERS = {
     "barlow_twins": barlow_twins,
     "cacr": cacr,
     "cclk": cclk,
+    "clusterns": clusterns,
     "conr": conr,
     "dcl": decoupled,
+    "dclr": dclr,
     "dclw": decoupled,
     "debiased": debiased,
     "decoupled_uniformity": decoupled_uniformity,
@@ -261,11 +265,14 @@ ADAPTERS = {
     "gda": gda,
     "gml": gml,
     "hard_negative": hard_negative,
+    "hubness": hubs,
     "hypersphere": hypersphere,
     "infonce_bidirectional": infonce_bidirectional,
     "isogclr": isogclr,
     "kernel_infonce": kernel_infonce,
     "macl": macl,
+    "metrics": metrics,
+    "mining": mining,
     "ntxent": ntxent,
     "phrases": phrases,
     "polyview": polyview,

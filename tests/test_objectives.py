@@ -10,8 +10,10 @@ from skcontrast._component import InvalidParameterError, check_parameters
 from skcontrast.functional import normalize
 from skcontrast.objectives import (
     CACR,
+    DCLR,
     OBJECTIVES,
     AlignmentUniformity,
+    ClusterNS,
     ConditionalInfoNCE,
     ConR,
     CrossEntropy,
@@ -23,6 +25,7 @@ from skcontrast.objectives import (
     KernelInfoNCE,
     LogitAdjusted,
     PolyView,
+    PositiveAware,
     PredictionError,
     SoftTarget,
     SpectralContrastive,
@@ -83,6 +86,12 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items()} | {
     # So many that all pairs are taken.
     "supremix-positives": SupReMix(negatives=False, n_mixtures=100, window=1.0),
     "supremix-plain": SupReMix(negatives=False, n_mixtures=0, weighting="none", bin_width=0.5),
+    "cluster_ns-one_way": ClusterNS(form="one_way"),
+    "dclr-one_way": DCLR(form="one_way", threshold=0.2),
+    "dclr-prior": DCLR(guide="prior", threshold=0.0),
+    "positive_aware-hardest": PositiveAware(n_negatives=2),
+    "positive_aware-absolute": PositiveAware(rule="absolute", margin=0.5),
+    "positive_aware-prior": PositiveAware(rule="fixed", guide="prior", n_negatives=1),
     "sum": InfoNCE() + 0.5 * AlignmentUniformity(),
 }
 # The gradient is not that of the value: something is held constant on purpose.

@@ -2,6 +2,7 @@
 
 from skcontrast.functional._anchors import over_anchors
 from skcontrast.functional._equations import alignment, log_mean_gaussian, ridge_smoother
+from skcontrast.functional._mining import CEILINGS, mine_negatives, score_ceiling
 from skcontrast.functional._mixtures import (
     MIXTURE_WEIGHTS,
     Between,
@@ -32,6 +33,7 @@ from skcontrast.functional._segments import class_cross_entropy, log_mean_by_cla
 
 __all__ = [
     "Between",
+    "CEILINGS",
     "DENSE_LIMIT",
     "MIXTURE_WEIGHTS",
     "OFF_DIAGONAL",
@@ -47,6 +49,7 @@ __all__ = [
     "log_mean_gaussian",
     "logsumexp",
     "mean_over",
+    "mine_negatives",
     "mixed_contrast",
     "nearest",
     "normalize",
@@ -55,6 +58,7 @@ __all__ = [
     "pair_sums",
     "power_distance",
     "ridge_smoother",
+    "score_ceiling",
     "softplus",
     "squared_distance",
 ]

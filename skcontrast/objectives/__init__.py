@@ -3,8 +3,10 @@
 from skcontrast.objectives._adaptive_margin import AdaptiveMargin
 from skcontrast.objectives._base import Objective, Sum, Weighted
 from skcontrast.objectives._cacr import CACR
+from skcontrast.objectives._cluster_ns import ClusterNS
 from skcontrast.objectives._conditional import ConditionalInfoNCE
 from skcontrast.objectives._conr import ConR
+from skcontrast.objectives._dclr import DCLR
 from skcontrast.objectives._decoupled import DecoupledContrastive
 from skcontrast.objectives._energy import EnergyHinge
 from skcontrast.objectives._hard_negative import DebiasedContrastive, HardNegative
@@ -12,7 +14,9 @@ from skcontrast.objectives._independence import KernelIndependence
 from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
+from skcontrast.objectives._mined import MinedNegatives
 from skcontrast.objectives._poly_view import PolyView
+from skcontrast.objectives._positive_aware import PositiveAware
 from skcontrast.objectives._prediction import CrossEntropy, PredictionError
 from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._redundancy import BarlowTwins, VICReg
@@ -29,9 +33,11 @@ OBJECTIVES = {
     "alignment_uniformity": AlignmentUniformity,
     "barlow_twins": BarlowTwins,
     "cacr": CACR,
+    "cluster_ns": ClusterNS,
     "conditional": ConditionalInfoNCE,
     "conr": ConR,
     "cross_entropy": CrossEntropy,
+    "dclr": DCLR,
     "debiased": DebiasedContrastive,
     "decoupled": DecoupledContrastive,
     "decoupled_uniformity": DecoupledUniformity,
@@ -41,7 +47,9 @@ OBJECTIVES = {
     "info_nce": InfoNCE,
     "kernel_info_nce": KernelInfoNCE,
     "logit_adjusted": LogitAdjusted,
+    "mined": MinedNegatives,
     "poly_view": PolyView,
+    "positive_aware": PositiveAware,
     "prediction_error": PredictionError,
     "rank_n_contrast": RankNContrast,
     "soft_target": SoftTarget,
@@ -55,10 +63,12 @@ OBJECTIVES = {
 
 __all__ = [
     "CACR",
+    "DCLR",
     "OBJECTIVES",
     "AdaptiveMargin",
     "AlignmentUniformity",
     "BarlowTwins",
+    "ClusterNS",
     "ConR",
     "ConditionalInfoNCE",
     "CrossEntropy",
@@ -71,8 +81,10 @@ __all__ = [
     "KernelIndependence",
     "KernelInfoNCE",
     "LogitAdjusted",
+    "MinedNegatives",
     "Objective",
     "PolyView",
+    "PositiveAware",
     "PredictionError",
     "RankNContrast",
     "SoftTarget",

@@ -30,17 +30,24 @@ class Objective(Component):
     # Fewest views and fewest rows of a batch that the formula is defined for.
     min_views = 2
     min_rows = 2
-    # Whether the last view holds hard negatives, which no estimator makes.
+    # Whether the last view holds hard negatives, which few views can make.
     hard_negatives = False
 
-    def check_views(self, n_views):
+    def check_views(self, n_views, makes_negatives=False):
         """Raise when an estimator's ``n_views`` views of each row do not suit."""
-        if self.hard_negatives:
+        if self.hard_negatives and not makes_negatives:
             raise ValueError(
-                f"{type(self).__name__} takes the last view for hard negatives, and an estimator "
-                "makes views of a row only: type objective='info_nce', or call the objective on "
-                "tensors."
+                f"{type(self).__name__} takes the last view for hard negatives, which these views "
+                "do not make: type objective='info_nce', or, for rows of numbers, "
+                "views=('neighbor_bands', 'corruption') with n_views=3."
             )
+        for other in leaves(self) if self.hard_negatives else ():
+            if not other.hard_negatives and getattr(other, "form", None) != "one_way":
+                raise ValueError(
+                    f"objective={self!r} takes the last view for hard negatives, which "
+                    f"{type(other).__name__} would pull near: type InfoNCE(form='one_way') in "
+                    "its place."
+                )
         if n_views < self.min_views:
             raise ValueError(
                 f"n_views={n_views}, but {type(self).__name__} needs at least "
@@ -84,6 +91,13 @@ class Objective(Component):
         return Weighted(self, weight)
 
     __rmul__ = __mul__
+
+
+def leaves(objective):
+    """The objectives that a sum is made of at last; itself, where it is none."""
+    if not objective.terms:
+        return [objective]
+    return [leaf for term in objective.terms for leaf in leaves(term)]
 
 
 class BuiltObjective(nn.Module):

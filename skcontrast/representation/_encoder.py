@@ -42,8 +42,8 @@ class ContrastiveEncoder(EncoderFitMixin, BaseContrastive):
         Network between the embedding and the objective, thrown away after training.
 
     sampler : str or component, default="uniform"
-        How batches are put together: "uniform", "class_balanced" or, for numbers as
-        ``y``, "target_spread".
+        How batches are put together: "uniform", "clustered", "class_balanced" or, for
+        numbers as ``y``, "target_spread".
 
     standardize : bool, default=True
         Whether columns are centred and scaled to unit variance first. Sparse rows are

@@ -271,7 +271,7 @@ class TextFitMixin(BaseContrastive):
         return side, learned_of_y
 
     def _views(self, rows, network, objective):
-        if "pairs" not in rows.side or self.n_views < 2:
+        if "pairs" not in rows.side or self.n_views < 2 or objective.hard_negatives:
             return super()._views(rows, network, objective)
         view = build_views(self._setting("views"), rows)
         first = None if self._setting("clean_anchor") else view

@@ -1,5 +1,6 @@
 """Views: random changes of a row that keep what matters about it."""
 
+from skcontrast.views._bands import NeighborBands, build_negatives, makes_negatives
 from skcontrast.views._base import (
     TEXT_VIEW_CONSTRAINTS,
     VIEW_CONSTRAINTS,
@@ -24,6 +25,7 @@ VIEWS = {
     "dropout": Dropout,
     "mask": FeatureMask,
     "mixup": Mixup,
+    "neighbor_bands": NeighborBands,
     "neighbors": Neighbors,
     "noise": GaussianNoise,
     "swap": FeatureSwap,
@@ -53,6 +55,7 @@ __all__ = [
     "FeatureSwap",
     "GaussianNoise",
     "Mixup",
+    "NeighborBands",
     "Neighbors",
     "Shuffle",
     "SpanCrop",
@@ -61,5 +64,7 @@ __all__ = [
     "View",
     "WordDeletion",
     "WordRepetition",
+    "build_negatives",
     "build_views",
+    "makes_negatives",
 ]

@@ -41,6 +41,14 @@ class Neighbors(View):
     it may be a duplicate of it. The graph is made once, from the standardised features,
     for all rows; held out rows are given training rows too.
 
+    With ``n_steps=h`` above 1 the row is reached by as many random steps along the graph,
+
+    .. math:: r_1 \sim \mathrm{Uniform}(N_k(i)), \quad
+              r_{t+1} \sim \mathrm{Uniform}(N_k(r_t)), \quad r = r_h
+
+    so that positives lie along the shape of the data, beyond the nearest; a walk that comes
+    back to row i stays at its first step.
+
     In a composition this view comes first, as it discards what came before it.
 
     Parameters
@@ -55,10 +63,19 @@ class Neighbors(View):
         With more training rows than these, neighbours are sought in a random sample of
         so many, which bounds time and memory.
 
+    n_steps : int, default=1
+        Number h of steps along the graph.
+
+    See Also
+    --------
+    NeighborBands : Positives and negatives from ranges of ranks.
+
     References
     ----------
     Dwibedi et al., "With a little help from my friends: nearest-neighbor contrastive
-    learning of visual representations", ICCV 2021.
+    learning of visual representations", ICCV 2021. Wang et al., "Unsupervised representation
+    learning by invariance propagation", NeurIPS 2020: positives reached by steps along the
+    graph.
 
     Examples
     --------
@@ -75,12 +92,14 @@ class Neighbors(View):
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "metric": [StrOptions({"auto", "euclidean", "manhattan", "cosine"})],
         "max_candidates": [Interval(Integral, 2, None, closed="left")],
+        "n_steps": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, n_neighbors=5, metric="auto", max_candidates=50_000):
+    def __init__(self, n_neighbors=5, metric="auto", max_candidates=50_000, n_steps=1):
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.max_candidates = max_candidates
+        self.n_steps = n_steps
 
     def build(self, rows):
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
@@ -89,8 +108,10 @@ class Neighbors(View):
 
         def replace(x, index):
             index = index.to(graph.device)
-            pick = torch.randint(k, index.shape, device=graph.device)
-            return rows.take(graph[index, pick])
+            reached = first = graph[index, torch.randint(k, index.shape, device=graph.device)]
+            for _ in range(self.n_steps - 1):
+                reached = graph[reached, torch.randint(k, index.shape, device=graph.device)]
+            return rows.take(torch.where(reached == index, first, reached))
 
         return replace
 

@@ -65,10 +65,10 @@ class Uniform(Component):
         min_rows : int
             Fewest rows of a batch.
         """
-        return _UniformBatches(rows.train_index, batch_size, min_rows)
+        return UniformBatches(rows.train_index, batch_size, min_rows)
 
 
-class _UniformBatches:
+class UniformBatches:
     def __init__(self, index, batch_size, min_rows):
         # A batch size under min_rows would give batches without a loss.
         self.index, self.min_rows = index, min_rows
@@ -118,7 +118,7 @@ class ClassBalanced(Component):
         return _BalancedBatches(rows.train_index, target, batch_size, min_rows)
 
 
-class _BalancedBatches(_UniformBatches):
+class _BalancedBatches(UniformBatches):
     def __init__(self, index, target, batch_size, min_rows):
         super().__init__(index, batch_size, min_rows)
         _, self.codes, self.counts = target.unique(return_inverse=True, return_counts=True)
@@ -172,7 +172,7 @@ class TargetSpread(Component):
         return _SpreadBatches(rows.train_index, target, batch_size, min_rows)
 
 
-class _SpreadBatches(_UniformBatches):
+class _SpreadBatches(UniformBatches):
     def __init__(self, index, target, batch_size, min_rows):
         super().__init__(index, batch_size, min_rows)
         n = len(index)
@@ -234,6 +234,3 @@ def target_ranks(target):
             known = known @ np.linalg.eigh(known.T @ known)[1][:, -1:]
         rank[labelled] = np.unique(known[:, 0], return_inverse=True)[1]
     return rank, labelled
-
-
-SAMPLERS = {"class_balanced": ClassBalanced, "target_spread": TargetSpread, "uniform": Uniform}

@@ -1,0 +1,43 @@
+"""What an embedding is like, in numbers: measures without labels, and scorers for a search."""
+
+from skcontrast.metrics._kernel_alignment import cka, linear_cka
+from skcontrast.metrics._neighbors import hubness, k_occurrence, retrieval
+from skcontrast.metrics._scorers import (
+    EmbeddingScorer,
+    alignment_uniformity_scorer,
+    effective_rank_scorer,
+    get_scorer,
+    get_scorer_names,
+    resample_columns,
+    view_retrieval_scorer,
+)
+from skcontrast.metrics._spectrum import (
+    column_spread,
+    covariance_spectrum,
+    effective_rank,
+    isotropy,
+)
+from skcontrast.metrics._sphere import alignment, cosine_gap, tolerance, uniformity
+
+__all__ = [
+    "EmbeddingScorer",
+    "alignment",
+    "alignment_uniformity_scorer",
+    "cka",
+    "column_spread",
+    "cosine_gap",
+    "covariance_spectrum",
+    "effective_rank",
+    "effective_rank_scorer",
+    "get_scorer",
+    "get_scorer_names",
+    "hubness",
+    "isotropy",
+    "k_occurrence",
+    "linear_cka",
+    "resample_columns",
+    "retrieval",
+    "tolerance",
+    "uniformity",
+    "view_retrieval_scorer",
+]

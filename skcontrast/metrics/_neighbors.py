@@ -1,0 +1,211 @@
+"""Measures of nearest rows: hubs, and views that find each other."""
+
+import numpy as np
+from scipy.stats import skew
+from sklearn.neighbors import NearestNeighbors
+
+from skcontrast.metrics._checks import (
+    BLOCK,
+    TIE,
+    blocks,
+    check_count,
+    check_option,
+    check_pair,
+    check_table,
+    unit_rows,
+)
+
+SCORES = "skewness", "robin_hood", "gini", "atkinson", "antihub", "hub"
+
+
+def k_occurrence(z, n_neighbors=10, *, metric="euclidean"):
+    r"""How often each row is among the nearest rows of the others.
+
+    .. math:: N_i = \#\{j \ne i : i \in \mathrm{kNN}(j)\}
+
+    where a row is no neighbour of itself. Rows of large :math:`N_i` are hubs, those of 0
+    antihubs. The mean is k.
+
+    Parameters
+    ----------
+    z : array-like of shape (n_samples, n_features)
+        Embedding.
+
+    n_neighbors : int, default=10
+        Number k of nearest rows, below ``n_samples``.
+
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        Distance; "cosine" is the Euclidean one of unit rows.
+
+    Returns
+    -------
+    occurrence : int ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        For fewer than two rows, NaN, a number of neighbours that is out of range or, with
+        "cosine", a row of zeros.
+
+    References
+    ----------
+    Radovanović et al., "Hubs in space: popular nearest neighbors in high-dimensional data",
+    JMLR 11 (2010).
+
+    Examples
+    --------
+    >>> from skcontrast.metrics import k_occurrence
+    >>> k_occurrence([[0.0], [1.0], [3.0], [-1.5]], n_neighbors=1)
+    array([2, 2, 0, 0])
+    """
+    check_option(metric, "metric", ("euclidean", "cosine"))
+    z = check_table(z)
+    k = check_count(n_neighbors, "n_neighbors", len(z) - 1)
+    if metric == "cosine":
+        z = unit_rows(z)
+    nearest = NearestNeighbors(n_neighbors=k).fit(z).kneighbors(return_distance=False)
+    return np.bincount(nearest.ravel(), minlength=len(z))
+
+
+def hubness(z, n_neighbors=10, *, score="skewness", metric="euclidean"):
+    r"""How unequally rows are neighbours of others; 0 is equal, higher is worse.
+
+    With the k-occurrences :math:`N_i` of :func:`k_occurrence`, their mean k and standard
+    deviation :math:`\sigma`, the scores are
+
+    .. math::
+        \text{skewness} = \frac{1}{n} \sum_i \frac{(N_i - k)^3}{\sigma^3}, \qquad
+        \text{robin hood} = \frac{\sum_i |N_i - k|}{2 n k}, \qquad
+        \text{gini} = \frac{\sum_{ij} |N_i - N_j|}{2 n^2 k}
+
+    .. math::
+        \text{atkinson} = 1 - \frac{(\frac{1}{n} \sum_i \sqrt{N_i})^2}{k}, \qquad
+        \text{antihub} = \frac{\#\{i : N_i = 0\}}{n}, \qquad
+        \text{hub} = \frac{\sum_{i : N_i \ge 2 k} N_i}{n k}
+
+    Robin hood is the share of all occurrences that would have to be moved to make them equal;
+    antihub the share of rows that nobody finds, hub the share of occurrences that go to hubs.
+
+    Parameters
+    ----------
+    z : array-like of shape (n_samples, n_features)
+        Embedding.
+
+    n_neighbors : int, default=10
+        Number k of nearest rows, below ``n_samples``.
+
+    score : {"skewness", "robin_hood", "gini", "atkinson", "antihub", "hub"}, \
+            default="skewness"
+        Which number is given. Skewness may be negative, the others lie between 0 and 1.
+
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        Distance; "cosine" is the Euclidean one of unit rows.
+
+    Returns
+    -------
+    hubness : float
+
+    Raises
+    ------
+    ValueError
+        For fewer than two rows, NaN, a number of neighbours that is out of range or, with
+        "cosine", a row of zeros.
+
+    References
+    ----------
+    Radovanović et al., "Hubs in space: popular nearest neighbors in high-dimensional data",
+    JMLR 11 (2010). Feldbauer et al., "Fast approximate hubness reduction for large
+    high-dimensional data", ICBK 2018.
+
+    Examples
+    --------
+    >>> from skcontrast.metrics import hubness
+    >>> star = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]]
+    >>> round(hubness(star, n_neighbors=1), 3)  # the centre is everybody's neighbour
+    1.291
+    >>> hubness(star, n_neighbors=1, score="antihub")
+    0.6
+    """
+    check_option(score, "score", SCORES)
+    occurrence = k_occurrence(z, n_neighbors, metric=metric).astype(np.float64)
+    n, k = len(occurrence), n_neighbors
+    total = n * k
+    if score == "skewness":
+        return float(skew(occurrence)) if np.ptp(occurrence) else 0.0
+    if score == "robin_hood":
+        return float(np.abs(occurrence - k).sum() / (2 * total))
+    if score == "gini":
+        # Of sorted numbers, the sum of all absolute differences in n steps.
+        weights = 2 * np.arange(1, n + 1) - n - 1
+        return float(weights @ np.sort(occurrence) / (n * total))
+    if score == "atkinson":
+        return float(1 - np.sqrt(occurrence).mean() ** 2 / k)
+    if score == "antihub":
+        return float(np.mean(occurrence == 0))
+    return float(occurrence[occurrence >= 2 * k].sum() / total)
+
+
+def retrieval(z1, z2, *, k=1, block_size=BLOCK):
+    r"""Share of rows whose other view is among the k nearest; higher is better.
+
+    .. math::
+        \frac{1}{n} \sum_i P(r_i \le k), \qquad
+        r_i = 1 + \#\{j \ne i : u_i \cdot v_j > u_i \cdot v_i\}
+
+    with the unit rows u of ``z1``, which ask, and v of ``z2``, which are searched. Among equal
+    cosines the order is taken at random, and P is the chance then: an encoder that gives the
+    same to every row has k / n, what guessing has. More rows make it harder: compare over
+    equally many.
+
+    Parameters
+    ----------
+    z1, z2 : array-like of shape (n_samples, n_components)
+        Embeddings of two views of the same rows.
+
+    k : int, default=1
+        How many nearest rows count, at most ``n_samples``.
+
+    block_size : int, default=1024
+        Rows of a tile of pairs. The memory is O(n d + block_size²).
+
+    Returns
+    -------
+    share : float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two rows, a row of zeros, NaN, tables of different shapes, or a k that
+        is out of range.
+
+    References
+    ----------
+    Wu et al., "Unsupervised feature learning via non-parametric instance discrimination", CVPR
+    2018: every row a class of its own.
+
+    Examples
+    --------
+    >>> from skcontrast.metrics import retrieval
+    >>> z = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]
+    >>> retrieval(z, z)
+    1.0
+    >>> round(retrieval(z, [[0.0, 1.0], [1.0, 0.0], [-1.0, 0.1]]), 3)
+    0.333
+    """
+    size = check_count(block_size, "block_size")
+    z1, z2 = check_pair(z1, z2)
+    k = check_count(k, "k", len(z1))
+    u, v = unit_rows(z1, "z1"), unit_rows(z2, "z2")
+    n = len(u)
+    own = np.einsum("ij,ij->i", u, v)
+    share = 0.0
+    for rows in blocks(n, size):
+        nearer = np.zeros(rows.stop - rows.start)
+        equal = np.zeros_like(nearer)
+        for columns in blocks(n, size):
+            difference = u[rows] @ v[columns].T - own[rows, None]
+            nearer += (difference > TIE).sum(axis=1)
+            equal += (np.abs(difference) <= TIE).sum(axis=1)  # the row itself among them
+        share += np.clip((k - nearer) / equal, 0.0, 1.0).sum()
+    return float(share / n)

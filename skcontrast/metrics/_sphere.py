@@ -1,0 +1,238 @@
+"""Measures of unit rows: views that agree, rows that spread, classes that stay together."""
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.utils.validation import column_or_1d
+
+from skcontrast.metrics._checks import (
+    BLOCK,
+    blocks,
+    check_count,
+    check_option,
+    check_pair,
+    check_positive,
+    check_table,
+    unit_rows,
+)
+
+
+def alignment(z1, z2, alpha=2):
+    r"""Mean distance of the two views of a row, to a power; lower is better.
+
+    .. math:: \frac{1}{n} \sum_i \lVert u_i - v_i \rVert^\alpha
+
+    with the unit rows :math:`u_i = z^1_i / \lVert z^1_i \rVert`, and :math:`v_i` of
+    :math:`z^2_i`. It is 0 where all views agree, as they also do where an encoder gives the
+    same to every row: read it beside :func:`uniformity`.
+
+    Parameters
+    ----------
+    z1, z2 : array-like of shape (n_samples, n_components)
+        Embeddings of two views of the same rows.
+
+    alpha : float, default=2
+        Power of the distance, above 0.
+
+    Returns
+    -------
+    alignment : float
+        Between 0 and :math:`2^\alpha`.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two rows, a row of zeros, NaN, or tables of different shapes.
+
+    References
+    ----------
+    Wang and Isola, "Understanding contrastive representation learning through alignment and
+    uniformity on the hypersphere", ICML 2020.
+
+    Examples
+    --------
+    >>> from skcontrast.metrics import alignment
+    >>> alignment([[1.0, 0.0], [0.0, 3.0]], [[2.0, 0.0], [1.0, 0.0]])  # 0 and 90 degrees
+    1.0
+    """
+    alpha = check_positive(alpha, "alpha")
+    z1, z2 = check_pair(z1, z2)
+    # Differences, not cosines: near 1 these have no digits left for small distances.
+    squared = np.square(unit_rows(z1, "z1") - unit_rows(z2, "z2")).sum(axis=1)
+    return float(np.mean(squared ** (alpha / 2)))
+
+
+def uniformity(z, t=2, *, block_size=BLOCK):
+    r"""Logarithm of the mean Gaussian similarity of two rows; lower is better.
+
+    .. math:: \log \frac{2}{n (n - 1)} \sum_{i < j} \exp(-t \lVert u_i - u_j \rVert^2)
+
+    with unit rows :math:`u_i`. It is 0 where all rows point in one direction, and lowest where
+    they are spread evenly over the sphere.
+
+    Parameters
+    ----------
+    z : array-like of shape (n_samples, n_components)
+        Embedding.
+
+    t : float, default=2
+        Width of the Gaussian: larger looks at nearer pairs.
+
+    block_size : int, default=1024
+        Rows of a tile of pairs. The memory is O(n d + block_size²).
+
+    Returns
+    -------
+    uniformity : float
+        Between -4 t and 0.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two rows, a row of zeros, or NaN.
+
+    References
+    ----------
+    Wang and Isola, "Understanding contrastive representation learning through alignment and
+    uniformity on the hypersphere", ICML 2020.
+
+    Examples
+    --------
+    >>> from skcontrast.metrics import uniformity
+    >>> round(uniformity([[1.0, 0.0], [-1.0, 0.0]]), 6)  # one pair, at the distance 2
+    -8.0
+    """
+    t = check_positive(t, "t")
+    size = check_count(block_size, "block_size")
+    u = unit_rows(check_table(z))
+    total = -np.inf
+    for rows in blocks(len(u), size):
+        for columns in blocks(len(u), size):
+            if columns.start < rows.start:
+                continue
+            similarity = 2 * t * (u[rows] @ u[columns].T - 1)
+            if columns == rows:  # each pair once
+                similarity = similarity[np.triu_indices(len(similarity), k=1)]
+            if similarity.size:
+                total = np.logaddexp(total, logsumexp(similarity))
+    n = len(u)
+    # The bounds of the formula, which rounding can cross.
+    return float(np.clip(total - np.log(n * (n - 1) / 2), -4 * t, 0.0))
+
+
+def tolerance(z, labels, *, pairs="same_class"):
+    r"""Mean cosine of rows of the same class; higher is more tolerant.
+
+    With ``pairs="same_class"`` the mean goes over the pairs of different rows of one class,
+    and with ``pairs="all"``, the form of the paper, over all ordered pairs of rows:
+
+    .. math::
+        \frac{\sum_{i < j} [y_i = y_j]\, u_i \cdot u_j}{\sum_{i < j} [y_i = y_j]}
+        \qquad \text{and} \qquad
+        \frac{1}{n^2} \sum_{i, j} [y_i = y_j]\, u_i \cdot u_j
+
+    with unit rows :math:`u_i`. The second form counts each row with itself and falls with the
+    number of classes: compare it between embeddings of the same rows only.
+
+    Parameters
+    ----------
+    z : array-like of shape (n_samples, n_components)
+        Embedding.
+
+    labels : array-like of shape (n_samples,)
+        Class of each row. Every value is a class: leave out rows without a label.
+
+    pairs : {"same_class", "all"}, default="same_class"
+        Pairs that the mean goes over.
+
+    Returns
+    -------
+    tolerance : float
+        Between -1 and 1.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two rows, a row of zeros, NaN, labels of another length, or, with
+        ``pairs="same_class"``, no two rows of one class.
+
+    References
+    ----------
+    Wang and Liu, "Understanding the behaviour of contrastive loss", CVPR 2021.
+
+    Examples
+    --------
+    >>> from skcontrast.metrics import tolerance
+    >>> z = [[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]
+    >>> tolerance(z, ["a", "a", "b", "b"])  # cosines 1 and -1
+    0.0
+    >>> tolerance(z, ["a", "a", "b", "b"], pairs="all")
+    0.25
+    """
+    check_option(pairs, "pairs", ("same_class", "all"))
+    u = unit_rows(check_table(z))
+    labels = column_or_1d(labels)
+    if len(labels) != len(u):
+        raise ValueError(
+            f"labels has {len(labels)} entries and z has {len(u)} rows: pass one label a row."
+        )
+    _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    # The cosines of a class add up to the squared length of its sum.
+    sums = np.zeros((len(counts), u.shape[1]))
+    np.add.at(sums, codes, u)
+    n = len(u)
+    total = np.square(sums).sum()  # ordered pairs, each row with itself among them
+    if pairs == "all":
+        return float(total / n**2)
+    n_pairs = (counts * (counts - 1)).sum()
+    if n_pairs == 0:
+        raise ValueError(
+            "no two rows have the same label: pass labels with at least two rows of a class, or "
+            "pairs='all'."
+        )
+    return float((total - n) / n_pairs)
+
+
+def cosine_gap(z1, z2):
+    r"""How much nearer the other view of a row is than the view of another; higher is better.
+
+    .. math::
+        \frac{1}{n} \sum_i u_i \cdot v_i - \frac{1}{n (n - 1)} \sum_{i \ne j} u_i \cdot v_j
+
+    with the unit rows u of the first and v of the second view: mean cosine of the positive
+    pairs less that of the negative pairs. It is 0 where an encoder has collapsed.
+
+    Parameters
+    ----------
+    z1, z2 : array-like of shape (n_samples, n_components)
+        Embeddings of two views of the same rows.
+
+    Returns
+    -------
+    gap : float
+        Between -2 and 2.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two rows, a row of zeros, NaN, or tables of different shapes.
+
+    References
+    ----------
+    Wang and Isola, "Understanding contrastive representation learning through alignment and
+    uniformity on the hypersphere", ICML 2020, whose two properties it puts in one number.
+
+    Examples
+    --------
+    >>> from skcontrast.metrics import cosine_gap
+    >>> cosine_gap([[1.0, 0.0], [0.0, 3.0]], [[2.0, 0.0], [0.0, 1.0]])
+    1.0
+    >>> cosine_gap([[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [1.0, 0.0]])  # collapsed
+    0.0
+    """
+    z1, z2 = check_pair(z1, z2)
+    u, v = unit_rows(z1, "z1"), unit_rows(z2, "z2")
+    n = len(u)
+    positive = np.einsum("ij,ij->", u, v)
+    # All pairs add up to the product of the sums.
+    negative = u.sum(axis=0) @ v.sum(axis=0) - positive
+    return float(positive / n - negative / (n * (n - 1)))

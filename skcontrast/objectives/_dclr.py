@@ -1,0 +1,137 @@
+"""InfoNCE without the negatives that a guide holds for false, and with negatives of noise."""
+
+import torch
+
+from skcontrast._component import Interval, Real, StrOptions
+from skcontrast.functional import distinct, normalize, pair_sums
+from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._guide import GUIDE_CONSTRAINTS, guide_requires, guide_rows, slack
+from skcontrast.objectives._info_nce import positive_similarity, same_sample
+
+
+class DCLR(PairObjective):
+    r"""InfoNCE with weights zero where a guide finds two rows too alike.
+
+    With unit rows z, cosines s, cosines g of a guide, the other view p(i) of anchor i, and
+    rows :math:`\epsilon \sim N(0, I)` of noise,
+
+    .. math::
+
+        l_i = -s_{i,p(i)}/\tau + \log \Big( \sum_{k \ne i} \alpha_{ik} e^{s_{ik}/\tau}
+              + \sum_m e^{s(z_i, \epsilon_m)/\tau} \Big), \qquad
+        \alpha_{ik} = \mathbb 1[g_{ik} \le \phi]
+
+    where alpha is 1 for the views of one sample.
+
+    Parameters
+    ----------
+    temperature : float, str or component, default=0.2
+        Temperature tau: a positive number or "learned". The paper has 0.05.
+
+    guide : {"projection", "prior"}, default="projection"
+        Where the cosines g come from: the projections of the batch, held constant, or
+        the features given to ``fit`` as ``prior``, such as the embedding of a trained
+        encoder, which is the paper's.
+
+    threshold : float, default=0.9
+        Cosine phi above which two rows are no negatives of each other.
+
+    noise_ratio : float, default=0.0
+        Rows of noise drawn in each batch, as a share of its rows; the paper has 1 to 5.
+
+    form : {"ntxent", "one_way"}, default="ntxent"
+        "ntxent": every row of every view is an anchor and all other rows are its
+        candidates. "one_way": only the first view's rows are anchors, and the second
+        view's their candidates, as in the paper.
+
+    block_size : int, default=None
+        Side of a tile of the similarity matrix; None chooses by size.
+
+    See Also
+    --------
+    PositiveAware : A ceiling that follows the positive's score.
+
+    Notes
+    -----
+    The published code multiplies logits by alpha, which leaves exp(0) in the sum, and takes a
+    binary cross entropy over all pairs; here the weights are the paper's. Its few ascent
+    steps of length 0.001 on the noise are left out.
+
+    Called on tensors, ``prior`` may be (V, n, q), a guide's row for each view, and ``noise``
+    (m, d) stands in for the draws.
+
+    References
+    ----------
+    Zhou et al., "Debiased contrastive learning of unsupervised sentence representations",
+    ACL 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcontrast.objectives import DCLR
+    >>> views = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]).expand(2, 3, 2)
+    >>> DCLR(temperature=0.5)(views).round(decimals=4)[:3]
+    tensor([0.2395, 0.2854, 0.4706])
+    """
+
+    _parameter_constraints = {
+        **PairObjective._parameter_constraints,
+        "guide": GUIDE_CONSTRAINTS,
+        "threshold": [Interval(Real, -1, 1, closed="both")],
+        "noise_ratio": [Interval(Real, 0, None, closed="left")],
+        "form": [StrOptions({"ntxent", "one_way"})],
+    }
+
+    def __init__(
+        self,
+        temperature=0.2,
+        guide="projection",
+        threshold=0.9,
+        noise_ratio=0.0,
+        form="ntxent",
+        block_size=None,
+    ):
+        self.temperature = temperature
+        self.guide = guide
+        self.threshold = threshold
+        self.noise_ratio = noise_ratio
+        self.form = form
+        self.block_size = block_size
+
+    @property
+    def requires(self):
+        """Named tensors that the guide needs."""
+        return guide_requires(self.guide)
+
+    def loss(self, views, temperature, prior=None, noise=None, index=None, **named):
+        """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
+        z = normalize(views)
+        n, width = z.shape[1:]
+        g = guide_rows(z, self.guide, prior)
+        one_way = self.form == "one_way"
+        if one_way:
+            z, g = z[:2], g[:2]
+            anchors, candidates, guides, guided = z[0], z[1], g[0], g[1]
+            positive = (anchors * candidates).sum(-1)
+        else:
+            anchors = candidates = z.reshape(-1, width)
+            guides = guided = g.flatten(0, 1)
+            positive = positive_similarity(z)
+        highest = self.threshold + slack(g)
+        tau = temperature(positive.detach(), anchor_index(index, z)[: len(anchors)])
+
+        def weights(rows, columns):
+            own = same_sample(rows, columns, n, z.device)
+            keep = (guides[rows] @ guided[columns].T <= highest) | own
+            return None, keep if one_way else keep & distinct(rows, columns, z.device)
+
+        sums = pair_sums(anchors, candidates, weights, tau, block_size=self.block_size)
+        partition = sums.log_partition
+        if noise is None and self.noise_ratio:
+            noise = torch.randn(
+                max(1, round(self.noise_ratio * n)), width, dtype=z.dtype, device=z.device
+            )
+        if noise is not None:
+            drawn = pair_sums(anchors, normalize(noise), None, tau, block_size=self.block_size)
+            partition = torch.logaddexp(partition, drawn.log_partition)
+        return partition - positive / tau

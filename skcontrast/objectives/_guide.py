@@ -1,0 +1,37 @@
+"""Scores that say which rows may be negatives: the projections' own, or a guide's."""
+
+import torch
+
+from skcontrast._component import StrOptions
+from skcontrast.functional import normalize
+
+GUIDE_CONSTRAINTS = [StrOptions({"projection", "prior"})]
+
+
+def guide_rows(z, guide, prior=None):
+    """Unit rows whose cosines decide, without a gradient: (V, n, q).
+
+    Parameters
+    ----------
+    z : tensor of shape (V, n, d)
+        Unit projections.
+
+    guide : {"projection", "prior"}
+
+    prior : tensor of shape (n, q) or (V, n, q), default=None
+        Features from elsewhere, of each row or of each of its views.
+    """
+    if guide == "projection":
+        return z.detach()
+    rows = normalize(prior.detach().to(z.dtype))
+    return rows.expand(len(z), *rows.shape) if rows.ndim == 2 else rows
+
+
+def guide_requires(guide):
+    """Named tensors that a guide needs."""
+    return ("views", "prior") if guide == "prior" else ("views",)
+
+
+def slack(z):
+    """Margin of rounding: tiles and the whole matrix give scores that differ by so much."""
+    return 16 * torch.finfo(z.dtype).eps

@@ -1,0 +1,212 @@
+"""Negatives mined from all rows, by where they lie at present."""
+
+import torch
+
+from skcontrast._component import Integral, Interval, Real, StrOptions
+from skcontrast.functional import (
+    CEILINGS,
+    OFF_DIAGONAL,
+    logsumexp,
+    mine_negatives,
+    normalize,
+    pair_sums,
+    score_ceiling,
+)
+from skcontrast.objectives._base import BuiltObjective, PairObjective, anchor_index
+from skcontrast.objectives._info_nce import positive_similarity
+
+
+class MinedNegatives(PairObjective):
+    r"""InfoNCE with hard negatives from all training rows, mined anew before each epoch.
+
+    With unit rows z of all views, cosines s, the other view p(i) of anchor i, and
+    projections b of the training rows as they were before the epoch,
+
+    .. math::
+
+        l_i = -s_{i,p(i)}/\tau + \log \Big( \sum_{k \ne i} e^{s_{ik}/\tau}
+              + \sum_{r \in M(i)} e^{s(z_i, b_r)/\tau} \Big)
+
+    M(i) holds ``n_negatives`` rows drawn from those that b ranks ``skip`` + 1 to ``skip`` +
+    ``n_candidates`` by nearness to the anchor's row, without the rows that score over the
+    ceiling that ``rule`` and ``margin`` set: they may be as true as the positive. The b are
+    held constant.
+
+    Parameters
+    ----------
+    temperature : float, str or component, default=0.2
+        Temperature tau: a positive number or "learned".
+
+    n_negatives : int, default=5
+        Mined negatives of a row in a step.
+
+    n_candidates : int, default=50
+        Nearest rows that they are drawn from.
+
+    skip : int, default=0
+        Number of the nearest rows that are not among them.
+
+    rule : {"relative", "absolute", "fixed"}, default="relative"
+        What the ceiling is measured from; see
+        :func:`skcontrast.functional.score_ceiling`.
+
+    margin : float, default=0.05
+        How far below it negatives have to score. A large negative number leaves out none.
+
+    warm_up : int, default=5
+        Epochs of InfoNCE before the first mining.
+
+    max_candidates : int, default=20_000
+        With more rows than these, negatives are sought in a random sample of so many,
+        which bounds time and memory.
+
+    block_size : int, default=None
+        Side of a tile of the similarity matrix; None chooses by size.
+
+    See Also
+    --------
+    PositiveAware : Filters the negatives of the batch.
+    skcontrast.views.NeighborBands : Negatives from a band of the nearest rows of X.
+
+    Notes
+    -----
+    **A training of no more than** ``warm_up`` **epochs is** :class:`InfoNCE` **alone.** The
+    published method encodes its negatives again; here their projections are up to an epoch
+    old, and a step costs no more passes of the network. Rows held out for early stopping may
+    be negatives too; with ``early_stopping=True`` type ``warm_up=0``, as losses before and
+    after the first mining cannot be compared.
+
+    Called on tensors, ``negatives`` (n, k, d) may be given; without them the loss is InfoNCE.
+
+    References
+    ----------
+    Xiong et al., "Approximate nearest neighbor negative contrastive learning for dense text
+    retrieval", ICLR 2021 (ANCE). Moreira et al., "NV-Retriever: improving text embedding
+    models with effective hard-negative mining", 2024.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcontrast.objectives import MinedNegatives
+    >>> views = torch.eye(4).expand(2, 4, 4)
+    >>> objective = MinedNegatives(temperature=0.5)
+    >>> objective(views).mean().round(decimals=4)
+    tensor(0.5944)
+    >>> objective(views, negatives=views[0].roll(1, 0)[:, None]).mean().round(decimals=4)
+    tensor(0.6665)
+    """
+
+    _parameter_constraints = {
+        **PairObjective._parameter_constraints,
+        "n_negatives": [Interval(Integral, 1, None, closed="left")],
+        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "skip": [Interval(Integral, 0, None, closed="left")],
+        "rule": [StrOptions(set(CEILINGS))],
+        "margin": [Interval(Real, None, None, closed="neither")],
+        "warm_up": [Interval(Integral, 0, None, closed="left")],
+        "max_candidates": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        temperature=0.2,
+        n_negatives=5,
+        n_candidates=50,
+        skip=0,
+        rule="relative",
+        margin=0.05,
+        warm_up=5,
+        max_candidates=20_000,
+        block_size=None,
+    ):
+        self.temperature = temperature
+        self.n_negatives = n_negatives
+        self.n_candidates = n_candidates
+        self.skip = skip
+        self.rule = rule
+        self.margin = margin
+        self.warm_up = warm_up
+        self.max_candidates = max_candidates
+        self.block_size = block_size
+
+    def build(self, n_samples):
+        """Make the torch module of the objective."""
+        return self._checked(_BuiltMinedNegatives(self, n_samples))
+
+    def loss(self, views, temperature, negatives=None, there=None, index=None, **named):
+        """Loss of each anchor: views (V, n, d) -> (V n,).
+
+        ``negatives`` (n, k, d) are those of each sample, of which the ones count that are
+        ``there`` (n, k), by default all.
+        """
+        z = normalize(views)
+        n_views, n, width = z.shape
+        flat = z.reshape(-1, width)  # (V n, d)
+        positive = positive_similarity(z)
+        tau = temperature(positive.detach(), anchor_index(index, z))
+        sums = pair_sums(
+            flat, flat, lambda r, c: (None, OFF_DIAGONAL), tau, block_size=self.block_size
+        )
+        partition = sums.log_partition
+        if negatives is not None:
+            b = normalize(negatives.detach().to(z.dtype))  # (n, k, d)
+            s = torch.einsum("vnd,nkd->vnk", z, b).flatten(0, 1)  # (V n, k)
+            ceiling = score_ceiling(positive.detach(), self.margin, self.rule)
+            keep = s.detach() <= ceiling[:, None]
+            if there is not None:
+                keep = keep & there.repeat(n_views, 1)
+            partition = torch.logaddexp(partition, logsumexp(s / tau, keep))
+        return partition - positive / tau
+
+
+class _BuiltMinedNegatives(BuiltObjective):
+    def __init__(self, objective, n_samples):
+        super().__init__(objective, n_samples)
+        self.register_buffer("n_epochs", torch.zeros((), dtype=torch.long))
+        self.epochs = None  # n_epochs on the host: reading it would wait for the device
+        self.bank = self.mined = None
+
+    def refresh(self, epoch, project):
+        # Not ``epoch``, which starts anew in every call of fit.
+        if self.epochs is None:
+            self.epochs = int(self.n_epochs)
+        if self.epochs >= self.objective.warm_up:
+            self.mine(project())
+        self.epochs += 1
+        self.n_epochs += 1
+
+    @torch.no_grad()
+    def mine(self, projection):
+        """Find the candidates of every row among all rows (n_samples, d)."""
+        options = self.objective
+        rows = normalize(projection.float())
+        number = torch.arange(len(rows), device=rows.device)
+        if len(rows) > options.max_candidates:
+            chosen = torch.randperm(len(rows), device=rows.device)[: options.max_candidates]
+            number = chosen.sort().values
+
+        def keep(anchors, candidates):
+            i = torch.arange(anchors.start, anchors.stop, device=rows.device)
+            return i[:, None] != number[candidates]
+
+        k = min(options.n_candidates, len(number))
+        index, _ = mine_negatives(
+            rows,
+            rows[number],
+            k,
+            keep=keep,
+            skip=min(options.skip, len(number)),
+            block_size=options.block_size,
+        )
+        self.bank = projection
+        self.mined = torch.where(index >= 0, number[index.clamp_min(0)], -1)  # (n_samples, k)
+
+    def forward(self, views, **named):
+        if self.mined is not None:
+            pool = self.mined[named["index"]]  # (n, k)
+            k = min(self.objective.n_negatives, pool.shape[1])
+            # Random places for those that are there, so that none is drawn twice.
+            order = torch.rand(pool.shape, device=pool.device).masked_fill(pool < 0, -1)
+            drawn = pool.gather(1, order.topk(k, 1).indices)  # (n, n_negatives)
+            named = {"negatives": self.bank[drawn.clamp_min(0)], "there": drawn >= 0, **named}
+        return super().forward(views, **named)

@@ -1,0 +1,147 @@
+"""InfoNCE against hard negatives that are not nearer than the positive."""
+
+from skcontrast._component import Integral, Interval, Real, StrOptions
+from skcontrast.functional import (
+    CEILINGS,
+    distinct,
+    mine_negatives,
+    normalize,
+    pair_sums,
+    score_ceiling,
+)
+from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._guide import GUIDE_CONSTRAINTS, guide_requires, guide_rows, slack
+from skcontrast.objectives._info_nce import positive_similarity, same_sample
+
+
+class PositiveAware(PairObjective):
+    r"""InfoNCE whose negatives score well below the positive: false ones are left out.
+
+    With unit rows z of all views, cosines s, the other view p(i) of anchor i, and scores g
+    of a guide (cosines of the projections as they are, or of other features),
+
+    .. math::
+
+        l_i = -s_{i,p(i)}/\tau + \log \Big( e^{s_{i,p(i)}/\tau}
+              + \sum_{k \in N(i)} e^{s_{ik}/\tau} \Big), \qquad
+        N(i) = \mathrm{top}_m \{ k : g_{ik} \le c_i \}
+
+    over the rows k of other samples. The ceiling c_i is g_{i,p(i)} less ``margin`` (rule
+    "absolute"), less that share of it ("relative"), or 1 less ``margin`` ("fixed"); see
+    :func:`skcontrast.functional.score_ceiling`. With more than two views the positive terms
+    are those of :class:`InfoNCE`.
+
+    Parameters
+    ----------
+    temperature : float, str or component, default=0.2
+        Temperature tau: a positive number or "learned".
+
+    rule : {"relative", "absolute", "fixed"}, default="relative"
+        What the ceiling is measured from.
+
+    margin : float, default=0.05
+        How far below it negatives have to score. A large negative number leaves out none.
+
+    n_negatives : int, default=None
+        Number m of the highest scoring negatives that an anchor keeps, and all that tie
+        with the last of them; None keeps all under the ceiling.
+
+    guide : {"projection", "prior"}, default="projection"
+        Where the scores g come from: the projections of the batch, held constant, or the
+        features given to ``fit`` as ``prior``.
+
+    block_size : int, default=None
+        Side of a tile of the similarity matrix; None chooses by size.
+
+    See Also
+    --------
+    DCLR : The fixed ceiling of a guide, and negatives of noise.
+    MinedNegatives : Negatives from all rows rather than from the batch.
+
+    Notes
+    -----
+    An anchor whose candidates are all too near has no negative, and loss 0 with two views.
+    Two views of one row share its features, so with ``guide="prior"`` the positive scores 1
+    and the rules agree.
+
+    References
+    ----------
+    Moreira et al., "NV-Retriever: improving text embedding models with effective
+    hard-negative mining", 2024.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcontrast.objectives import PositiveAware
+    >>> views = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]).expand(2, 3, 2)
+    >>> PositiveAware(temperature=0.5, margin=0.1)(views).round(decimals=4)[:3]
+    tensor([0.2395, 0.2854, 0.4706])
+    """
+
+    _parameter_constraints = {
+        **PairObjective._parameter_constraints,
+        "rule": [StrOptions(set(CEILINGS))],
+        "margin": [Interval(Real, None, None, closed="neither")],
+        "n_negatives": [Interval(Integral, 1, None, closed="left"), None],
+        "guide": GUIDE_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        temperature=0.2,
+        rule="relative",
+        margin=0.05,
+        n_negatives=None,
+        guide="projection",
+        block_size=None,
+    ):
+        self.temperature = temperature
+        self.rule = rule
+        self.margin = margin
+        self.n_negatives = n_negatives
+        self.guide = guide
+        self.block_size = block_size
+
+    @property
+    def requires(self):
+        """Named tensors that the guide needs."""
+        return guide_requires(self.guide)
+
+    def loss(self, views, temperature, prior=None, index=None, **named):
+        """Loss of each anchor: views (V, n, d) -> (V n,)."""
+        z = normalize(views)
+        n, width = z.shape[1:]
+        flat = z.reshape(-1, width)  # (V n, d)
+        positive = positive_similarity(z)
+        tau = temperature(positive.detach(), anchor_index(index, z))
+        negative = self._negatives(guide_rows(z, self.guide, prior))
+
+        def weights(rows, columns):
+            twin = same_sample(rows, columns, n, z.device) & distinct(rows, columns, z.device)
+            return None, negative(rows, columns) | twin
+
+        sums = pair_sums(flat, flat, weights, tau, block_size=self.block_size)
+        return sums.log_partition - positive / tau
+
+    def _negatives(self, rows_of):
+        """Which pairs of rows (V, n, q) of the guide are negatives: a function of a tile."""
+        n = rows_of.shape[1]
+        g = rows_of.flatten(0, 1)
+        ceiling = score_ceiling(positive_similarity(rows_of), self.margin, self.rule) + slack(g)
+        lowest = None
+
+        def others(rows, columns):
+            return ~same_sample(rows, columns, n, g.device)
+
+        if self.n_negatives is not None:
+            _, score = mine_negatives(
+                g, g, self.n_negatives, keep=others, ceiling=ceiling, block_size=self.block_size
+            )
+            lowest = score[:, -1] - slack(g)
+
+        def negative(rows, columns):
+            s = g[rows] @ g[columns].T
+            chosen = others(rows, columns) & (s <= ceiling[rows, None])
+            return chosen if lowest is None else chosen & (s >= lowest[rows, None])
+
+        return negative

@@ -1,0 +1,31 @@
+"""Samplers: how the rows of an epoch are put into batches."""
+
+from skcontrast.samplers._batches import (
+    ClassBalanced,
+    TargetSpread,
+    Uniform,
+    hold_out,
+    in_order,
+    split_batches,
+    target_ranks,
+)
+from skcontrast.samplers._clustered import Clustered
+
+SAMPLERS = {
+    "class_balanced": ClassBalanced,
+    "clustered": Clustered,
+    "target_spread": TargetSpread,
+    "uniform": Uniform,
+}
+
+__all__ = [
+    "SAMPLERS",
+    "ClassBalanced",
+    "Clustered",
+    "TargetSpread",
+    "Uniform",
+    "hold_out",
+    "in_order",
+    "split_batches",
+    "target_ranks",
+]
