@@ -1,239 +1,125 @@
-"""What a representation is worth: accuracy of a logistic probe with few labels.
+"""What a representation is worth: accuracy of two probes with few labels, on many real sets.
 
-    python benchmarks/quality.py --data-dir DIR [--rows NAME ...] [--sets NAME ...]
+    python benchmarks/quality.py --data-dir DIR [--quick] [--half dev] [--rows NAME ...]
 
-For every set: 70 % of the rows train the representation without labels; a logistic
-regression on standardised features gets 5, 20 or all labels a class of them, in several
-draws, and is scored on the other rows. Prints a table for each number of labels, and
-appends what it measured to a cache, so that a run that was stopped goes on.
+Every set of DIR with classes (tables, texts by TF-IDF, series, images, embeddings): a
+representation learns from all training rows without their labels; a logistic regression
+and nearest neighbours, tuned alike for every row, are fitted on 1, 5, 20 or all labels a
+class of them, in many draws, and are scored on other rows. What was measured is kept, so that
+a run that was stopped goes on.
+
+Defaults are tuned on the half "dev" of the sets (every other one by name) and reported on
+the half "test". ``--quick`` takes fewer rows and draws, one split. A row is a name of
+``quality_rows.py`` ("raw", "nystroem", "default", "temperature 0.1", ...) or an expression,
+such as "ContrastiveEncoder(max_iter=50, views='corruption')"; with "raw + " before it,
+raw features stand beside what was learned. A change of an encoder's parameters is measured
+anew; after a change of the code, give ``--fresh``, which forgets the rows that are named:
+
+    python benchmarks/quality.py --data-dir DIR --quick --half dev --rows raw nystroem default
+    python benchmarks/quality.py --data-dir DIR --quick --half dev \
+        --rows raw default "ContrastiveEncoder(n_components=64)" "raw + default"
 """
 
 import argparse
 import json
-import os
 import sys
-import time
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import scipy.sparse as sp
+import scipy
 import sklearn
 import torch
-from datasets import MAX_ROWS, classification_tables, featurizer, load, texts
-from joblib import Parallel, delayed
-from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score
-from sklearn.model_selection import train_test_split
-from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from datasets import classification_sets
+from quality_external import missing
+from quality_measure import PROTOCOL, SIZES, measure
+from quality_page import header, page
+from quality_report import collect, summaries
+from quality_rivals import CLASSIFIERS, SUPERVISED
+from quality_rows import BASELINES, signature
+from record import Record
 
 import skcontrast
-from skcontrast import ContrastiveEncoder
-from skcontrast.networks import MLP
-from skcontrast.objectives import InfoNCE
 
-LABELS = (5, 20, None)
-DRAWS = {5: 20, 20: 10, None: 1}
-CACHE = Path(__file__).parent / "cache" / "quality.jsonl"
+HALVES = ("dev", "test")
+OURS = ("default", "raw + default")
+WITHOUT_ENCODER = {**BASELINES, **CLASSIFIERS, **SUPERVISED}
+CSV = Path(__file__).parent / "results" / "quality.csv"
 
 
-def raw():
-    return FunctionTransformer(accept_sparse=True)
-
-
-def beside_raw(transformer):
-    return FeatureUnion([("raw", raw()), ("learned", transformer)])
-
-
-def encoder(**params):
-    return lambda X, seed: ContrastiveEncoder(random_state=seed, device="cpu", **params)
-
-
-def pca(X, seed):
-    width = min(64, min(X.shape) - 1)
-    if sp.issparse(X):
-        return TruncatedSVD(width, random_state=seed)
-    return PCA(width, random_state=seed)
-
-
-def nystroem(X, seed):
-    # The width of the kernel by the median rule, as a user would set it.
-    rows = X[:500].toarray() if sp.issparse(X) else X[:500]
-    squared = ((rows[:, None] - rows[None]) ** 2).sum(-1)
-    return Nystroem(
-        gamma=1 / np.median(squared[squared > 0]),
-        n_components=min(300, X.shape[0]),
-        random_state=seed,
+def arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    everything = [*BASELINES, *OURS, *CLASSIFIERS, *SUPERVISED]
+    parser.add_argument("--data-dir", required=True)
+    parser.add_argument("--rows", nargs="*", default=everything)
+    parser.add_argument("--sets", nargs="*")
+    parser.add_argument("--kinds", nargs="*", help="table, text, series, image, embedding")
+    parser.add_argument("--half", choices=HALVES, help="all sets without it")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--splits", type=int, help="2; 1 with --quick")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--fresh", action="store_true", help="measure the rows anew")
+    parser.add_argument("--kept", action="store_true", help="measure nothing, show what is kept")
+    parser.add_argument("--write", type=Path, help="page to write; also writes " + CSV.name)
+    return parser.parse_args()
 
 
-# What is compared: name -> function of (X, seed) that gives an unfitted transformer.
-ROWS = {
-    "raw": lambda X, seed: raw(),
-    "pca": pca,
-    "nystroem": nystroem,
-    "ours": encoder(),
-    "ours, raw beside": lambda X, seed: beside_raw(encoder()(X, seed)),
-}
-# What was tried for the defaults, one change at a time.
-VARIANTS = {
-    "mlp projector": encoder(projector="mlp"),
-    "all views changed": encoder(clean_anchor=False),
-    "mlp projector, all views changed": encoder(projector="mlp", clean_anchor=False),
-    "corruption only": encoder(views="corruption"),
-    "neighbors only": encoder(views="neighbors"),
-    "64 components": encoder(n_components=64),
-    "temperature 0.1": encoder(objective=InfoNCE(0.1)),
-    "temperature 0.5": encoder(objective=InfoNCE(0.5)),
-    "decoupled": encoder(objective="decoupled"),
-    "no skip": encoder(network=MLP(skip=False)),
-    "one hidden layer": encoder(network=MLP((256,))),
-    "50 epochs": encoder(max_iter=50),
-}
+def forget(record, rows, size):
+    """Drop what was measured of the rows at this size."""
+    lines = record.path.read_text().splitlines() if record.path.exists() else []
+    jobs = [json.loads(line)["job"] for line in lines]
+    kept = [line for line, job in zip(lines, jobs) if job[1] not in rows or job[3] != size]
+    record.path.write_text("".join(line + "\n" for line in kept))
 
 
-def labelled(y, n, seed):
-    """Row numbers of n rows a class, or of all rows."""
-    if n is None:
-        return np.arange(len(y))
-    rng = np.random.default_rng(seed)
-    return np.concatenate([rng.permutation(np.flatnonzero(y == c))[:n] for c in np.unique(y)])
-
-
-def probe(train, y_train, test, y_test, n):
-    scaler = StandardScaler(with_mean=not sp.issparse(train))
-    scores = []
-    for draw in range(DRAWS[n]):
-        chosen = labelled(y_train, n, draw)
-        model = LogisticRegression(max_iter=500)
-        if sp.issparse(train):
-            model.fit(train[chosen], y_train[chosen])
-            scores.append(accuracy_score(y_test, model.predict(test)))
-        else:
-            model = make_pipeline(scaler, model).fit(train[chosen], y_train[chosen])
-            scores.append(accuracy_score(y_test, model.predict(test)))
-    return float(np.mean(scores))
-
-
-def measure(folder, set_name, row_name, seed):
-    torch.set_num_threads(1)
-    features, y = load(folder, set_name)
-    index = np.arange(len(y))
-    a, b = train_test_split(index, test_size=0.3, stratify=y, random_state=seed)
-
-    def take(rows):
-        return [features[i] for i in rows] if isinstance(features, list) else features.iloc[rows]
-
-    prepare = featurizer(features)
-    train, test = prepare.fit_transform(take(a)), prepare.transform(take(b))
-    transformer = {**ROWS, **VARIANTS}[row_name](train, seed)
-    begin = time.perf_counter()
-    train_out = transformer.fit_transform(train)
-    seconds = time.perf_counter() - begin
-    test_out = transformer.transform(test)
-    scores = {str(n or "all"): probe(train_out, y[a], test_out, y[b], n) for n in LABELS}
-    return {"set": set_name, "row": row_name, "seed": seed, "fit_s": round(seconds, 2), **scores}
-
-
-def cached():
-    if not CACHE.exists():
-        return {}
-    found = [json.loads(line) for line in CACHE.read_text().splitlines()]
-    return {(r["set"], r["row"], r["seed"]): r for r in found}
-
-
-def measure_and_keep(*job):
-    result = measure(*job)
-    CACHE.parent.mkdir(exist_ok=True)
-    with CACHE.open("a") as file:  # one short line: appended whole
-        file.write(json.dumps(result) + "\n")
-    return result
-
-
-PAGE = """# What a representation is worth
-
-Accuracy of a logistic regression on standardised features, with few labels. Rows of the
-tables: `raw` features (numeric columns standardised, categories one-hot; TF-IDF for texts),
-`pca` (64 components), `nystroem` (300 RBF features, width by the median rule), `ours`
-(`ContrastiveEncoder()` as it is, trained without labels), and raw features beside ours.
-{sets} sets, at most {rows} rows each, {seeds} split(s) of 70 % to train and 30 % to test, {draws}
-label draws.
-
-Written by
-
-    {command}
-
-with skcontrast {version}, scikit-learn {sklearn}, torch {torch}. *Error reduction* is the mean over
-sets of 1 - error / error of raw features; *worst* is the lowest difference to raw.
-"""
-
-
-def summary(table):
-    error = (1 - table).clip(lower=1e-3)
-    return pd.DataFrame(
-        {
-            "mean accuracy": table.mean(),
-            "mean rank": table.rank(axis=1, ascending=False).mean(),
-            "wins": (table.rank(axis=1, ascending=False, method="min") == 1).sum(),
-            "error reduction": (1 - error.div(error["raw"], axis=0)).mean(),
-            "worst": table.sub(table["raw"], axis=0).min(),
-        }
+def write(frame, rows, target, size):
+    """The CSV, and the page drawn from it."""
+    command = "python benchmarks/quality.py " + " ".join(
+        f'"{word}"' if set(word) & set(" (") else word for word in sys.argv[1:]
     )
-
-
-def report(results, rows, seeds, command):
-    frame = pd.DataFrame(results)
-    parts = [
-        PAGE.format(
-            sets=frame["set"].nunique(),
-            rows=MAX_ROWS,
-            seeds=seeds,
-            draws=", ".join(f"{d} ({n or 'all'} a class)" for n, d in DRAWS.items()),
-            command=command,
-            version=skcontrast.__version__,
-            sklearn=sklearn.__version__,
-            torch=torch.__version__,
-        )
-    ]
-    for n in LABELS:
-        table = frame.groupby(["set", "row"])[str(n or "all")].mean().unstack()[rows]
-        parts.append(f"## {n or 'All'} labels a class\n")
-        parts.append(summary(table).to_markdown(floatfmt=".3f") + "\n")
-        parts.append(table.to_markdown(floatfmt=".3f") + "\n")
-    seconds = frame.groupby("row")["fit_s"].median()[rows].rename("median seconds to fit")
-    parts.append("## Time, one thread\n\n" + seconds.to_markdown(floatfmt=".1f"))
-    return "\n".join(parts) + "\n"
+    modules = (skcontrast, sklearn, torch, scipy)
+    versions = ", ".join(f"{module.__name__} {module.__version__}" for module in modules)
+    CSV.parent.mkdir(exist_ok=True)
+    text = frame.round(5).to_csv(index=False, lineterminator="\n")
+    CSV.write_text(header(command, versions) + text, encoding="utf-8")
+    target.write_text(page(CSV, rows, size), encoding="utf-8")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", required=True)
-    parser.add_argument("--rows", nargs="*", default=list(ROWS))
-    parser.add_argument("--sets", nargs="*")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--write", type=Path, help="page to write the tables to")
-    parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
-    options = parser.parse_args()
+    options = arguments()
+    kinds = classification_sets(options.data_dir)
+    sets = {name: (kind, HALVES[i % 2]) for i, (name, kind) in enumerate(kinds.items())}
+    chosen = [
+        name
+        for name, (kind, half) in sets.items()
+        if (not options.sets or name in options.sets)
+        and (not options.kinds or kind in options.kinds)
+        and options.half in (None, half)
+    ]
+    for reason in filter(None, map(missing, options.rows)):
+        print(reason)
+    rows = [row for row in options.rows if not missing(row)]
+    size = "quick" if options.quick else "full"
+    record = Record("quality_probes")
     if options.fresh:
-        CACHE.unlink(missing_ok=True)
-    folder = options.data_dir
-    sets = options.sets or [*classification_tables(folder), *texts(folder)]
-    done = cached()
-    wanted = [(s, r, k) for s in sets for r in options.rows for k in range(options.seeds)]
-    left = [job for job in wanted if job not in done]
-    Parallel(n_jobs=options.jobs, verbose=1)(
-        delayed(measure_and_keep)(folder, *job) for job in left
-    )
-    done = cached()
-    command = "python benchmarks/quality.py " + " ".join(sys.argv[1:])
-    page = report([done[job] for job in wanted], options.rows, options.seeds, command)
-    print(page)
+        forget(record, rows, size)
+    jobs = [
+        (name, row, split, size, PROTOCOL, signature(row, WITHOUT_ENCODER))
+        for split in range(options.splits or (1 if options.quick else 2))
+        for name in chosen
+        for row in rows
+    ]
+    if options.kept:
+        kept = record.results()
+        results = {job: kept[job] for job in jobs if job in kept}
+        print(f"{len(results)} of {len(jobs)} are there")
+    else:
+        results = record.run(measure, options.data_dir, jobs, options.jobs)
+    frame = collect(results, sets)
+    unsupervised = [row for row in rows if row not in (*CLASSIFIERS, *SUPERVISED)]
+    print(summaries(frame, unsupervised))
     if options.write:
-        options.write.write_text(page, encoding="utf-8")
+        write(frame, unsupervised, options.write, SIZES[size])
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def test_counts_without_a_table_of_words():
 def test_the_network_by_hand():
     texts = [["red", "green", "red"], [], ["blue"]]
     rows = TokenRows(number_words(texts), dtype=torch.float64)
-    options = HashedEmbeddingBag(n_rows=50, n_hashes=3, subwords=0.7, lexical=0.0, power=1.0)
+    options = HashedEmbeddingBag(50, n_hashes=3, subwords=0.7, lexical=0.0, smoothing=1e-3)
     torch.manual_seed(0)
     module = options.build(rows.n_features, 4).double()
     table, share = module.table.detach(), 1e-3
@@ -124,14 +124,76 @@ def test_every_option_trains_and_a_document_stands_alone(options):
 def test_the_order_of_words_counts_with_a_window_only():
     X = ["dog bites man", "man bites dog", "a cat", "some tea"]
     for window, equal in ((0, True), (1, False)):
-        Z = small(network=HashedEmbeddingBag(window=window)).fit_transform(X)
+        model = small(n_components=32, network=HashedEmbeddingBag(window=window))
+        Z = model.fit_transform(X)
         assert np.allclose(Z[0], Z[1], atol=1e-6) == equal
 
 
-def test_the_halves_have_unit_length():
-    Z = small().fit_transform(topics()[0])
+@pytest.mark.parametrize("weight", [2.0, 0.5])
+def test_the_lengths_of_the_parts(weight):
+    network = HashedEmbeddingBag(lexical=0.5, lexical_weight=weight)
+    Z = small(network=network).fit_transform(topics()[0])
     np.testing.assert_allclose(np.linalg.norm(Z[:, :3], axis=1), 1, rtol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(Z[:, 3:], axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(Z[:, 3:], axis=1), weight, rtol=1e-5)
+
+
+def hashed_sums(module, rows):
+    """x of the documents: one column a row of the table, by a table of unit vectors."""
+    unit = HashedEmbeddingBag(module.options.n_rows, lexical=0.0)
+    bag = unit.build(rows.n_features, module.options.n_rows)
+    bag.table.data = torch.eye(module.options.n_rows + 1)[:, 1:]
+    return bag(rows.take(rows.train_index)).detach().numpy().astype(np.float64)
+
+
+def test_the_lexical_part_by_hand():
+    X, _ = topics()
+    rows = TokenRows(number_words([x.split() for x in [*X, "an other text", "cat"]]))
+    module = HashedEmbeddingBag(n_rows=300).build(rows.n_features, 20)
+    module.eval().prepare(rows)
+    sums = hashed_sums(module, rows)
+    # 15 columns, of which 5 are principal directions.
+    units = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    V = np.linalg.svd(units, full_matrices=False)[2][:5].T
+    signs = module.signs[1:].numpy()
+    expected = np.hstack([sums @ V, (sums - sums @ V @ V.T) @ signs / 10**0.5])
+    expected *= 2 / np.linalg.norm(expected, axis=1, keepdims=True)
+    found = module(rows.take(rows.train_index)).detach().numpy()[:, 5:]
+    lengths = module.train()(rows.take(rows.train_index)).detach().square().sum(dim=1)
+    np.testing.assert_allclose(lengths, 2, rtol=1e-5)  # both parts of unit length in training
+    # The sign of a direction is free.
+    turned = np.sign((found[:, :5] * expected[:, :5]).sum(axis=0))
+    np.testing.assert_allclose(found[:, :5] * turned, expected[:, :5], atol=1e-4)
+    np.testing.assert_allclose(found[:, 5:], expected[:, 5:], atol=1e-4)
+
+
+def test_cosines_of_the_lexical_part_are_those_of_the_words():
+    X, _ = topics(60)
+    texts = [f"{x} word{i} term{i * i}" for i, x in enumerate(X)]
+    rows = TokenRows(number_words([x.split() for x in texts]))
+    module = HashedEmbeddingBag(n_rows=600).build(rows.n_features, 800)
+    module.eval().prepare(rows)
+    sums = hashed_sums(module, rows)
+    units = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    lexical = module(rows.take(rows.train_index)).detach().numpy()[:, 200:] / 2
+    # 200 directions are more than the 60 documents span: nothing is left to be projected.
+    np.testing.assert_allclose(lexical @ lexical.T, units @ units.T, atol=1e-4)
+    assert not module.principal[:, 60:].any()
+    # Words of no document are still told apart, by the projection alone.
+    x = TokenRows(number_words([["zebra"], ["zebra"], ["quartz"]]))
+    other = module(x.take(x.train_index)).detach().numpy()[:, 200:] / 2
+    assert np.isclose(other[0] @ other[1], 1) and other[0] @ other[2] < 0.3
+
+
+def test_the_directions_stay_those_of_the_first_fit():
+    X, _ = topics()
+    model = small(n_components=16, warm_start=True).fit(X)
+    before = model.weights_["encoder.principal"].copy()
+    assert before.any()
+    model.fit(["other words", "of another kind"] * 20)
+    model.partial_fit(["more of them", "and more"])
+    assert np.array_equal(model.weights_["encoder.principal"], before)
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.transform(X), model.transform(X))
 
 
 # --------------------------------------------------------------- training
@@ -168,7 +230,7 @@ def test_same_bits_whatever_the_number_of_threads():
 def test_a_pickle_holds_arrays_only():
     model = small(warm_start=True).fit(topics()[0])
     assert b"torch" not in pickle.dumps(model)
-    assert not any("fixed" in name for name in model.weights_)
+    assert not any("signs" in name for name in model.weights_)
     assert model.word_counts_.dtype == np.int64
 
 
@@ -205,7 +267,7 @@ def test_early_stopping_warm_start_and_partial_fit(tmp_path):
 def test_parameters_inside():
     model = small().set_params(network__n_rows=32, views__rate=0.2, objective__temperature=0.1)
     assert model.network.n_rows == 32 and isinstance(model.views, WordDeletion)
-    assert model.fit(topics()[0]).weights_["encoder.table"].shape == (33, 3)
+    assert model.fit(topics()[0]).weights_["encoder.table"].shape == (33, 2)
     lower = small().fit(["A b", "C d"]).transform(["a"])
     assert np.array_equal(lower, small().fit(["A b", "C d"]).transform(["A!"]))
     cased = small(lowercase=False).fit(["A b", "C d"])
@@ -253,7 +315,8 @@ def test_given_pairs_come_near(backbone):
     second = [f"{a} {a}" for a in "one two three four five six seven eight".split()]
     groups = [*range(8), *range(8)]
     views = None if backbone is None else "noise"
-    model = small(n_components=32, max_iter=60, views=views, backbone=backbone)
+    network = HashedEmbeddingBag(lexical=0.5) if backbone is None else "auto"
+    model = small(n_components=32, max_iter=60, views=views, backbone=backbone, network=network)
     Z = model.fit(first + second, groups=groups).transform(first + second)
     if backbone is None:
         cosine = Z[:8, :16] @ Z[8:, :16].T
@@ -301,6 +364,8 @@ def test_what_does_not_go_together():
         small(backbone=lambda texts: np.eye(2)).fit(X)
     with pytest.raises(ValueError, match="backbone must give one row of numbers a text"):
         small(backbone=lambda texts: texts).fit(X)
+    with pytest.raises(TypeError, match="pass the model itself"):
+        small(backbone="a-name").fit(X)
     model = small(backbone=lengths).fit(X)
     with pytest.raises(ValueError, match="backbone gave 2 columns, and 3 in fit"):
         model.set_params(backbone=lambda texts: lengths(texts)[:, :2]).transform(X)

@@ -1,7 +1,10 @@
 """HashedEmbeddingBag: documents of any words, embedded without a vocabulary."""
 
 import numpy as np
+import scipy.sparse as sp
 import torch
+from sklearn.preprocessing import normalize as unit_rows
+from sklearn.utils.extmath import randomized_svd
 from torch import nn
 from torch.nn.functional import embedding_bag, pad
 
@@ -27,10 +30,19 @@ class HashedEmbeddingBag(Component):
     word, and p(w) is the share of the training corpus that the word makes up. A word that
     was never seen has rows as well, and shares those of its n-grams with words like it.
 
-    A part of the embedding is not learned: the same sum over a fixed table of random signs,
-    which tells which words are there. Trained alone, an embedding of few documents takes all
-    words of a topic for one. The learned part has unit length, the other one
-    ``lexical_weight``.
+    A part of the embedding is not trained, and tells which words are there. Trained alone, an
+    embedding of few documents takes all words of a topic for one. With x the same sum over the
+    unit vectors :math:`e_i` of the rows in place of :math:`E_i`, V the K principal directions
+    of the documents in ``fit`` (the right singular vectors of their x of unit length) and R a
+    fixed matrix of m random signs a row, it is
+
+    .. math::
+
+        \big( x V, \; m^{-1/2} \, (x - x V V^\top) R \big)
+
+    so that inner products are those of x as far as V reaches, and beyond it are kept up to the
+    error of a random projection. K is a third of these columns. The learned part has unit
+    length, the other one ``lexical_weight``, and unit length too while the first is trained.
 
     Parameters
     ----------
@@ -40,21 +52,21 @@ class HashedEmbeddingBag(Component):
     n_hashes : int, default=4
         Number H of rows of a word, among them hardly ever all those of another one.
 
-    subwords : float, default=2.0
+    subwords : float, default=1.0
         Weight s of the parts of a word; 0 leaves them out.
 
-    smoothing : float, default=1e-3
+    smoothing : float, default=1e-2
         Constant a of the weight of a word.
 
-    power : float, default=0.35
+    power : float, default=1.0
         Exponent b: 0 weighs all words alike, 1 is the weight of SIF.
 
-    lexical : float, default=0.5
-        Share of the columns that are not learned, in [0, 1).
+    lexical : float, default=0.75
+        Share of the columns that are not trained, in [0, 1).
 
-    lexical_weight : float, default=1.0
-        Length of the part that is not learned. More suits the similarity of sentences, in
-        which the very words matter; less suits topics.
+    lexical_weight : float, default=2.0
+        Length of the part that is not trained. More suits the similarity of sentences, in
+        which the very words matter.
 
     window : int, default=0
         Above 0 the word vectors of so many neighbours on either side are added to that of a
@@ -73,6 +85,8 @@ class HashedEmbeddingBag(Component):
     Svenstrup et al., "Hash embeddings for efficient word representations", NeurIPS 2017.
     Bojanowski et al., "Enriching word vectors with subword information", TACL 2017. Arora
     et al., "A simple but tough-to-beat baseline for sentence embeddings", ICLR 2017.
+    Deerwester et al., "Indexing by latent semantic analysis", JASIS 41, 1990. Halko,
+    Martinsson, Tropp, "Finding structure with randomness", SIAM Review 53, 2011.
 
     Examples
     --------
@@ -103,11 +117,11 @@ class HashedEmbeddingBag(Component):
         self,
         n_rows=8192,
         n_hashes=4,
-        subwords=2.0,
-        smoothing=1e-3,
-        power=0.35,
-        lexical=0.5,
-        lexical_weight=1.0,
+        subwords=1.0,
+        smoothing=1e-2,
+        power=1.0,
+        lexical=0.75,
+        lexical_weight=2.0,
         window=0,
         hidden_layer_sizes=(),
         dropout=0.0,
@@ -157,8 +171,14 @@ class _Bag(nn.Module):
         table = torch.randn(options.n_rows + 1, width) * width**-0.5
         table[0] = 0
         self.table = nn.Parameter(table)
-        fixed = _signs(options.n_rows + 1, n_lexical) if n_lexical else None
-        self.register_buffer("fixed", fixed, persistent=False)
+        self.has_lexical = n_lexical > 0
+        n_principal = n_lexical // 3
+        n_signs = n_lexical - n_principal
+        # Not kept with the model: they are the same for every one.
+        self.register_buffer("signs", _signs(options.n_rows + 1, n_signs), persistent=False)
+        self.register_buffer("principal", torch.zeros(options.n_rows + 1, n_principal))
+        # What the principal directions hold of the signs, to be taken off: V^T R.
+        self.register_buffer("overlap", torch.zeros(n_principal, n_signs))
         multipliers = np.random.RandomState(0).randint(2**20, 2**31 - 1, 8)[: options.n_hashes]
         self.register_buffer("multipliers", torch.as_tensor(multipliers | 1), persistent=False)
         self.around = None
@@ -169,14 +189,39 @@ class _Bag(nn.Module):
             self.head = MLP(tuple(options.hidden_layer_sizes)).build(width, width)
         self.dropout = nn.Dropout(options.dropout)
 
+    def prepare(self, rows):
+        """Find the principal directions of the documents, once, before training.
+
+        Parameters
+        ----------
+        rows : TokenRows
+        """
+        n_principal = self.principal.shape[1]
+        if not n_principal:
+            return
+        x = rows.reference().to(self.table.device)
+        number, ids = torch.unique(x.ids, return_inverse=True)
+        hashed, share = self._rows(x.words.features[number])
+        weights = x.weights * self._importance(x.words.frequency[number])[ids]
+        words = _sparse(hashed, share, self.options.n_rows + 1)
+        start = np.append(x.offsets.cpu().numpy(), len(ids))
+        tokens = (weights.cpu().numpy(), ids.cpu().numpy(), start)
+        documents = sp.csr_array(tokens, shape=(len(x), len(number))) @ words
+        documents = documents[:, 1:]  # row 0 stands for no n-gram
+        directions = torch.as_tensor(principal_directions(documents, n_principal))
+        self.principal[1:] = directions.to(self.principal)
+        self.overlap.copy_(self.principal.T @ self.signs)
+
+    def _importance(self, frequency):
+        smoothing = self.options.smoothing
+        return (smoothing / (smoothing + frequency)) ** self.options.power
+
     def forward(self, x):
         if not isinstance(x, TokenBatch):
             raise TypeError("HashedEmbeddingBag reads words: type network='mlp' for numbers.")
         number, ids = self._distinct(x.ids)
         rows, share = self._rows(x.words.features[number])
-        smoothing, power = self.options.smoothing, self.options.power
-        known = (smoothing / (smoothing + x.words.frequency[number])) ** power
-        weights = x.weights * known[ids]
+        weights = x.weights * self._importance(x.words.frequency[number])[ids]
 
         vectors, place = _mixed(rows, self.table, share), ids
         if self.around is not None:
@@ -185,11 +230,21 @@ class _Bag(nn.Module):
         learned = self.dropout(_pooled(x, place, vectors, weights))
         if self.head is not None:
             learned = self.head(learned)
-        if self.fixed is None:
+        if not self.has_lexical:
             return learned
-        lexical = _pooled(x, ids, _mixed(rows, self.fixed, share), weights)
-        lexical = self.options.lexical_weight * normalize(lexical)
-        return torch.cat([normalize(learned), lexical], dim=1)
+        lexical = normalize(self._lexical(x, ids, rows, share, weights))
+        # A heavy part that cannot change would leave the other one little to learn.
+        weight = 1.0 if self.training else self.options.lexical_weight
+        return torch.cat([normalize(learned), weight * lexical], dim=1)
+
+    def _lexical(self, x, ids, rows, share, weights):
+        """Coordinates in the principal directions, and a projection of what they leave."""
+        signs = _pooled(x, ids, _mixed(rows, self.signs, share), weights)
+        if not self.principal.shape[1]:
+            return signs
+        principal = _pooled(x, ids, _mixed(rows, self.principal, share), weights)
+        rest = signs - principal @ self.overlap
+        return torch.cat([principal, rest * signs.shape[1] ** -0.5], dim=1)
 
     def _distinct(self, ids):
         """Distinct words, and where each token is among them."""
@@ -224,6 +279,36 @@ class _Bag(nn.Module):
         stacked = pad(torch.cat(beside, dim=1), (0, 0, 0, max(0, MIN_ROWS - n)))
         mixed = torch.relu(self.around(stacked))[:n]
         return tokens + mixed
+
+
+def _sparse(columns, values, n_columns):
+    """Matrix (n, n_columns) with ``values`` (n, k) in ``columns`` (n, k), summed where equal."""
+    start = np.arange(0, columns.numel() + 1, columns.shape[1])
+    content = (values.cpu().numpy().ravel(), columns.cpu().numpy().ravel(), start)
+    return sp.csr_array(content, shape=(len(columns), n_columns))
+
+
+def principal_directions(X, n_directions):
+    """Right singular vectors of the rows of X, each brought to unit length.
+
+    Parameters
+    ----------
+    X : sparse array of shape (n, n_columns)
+
+    n_directions : int
+
+    Returns
+    -------
+    V : ndarray of shape (n_columns, n_directions)
+        Orthonormal columns, zeros where the rows span fewer directions.
+    """
+    X = unit_rows(X)
+    V = np.zeros((X.shape[1], n_directions), dtype=X.dtype)
+    k = min(n_directions, *X.shape)
+    _, values, found = randomized_svd(X, k, random_state=0)
+    there = values > max(X.shape) * np.finfo(X.dtype).eps * values[0]
+    V[:, :k][:, there] = found[there].T
+    return V
 
 
 def _mixed(rows, table, share):

@@ -1,10 +1,12 @@
 """ContrastiveEncoder: representation learning from views of each row."""
 
+from skcontrast._component import StrOptions
 from skcontrast.base import BaseContrastive
 from skcontrast.representation._fit import EncoderFitMixin
+from skcontrast.representation._passthrough import PassthroughMixin
 
 
-class ContrastiveEncoder(EncoderFitMixin, BaseContrastive):
+class ContrastiveEncoder(PassthroughMixin, EncoderFitMixin, BaseContrastive):
     """Learn a representation in which the views of a row are near each other.
 
     An encoder network maps each row to ``n_components`` numbers. It is trained without
@@ -15,8 +17,15 @@ class ContrastiveEncoder(EncoderFitMixin, BaseContrastive):
     Parameters
     ----------
     n_components : int, default=None
-        Width of the embedding. None is 256, or the width of ``network`` when that is a
+        Number of learned columns. None is 256, or the width of ``network`` when that is a
         torch module.
+
+    passthrough : bool or "auto", default="auto"
+        Whether ``transform`` puts the standardised columns of the input (of more than 1024
+        their leading directions) in front of the learned ones, and 256 features of a
+        Gaussian kernel behind them, both on a scale that leaves most of the variance to
+        the input. A classifier then loses little where there was nothing to learn. "auto"
+        does so where ``n_components`` is None and ``network`` is no torch module.
 
     objective : str or component, default="info_nce"
         What is trained for: a name in :data:`skcontrast.objectives.OBJECTIVES` or an
@@ -105,7 +114,13 @@ class ContrastiveEncoder(EncoderFitMixin, BaseContrastive):
     Attributes
     ----------
     n_components_ : int
-        Width of the embedding.
+        Number of learned columns.
+
+    input_components_ : ndarray of shape (1024, n_features) or None
+        Directions of the input that ``passthrough`` keeps; None where it keeps all columns.
+
+    landmarks_ : ndarray of shape (n_landmarks, n_kept)
+        Rows with which ``passthrough`` compares others by a kernel of width ``gamma_``.
 
     weights_ : dict of str to ndarray
         Weights of encoder and projector.
@@ -160,10 +175,16 @@ class ContrastiveEncoder(EncoderFitMixin, BaseContrastive):
     (150, 8)
     """
 
+    _parameter_constraints = {
+        **BaseContrastive._parameter_constraints,
+        "passthrough": ["boolean", StrOptions({"auto"})],
+    }
+
     def __init__(
         self,
         n_components=None,
         *,
+        passthrough="auto",
         objective="info_nce",
         views=("neighbors", "corruption"),
         n_views=2,
@@ -189,6 +210,7 @@ class ContrastiveEncoder(EncoderFitMixin, BaseContrastive):
         verbose=0,
     ):
         self.n_components = n_components
+        self.passthrough = passthrough
         self.objective = objective
         self.views = views
         self.n_views = n_views

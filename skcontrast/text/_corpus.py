@@ -90,7 +90,13 @@ def noise_distribution(counts, ns_exponent):
     """
     n = np.asarray(counts, dtype=np.float64)
     # A given vocabulary may hold words that do not occur: they are never drawn.
-    weight = np.where(n > 0, np.maximum(n, 1.0) ** ns_exponent, 0.0)
+    there, n = n > 0, np.maximum(n, 1.0)
+    with np.errstate(over="ignore", under="ignore"):
+        weight = np.where(there, n**ns_exponent, 0.0)
+        if not 0 < weight.sum() < np.inf:
+            # Extreme exponents leave the range of floats: scaled, the largest weight is one.
+            scale = n[there].max() if ns_exponent > 0 else n[there].min()
+            weight = np.where(there, (n / scale) ** ns_exponent, 0.0)
     return weight / weight.sum()
 
 
@@ -136,7 +142,7 @@ def check_finite(embedding, options, n_epochs):
 def warn_no_pairs():
     """Say that nothing was learned, and why."""
     warnings.warn(
-        "No document holds two words of the vocabulary: the vectors stay as they were at the "
-        "start. Type longer documents, a smaller min_count or sample=0.",
+        "sample= thinned the documents out until none held two words: the vectors stay as they "
+        "were at the start. Type sample=0, which small corpora want.",
         stacklevel=2,
     )

@@ -62,11 +62,7 @@ def _refusal(X, name):
             "documents themselves."
         )
     if hasattr(X, "columns") or getattr(X, "ndim", 1) == 2:
-        column = f"{name}['text']" if hasattr(X, "columns") else f"{name}[:, 0]"
-        return (
-            f"{name} is a table: pass one column of documents, such as {column}, or a list of "
-            "token lists."
-        )
+        return _table_refusal(X, name)
     if isinstance(X, (Mapping, Set)):
         return (
             f"{name} is a {type(X).__name__}: pass a list of documents, such as "
@@ -76,6 +72,15 @@ def _refusal(X, name):
         what = "None" if X is None else f"of type {type(X).__name__}"
         return f"{name} is {what}: pass a list of documents, each a str or a list of tokens."
     return None
+
+
+def _table_refusal(X, name):
+    first = next(iter(getattr(X, "columns", ())), "text")
+    column = f"{name}[{first!r}]" if hasattr(X, "columns") else f"{name}[:, 0]"
+    return (
+        f"{name} is a table: pass one column of documents, such as {column} (in a "
+        f"ColumnTransformer {first!r} in place of [{first!r}]), or a list of token lists."
+    )
 
 
 def _checked(X, name, any_kind):
@@ -118,6 +123,8 @@ def _kind(document, where):
     advice = "pass each document as a str or a list of tokens"
     if isinstance(document, bytes):
         advice = "type [document.decode() for document in X]"
+    elif hasattr(document, "to_list"):
+        advice = "type [document.to_list() for document in X]"
     raise ValueError(f"{where} is of type {what}: {advice}.")
 
 

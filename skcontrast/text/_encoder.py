@@ -15,13 +15,14 @@ class ContrastiveTextEncoder(TextFitMixin):
     that are looked up by these hashes: there is no vocabulary, and words that were never
     seen share what is known of words like them. Two random views of each document (halves of its
     words) are pulled together and the documents of a batch apart, so words that occur in
-    one context come near each other. Half of the columns are not learned but say which
-    words are there; each half has unit length.
+    one context come near each other. Three quarters of the columns are not trained but say
+    which words are there: a third of these by the singular vectors of the documents (latent
+    semantic analysis), the others by a random projection of what these leave.
 
     Parameters
     ----------
     n_components : int, default=None
-        Width of the embedding. None is 512, and with a ``backbone`` 256 or the width of
+        Width of the embedding. None is 1024, and with a ``backbone`` 256 or the width of
         ``network`` when that is a torch module.
 
     objective : str or component, default="info_nce"
@@ -96,7 +97,7 @@ class ContrastiveTextEncoder(TextFitMixin):
         Documents in a batch; "auto" is ``min(256, n_samples)``. The other documents of
         the batch are an anchor's negatives.
 
-    max_iter : int, default=10
+    max_iter : int, default=20
         Number of epochs.
 
     early_stopping : bool, default=False
@@ -178,11 +179,12 @@ class ContrastiveTextEncoder(TextFitMixin):
 
     Notes
     -----
-    Output is float32, and meant to be compared by the cosine. The defaults suit classifiers
-    of few labels; for the similarity of sentences, in which the very words matter more, type
-    ``network=HashedEmbeddingBag(lexical_weight=2.0)``. Training on 50,000 short texts takes
-    minutes on two cores. ``fit(X, groups=g)`` takes documents of one group for views of each
-    other: pairs of equal meaning, given by number.
+    Output is float32, and meant to be compared by the cosine. ``lexical_weight`` and
+    ``lexical`` of :class:`skcontrast.networks.HashedEmbeddingBag` say how much the very words
+    count beside what they were found to have in common. The singular vectors are those of
+    the documents of the first fit, of at most 16,384 drawn of them. Training on 50,000 short
+    texts takes minutes on two cores. ``fit(X, groups=g)`` takes documents of one group for
+    views of each other: pairs of equal meaning, given by number.
 
     References
     ----------
@@ -190,7 +192,8 @@ class ContrastiveTextEncoder(TextFitMixin):
     Giorgi et al., "DeCLUTR: deep contrastive learning for unsupervised textual
     representations", ACL 2021. Arora et al., "A simple but tough-to-beat baseline for
     sentence embeddings", ICLR 2017. Svenstrup et al., "Hash embeddings for efficient word
-    representations", NeurIPS 2017.
+    representations", NeurIPS 2017. Deerwester et al., "Indexing by latent semantic analysis",
+    JASIS 41, 1990.
 
     Examples
     --------
@@ -241,7 +244,7 @@ class ContrastiveTextEncoder(TextFitMixin):
         optimizer="adamw",
         learning_rate=3e-3,
         batch_size="auto",
-        max_iter=10,
+        max_iter=20,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,

@@ -24,7 +24,7 @@ from skcontrast.views import build_views
 _CHOSEN = {
     "network": ("hashed", "mlp"),
     "views": ("word_deletion", ("neighbors", "corruption")),
-    "n_components": (512, None),
+    "n_components": (1024, None),
     "clean_anchor": (False, True),
 }
 
@@ -202,13 +202,19 @@ class TextFitMixin(BaseContrastive):
 
     def _numbers(self, X, reset):
         """What the backbone makes of documents: float32 (n_samples, width)."""
+        if isinstance(self.backbone, str):  # which has a method "encode" too
+            raise TypeError(
+                f"backbone={self.backbone!r} is a name: pass the model itself, such as "
+                f"sentence_transformers.SentenceTransformer({self.backbone!r})."
+            )
         texts = [d if isinstance(d, str) else " ".join(d) for d in check_documents(X)]
         out = getattr(self.backbone, "encode", self.backbone)(texts)
         out = out.detach().float().cpu().numpy() if torch.is_tensor(out) else out
         try:
             numbers = check_array(out, dtype=np.float32, input_name="the output of backbone")
         except (TypeError, ValueError) as error:
-            raise ValueError(f"backbone must give one row of numbers a text: {error}") from None
+            why = str(error).splitlines()[0]
+            raise ValueError(f"backbone must give one row of numbers a text: {why}") from None
         if len(numbers) != len(texts):
             raise ValueError(f"backbone gave {len(numbers)} rows for {len(texts)} texts.")
         if not reset and numbers.shape[1] != self._n_inputs():
@@ -255,7 +261,10 @@ class TextFitMixin(BaseContrastive):
     def _modules(self, fitted, rows, objective, given, fresh):
         fitted["word_counts_"] = getattr(rows, "counts", None)
         fitted["_width_in"] = rows.n_features
-        return super()._modules(fitted, rows, objective, given, fresh)
+        module, criterion = super()._modules(fitted, rows, objective, given, fresh)
+        if fresh and hasattr(module.encoder, "prepare"):
+            module.encoder.prepare(rows)
+        return module, criterion
 
     def _n_inputs(self):
         return self._width_in

@@ -14,7 +14,7 @@ from skcontrast._devices import resolve_device
 from skcontrast.text._corpus import Options
 from skcontrast.text._documents import token_lists
 from skcontrast.text._pooling import common_components, pool, sif_weights, without
-from skcontrast.text._vocabulary import count, encode, read_corpus
+from skcontrast.text._vocabulary import check_neighbours, count, encode, read_corpus
 
 # Parameters that a solver takes as they are.
 _TAKEN = (
@@ -149,12 +149,7 @@ class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         documents = token_lists(X, self)
         given = self.min_count, self.max_features, self.vocabulary
         vocabulary, corpus = read_corpus(documents, *given)
-        if not _has_pairs(corpus):
-            raise ValueError(
-                f"no document of X has two of the {len(vocabulary.words)} words of the "
-                "vocabulary, so there are no pairs to learn from: type min_count=1, or pass "
-                "longer documents."
-            )
+        check_neighbours(corpus, len(vocabulary.words), self.min_count)
         return vocabulary, corpus
 
     def _draw_seed(self):
@@ -163,6 +158,8 @@ class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _chosen_solver(self, partial=False):
         """Module of the solver and device."""
         device, name = resolve_device(self.device), self.solver
+        if self.n_jobs == 0:
+            raise ValueError("n_jobs=0 is no number of threads: type 1, or None, or -1 for all.")
         if self.pooling == "sif" and self.n_removed >= self.n_components:
             raise ValueError(
                 f"n_removed={self.n_removed} takes away all of n_components="

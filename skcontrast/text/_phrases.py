@@ -14,7 +14,7 @@ from skcontrast._component import (
     check_parameters,
 )
 from skcontrast.text._collocations import ENGLISH, count_pairs, join_phrases, score_pairs
-from skcontrast.text._documents import analyzed, build_analyzer
+from skcontrast.text._documents import analyzed
 
 AUTO_THRESHOLD = {"default": 10.0, "npmi": 0.5}
 
@@ -224,9 +224,8 @@ class PhraseTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         tokens : list of str
         """
         check_is_fitted(self)
-        if isinstance(document, str) or callable(self.analyzer):
-            document = build_analyzer(self)(document)
-        return self._join(list(document), self._passes)
+        (tokens,) = analyzed([document], self, "[document]")
+        return self._join(tokens, self._passes)
 
     __call__ = tokenize
 
@@ -274,7 +273,7 @@ class PhraseTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
             joined = ((score, self.delimiter.join(pair)) for pair, score in scores.items())
             best = best or max(joined, default=None)
         if not found:
-            self._warn_none(best, thresholds[0])
+            self._warn_none(best, thresholds[0], len(words))
         self.phrases_ = dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
         self.threshold_, self._passes = thresholds, passes
         return documents
@@ -317,14 +316,17 @@ class PhraseTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
                 "most 1: type a threshold below 1, such as 0.5, or scoring='default'."
             )
 
-    def _warn_none(self, best, threshold):
-        if best is None:
+    def _warn_none(self, best, threshold, n_words):
+        advice = "Type a lower threshold or min_count, or scoring='npmi'"
+        if not n_words:
+            what = "the documents hold no words"
+            advice = "Pass other documents, or another token_pattern or tokenizer"
+        elif best is None:
             what = f"no pair of words occurs min_count={self.min_count} times"
         else:
             what = f"the highest score is {best[0]:.3g}, of {best[1]!r}"
         warnings.warn(
-            f"No phrase was found at threshold {threshold:.3g}: {what}. Type a lower threshold "
-            "or min_count, or scoring='npmi'.",
+            f"No phrase was found at threshold {threshold:.3g}: {what}. {advice}.",
             UserWarning,
             stacklevel=4,
         )

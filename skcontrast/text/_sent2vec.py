@@ -161,7 +161,7 @@ class Sent2VecVectorizer(Sent2VecFitMixin, WordVectorsMixin, BaseEstimator):
     _parameter_constraints = {
         "n_components": [_COUNT],
         "ngram": [_COUNT],
-        "n_buckets": [_COUNT],
+        "n_buckets": [Interval(Integral, 1, 2**62, closed="both")],
         "negative": [_COUNT],
         "min_count": [_COUNT],
         "max_features": [_COUNT, None],

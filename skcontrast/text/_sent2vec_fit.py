@@ -15,7 +15,8 @@ from skcontrast.text._leave_one_out import Schedule, Sources, train
 from skcontrast.text._ngrams import frequent_buckets, ngram_buckets, rows_of
 from skcontrast.text._parts import document_of, encode_all, mean_of, split_known, subword_means
 from skcontrast.text._subwords import subword_rows
-from skcontrast.text._vocabulary import encode, read_corpus
+from skcontrast.text._vocabulary import check_neighbours, encode, read_corpus
+from skcontrast.text._word_vectors import check_words
 
 # An n-gram seen once learns nothing that holds elsewhere.
 NGRAM_MIN_COUNT = 2
@@ -100,6 +101,7 @@ class Sent2VecFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_is_fitted(self)
         if isinstance(words, str):
             return self._vector(words).copy()
+        check_words(words)
         vectors = [self._vector(word) for word in words]
         return np.stack(vectors) if vectors else self.embedding_[:0]
 
@@ -126,12 +128,7 @@ class Sent2VecFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         vocabulary, corpus = read_corpus(
             documents, self.min_count, self.max_features, self.vocabulary
         )
-        if not (np.diff(corpus.offsets) > 1).any():
-            raise ValueError(
-                f"no document of X has two of the {len(vocabulary.words)} words of the "
-                "vocabulary, so no word has others to be told from: type min_count=1, or pass "
-                "longer documents."
-            )
+        check_neighbours(corpus, len(vocabulary.words), self.min_count)
         n_words = len(vocabulary.words)
         buckets = ngram_buckets(corpus, self.ngram, self.n_buckets)
         ngrams = frequent_buckets(buckets, NGRAM_MIN_COUNT)

@@ -112,6 +112,30 @@ def count(corpus, n_words):
     return np.bincount(corpus.ids, minlength=n_words).astype(np.int64, copy=False)
 
 
+def check_neighbours(corpus, n_words, min_count):
+    """Refuse a corpus in which no document holds two words: nothing can be learnt of it.
+
+    Parameters
+    ----------
+    corpus : Corpus
+
+    n_words : int
+        Size of the vocabulary.
+
+    min_count : int
+        That of the estimator, for the message.
+    """
+    if (np.diff(corpus.offsets) > 1).any():
+        return
+    advice = "type [X] if X is one list of tokens, pass a tokenizer for texts without spaces"
+    if min_count > 1:
+        advice = f"type min_count=1 in place of {min_count}"
+    raise ValueError(
+        f"no document of X has two of the {n_words} words of the vocabulary, so there are no "
+        f"pairs to learn from: {advice}, or pass longer documents."
+    )
+
+
 def _gather(documents, numbers):
     ids, offsets = array("i"), array("q", [0])
     for tokens in documents:

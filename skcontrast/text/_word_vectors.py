@@ -1,6 +1,7 @@
 """Reading the fitted vectors of words: look-up, neighbours, information, files."""
 
 import numbers
+from collections.abc import Iterable
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -36,6 +37,7 @@ class WordVectorsMixin:
         check_is_fitted(self)
         if isinstance(words, str):
             return self.embedding_[self._row(words)].copy()
+        check_words(words)
         rows = [self._row(word) for word in words]
         return self.embedding_[np.array(rows, dtype=np.intp)]
 
@@ -148,12 +150,25 @@ class WordVectorsMixin:
         write_word2vec(path, list(self.vocabulary_), self.embedding_)
 
 
+def check_words(words):
+    """Refuse what is neither words nor vectors.
+
+    Parameters
+    ----------
+    words : object
+    """
+    if isinstance(words, bytes) or not isinstance(words, Iterable):
+        what = "None" if words is None else f"{words!r:.40} of type {type(words).__name__}"
+        raise ValueError(f"{what} was asked for: type a word, or a list of words.")
+
+
 def _several(items):
     """One word, one vector or a collection of these, as a list."""
     if isinstance(items, str):
         return [items]
     if isinstance(items, np.ndarray) and items.ndim == 1 and items.dtype.kind in "fiu":
         return [items]
+    check_words(items)
     items = list(items)
     numeric = items and all(isinstance(item, numbers.Real) for item in items)
     return [items] if numeric else items
