@@ -42,7 +42,9 @@ SETS = {
 
 
 def encoder(**params):
-    return lambda seed: ContrastiveEncoder(random_state=seed, device="cpu", **params)
+    return lambda seed: ContrastiveEncoder(
+        passthrough=False, random_state=seed, device="cpu", **params
+    )
 
 
 def fair(**params):

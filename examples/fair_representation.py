@@ -60,7 +60,7 @@ def main():
         X, X_test = (part.drop(columns=dropped) for part in split[:2])
         X, X_test = prepare.fit_transform(X), prepare.transform(X_test)
         results["columns" + kind] = scores(X, X_test, *split[2:])
-        models = {"encoder": ContrastiveEncoder(random_state=0).fit(X)}
+        models = {"encoder": ContrastiveEncoder(passthrough=False, random_state=0).fit(X)}
         models["fair"] = fair.fit(X, condition=split[4])
         for name, model in models.items():
             results[name + kind] = scores(model.transform(X), model.transform(X_test), *split[2:])

@@ -55,7 +55,7 @@ def main():
     print(f"Data: scikit-learn's digits, {len(X)} rows to train, {len(X_test)} to test")
     models = {
         "pixels": FunctionTransformer().fit(X),
-        "ContrastiveEncoder": ContrastiveEncoder(random_state=0).fit(X),
+        "ContrastiveEncoder": ContrastiveEncoder(passthrough=False, random_state=0).fit(X),
         "weak, equal facts": KernelConditionalContrastive(random_state=0).fit(X, condition=facts),
         # Facts as numbers: rows that agree in two of three count as alike, but less.
         "weak, alike facts": KernelConditionalContrastive(kernel=RBF(1.0), random_state=0).fit(

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 # Scores are cut at this value, beyond which the logistic function is 0 or 1 to 3e-4.
-_LIMIT = 8.0
+_LIMIT = np.float32(8.0)
 _ENTRIES = 2048
 _SCALE = np.float32(_ENTRIES / (2 * _LIMIT))
 _SIGMOID = (
@@ -12,6 +12,16 @@ _SIGMOID = (
 ).astype(np.float32)
 
 _fast = njit(cache=True, nogil=True, fastmath=True)
+
+
+# Not fast mathematics, which knows no NaN: a score that is none must pick an entry too.
+@njit(cache=True, nogil=True)
+def _entry(score):
+    if score >= _LIMIT:
+        return _ENTRIES
+    if score > -_LIMIT:
+        return int((score + _LIMIT) * _SCALE)
+    return 0
 
 
 @_fast
@@ -93,9 +103,8 @@ def _centre(inputs, outputs, changes, words, first, last, centre_at, n_targets, 
                 score += x[j] * outputs[o, j]
             if measure:
                 loss += _softplus(-score if o == 0 else score)
-            cell = (min(max(score, -_LIMIT), _LIMIT) + _LIMIT) * _SCALE
             label = np.float32(1.0 if o == 0 else 0.0)
-            slopes[o] = (label - _SIGMOID[int(cell)]) * rate
+            slopes[o] = (label - _SIGMOID[_entry(score)]) * rate
         # The first target sets the change of x, in place of zeros.
         for o in range(n_targets):
             g = slopes[o]
