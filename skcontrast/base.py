@@ -114,15 +114,19 @@ class BaseContrastive(
 
         Returns
         -------
-        X_embedded : ndarray of shape (n_samples, n_components_)
+        X_embedded : ndarray of shape (n_samples, n_features_out)
             float32 for float32 input, else float64.
         """
         check_is_fitted(self, "weights_")
-        return self._embed(self._check(X, reset=False))
+        return self._output(self._check(X, reset=False))
 
     def _check(self, X, *, reset, n_least=1):
         """Bring what a user hands over into the form that the data path reads."""
         return check_rows(self, X, reset=reset, n_least=n_least)
+
+    def _output(self, X):
+        """What ``transform`` gives of rows that were checked."""
+        return self._embed(X)
 
     def _embed(self, X):
         """Embed rows that were checked."""
@@ -135,6 +139,10 @@ class BaseContrastive(
             device=self._device_at_hand(),
         )
         return checked_output(out, X, self.weights_)
+
+    def _embed_rows(self, X):
+        """What was learned of rows alone, for scorers of a fitted encoder."""
+        return self._embed(self._check(X, reset=False))
 
     def _embed_view(self, X, random_state):
         """Embedding of one random view of each row, for scorers of a fitted encoder.

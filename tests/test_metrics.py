@@ -670,3 +670,14 @@ def test_pairs_are_counted_once():
     # Against a library's distances of all pairs.
     expected = np.log(np.mean(np.exp(-2 * pdist(U, "sqeuclidean"))))
     assert uniformity(Z) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", get_scorer_names())
+def test_scorers_read_what_the_default_encoder_learned(name):
+    score = get_scorer(name)
+    whole = ContrastiveEncoder(max_iter=2, random_state=0, device="cpu").fit(ROWS)
+    learned = ContrastiveEncoder(max_iter=2, random_state=0, device="cpu", passthrough=False).fit(
+        ROWS
+    )
+    assert whole.transform(ROWS).shape[1] > learned.transform(ROWS).shape[1]
+    assert score(whole, ROWS) == score(learned, ROWS)

@@ -57,7 +57,7 @@ class Network:
             if out.ndim in (1, 2) and len(out) == len(rows):
                 return out[0].numel()
             reason = f"it gave a tensor of shape {tuple(out.shape)}"
-        except Exception as error:
+        except Exception as error:  # a user's code raises what it likes
             reason = f"{type(error).__name__}: " + str(error).partition("\n")[0]
         raise ValueError(
             f"TangentKernel: the {self.name} failed on rows of shape {tuple(rows.shape)}, which "

@@ -217,7 +217,7 @@ class EmbeddingScorer(BaseEstimator):
         """
         check_parameters(self)
         encoder, rows = _last_step(estimator, X)
-        z = encoder.transform(rows)
+        z = _learned(encoder, rows)
         if callable(self.measure):
             return float(self.measure(z, self._embed_view(encoder, rows)))
         return float(MEASURES[self.measure](z, lambda: self._embed_view(encoder, rows)))
@@ -233,7 +233,12 @@ class EmbeddingScorer(BaseEstimator):
             view = RATE
         rng = check_random_state(self.random_state)
         changed = view(rows, rng) if callable(view) else resample_columns(rows, view, rng)
-        return encoder.transform(changed)
+        return _learned(encoder, changed)
+
+
+def _learned(encoder, rows):
+    """What an encoder learned of rows, without columns that it only passes on."""
+    return getattr(encoder, "_embed_rows", encoder.transform)(rows)
 
 
 def _last_step(estimator, X):

@@ -257,7 +257,7 @@ def _dry_run(module, n_features_in, name):
     try:
         with torch.no_grad():
             out = module(torch.zeros(2, n_features_in, **options))
-    except Exception as error:
+    except Exception as error:  # a user's code raises what it likes
         reason = str(error).partition("\n")[0]
         raise ValueError(
             f"{name}: the {type(module).__name__} failed on a batch of shape "

@@ -12,6 +12,7 @@ from skcontrast._side import check_one_each
 from skcontrast._target import classes_of
 from skcontrast.objectives import CrossEntropy
 from skcontrast.representation._adjusted import WeightedProbabilities
+from skcontrast.representation._fit import kept_on_error
 from skcontrast.representation._heads import (
     check_head,
     check_passthrough,
@@ -19,7 +20,7 @@ from skcontrast.representation._heads import (
     row_weights,
     weighted_head,
 )
-from skcontrast.representation._supervised import BaseSupervised, kept_on_error
+from skcontrast.representation._supervised import BaseSupervised
 
 
 def _head_has(name):

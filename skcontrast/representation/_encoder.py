@@ -120,7 +120,16 @@ class ContrastiveEncoder(PassthroughMixin, EncoderFitMixin, BaseContrastive):
         Directions of the input that ``passthrough`` keeps; None where it keeps all columns.
 
     landmarks_ : ndarray of shape (n_landmarks, n_kept)
-        Rows with which ``passthrough`` compares others by a kernel of width ``gamma_``.
+        Rows with which ``passthrough`` compares others by a kernel.
+
+    gamma_ : float
+        Width of the kernel, one over the median squared distance of the landmarks.
+
+    landmark_map_ : ndarray of shape (n_landmarks, n_landmarks)
+        Inverse root of the landmarks' kernel.
+
+    part_means_, part_scales_ : list of ndarray, ndarray of shape (2,)
+        Centre and factor of the learned and of the kernel's columns.
 
     weights_ : dict of str to ndarray
         Weights of encoder and projector.

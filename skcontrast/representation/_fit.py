@@ -1,8 +1,14 @@
 """``fit`` and ``partial_fit`` of the estimators that learn a representation alone."""
 
+from contextlib import contextmanager
+
 from skcontrast._callbacks import with_callbacks
 from skcontrast._component import check_parameters
 from skcontrast._input import columns_kept_on_error
+from skcontrast.base import _ENCODERS
+
+# What scikit-learn notes in a fit, and reads after it to end its callbacks.
+_OF_CALLBACKS = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 
 
 class EncoderFitMixin:
@@ -80,3 +86,19 @@ class EncoderFitMixin:
         with columns_kept_on_error(self):
             X = self._check(X, reset=fresh, n_least=2)
             return self._run(X, given, fresh, 1, partial=True)
+
+
+@contextmanager
+def kept_on_error(estimator):
+    """Put back every attribute when a fit fails: the earlier fit stays whole."""
+    before, encoder = dict(vars(estimator)), _ENCODERS.pop(estimator, None)
+    try:
+        yield
+    except BaseException:
+        noted = {name: vars(estimator)[name] for name in _OF_CALLBACKS if name in vars(estimator)}
+        vars(estimator).clear()
+        vars(estimator).update(before | noted)
+        _ENCODERS.pop(estimator, None)
+        if encoder is not None:
+            _ENCODERS[estimator] = encoder
+        raise

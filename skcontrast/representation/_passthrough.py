@@ -11,14 +11,14 @@ lie along few columns lost more than others gained.
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 from sklearn.utils.extmath import randomized_svd
-from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 from torch import nn
 
 from skcontrast._embedding import checked_output
 from skcontrast._rows import CHUNK
-from skcontrast.representation._supervised import kept_on_error
+from skcontrast.representation._fit import kept_on_error
 
 # Most columns that are passed on as they are; of more, as many directions are.
 MOST_COLUMNS = 1024
@@ -44,12 +44,6 @@ def standardized(X, mean, scale):
     return X if mean is None else (X - mean) / scale
 
 
-def squared_distances(A, B):
-    """Of all rows of A to all rows of B."""
-    squares = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1)
-    return np.maximum(squares - 2 * A @ B.T, 0.0)
-
-
 def nystroem(C, rng):
     """Landmarks among the rows of C, the inverse root of their kernel, and its width.
 
@@ -69,7 +63,7 @@ def nystroem(C, rng):
         The inverse of the median squared distance.
     """
     landmarks = C[np.sort(rng.permutation(len(C))[:N_LANDMARKS])]
-    distances = squared_distances(landmarks, landmarks)
+    distances = euclidean_distances(landmarks, squared=True)
     middle = np.median(distances[np.triu_indices(len(landmarks), 1)])
     gamma = 1.0 / middle if middle > 0 else 1.0
     values, vectors = np.linalg.eigh(np.exp(-gamma * distances))
@@ -78,7 +72,7 @@ def nystroem(C, rng):
 
 
 class PassthroughMixin:
-    """``_run`` and ``_embed`` of an encoder with the parameter ``passthrough``."""
+    """``_run`` and ``_output`` of an encoder with the parameter ``passthrough``."""
 
     def _run(self, X, given, fresh, max_iter, partial=False, objective=None):
         with kept_on_error(self):
@@ -104,7 +98,7 @@ class PassthroughMixin:
                 self.input_components_ = self._directions(X)
                 self.landmarks_, self.landmark_map_, self.gamma_ = nystroem(self._columns(X), rng)
             C = self._columns(X)
-            parts = [super()._embed(X), self._kernel(C)]
+            parts = [self._embed(X), self._kernel(C)]
         total = C.var(axis=0).sum()
         self.part_means_ = [part.mean(axis=0) for part in parts]
         self.part_scales_ = np.array(
@@ -128,13 +122,12 @@ class PassthroughMixin:
         return (C.toarray() if sp.issparse(C) else np.asarray(C)).astype(np.float64)
 
     def _kernel(self, C):
-        return np.exp(-self.gamma_ * squared_distances(C, self.landmarks_)) @ self.landmark_map_
+        return rbf_kernel(C, self.landmarks_, gamma=self.gamma_) @ self.landmark_map_
 
-    def _embed(self, X):
-        learned = super()._embed(X)
+    def _output(self, X):
+        learned = self._embed(X)
         if not hasattr(self, "part_scales_"):
             return learned
-        check_is_fitted(self, "weights_")
         out = np.empty((X.shape[0], self._n_features_out), dtype=learned.dtype)
         for start in range(0, X.shape[0], CHUNK):
             rows = slice(start, start + CHUNK)

@@ -10,6 +10,7 @@ from skcontrast._input import check_rows
 from skcontrast._side import check_one_each
 from skcontrast._target import check_numbers, encode_numbers
 from skcontrast.objectives import PredictionError
+from skcontrast.representation._fit import kept_on_error
 from skcontrast.representation._heads import (
     check_head,
     check_passthrough,
@@ -17,7 +18,7 @@ from skcontrast.representation._heads import (
     fitted_regressor,
 )
 from skcontrast.representation._intervals import IntervalMixin
-from skcontrast.representation._supervised import BaseSupervised, kept_on_error
+from skcontrast.representation._supervised import BaseSupervised
 
 
 class SupervisedContrastiveRegressor(

@@ -1,7 +1,5 @@
 """What the estimators with a head share: an encoder and a head, learned from a target."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
@@ -11,7 +9,7 @@ from skcontrast._component import Integral, Interval, StrOptions, resolve
 from skcontrast._input import check_rows
 from skcontrast._rows import BOUND
 from skcontrast._target import target_type
-from skcontrast.base import _ENCODERS, BaseContrastive
+from skcontrast.base import BaseContrastive
 from skcontrast.objectives import OBJECTIVES
 from skcontrast.samplers import SAMPLERS
 
@@ -120,25 +118,7 @@ _OF_FIRST_STAGE = (
     "objective_weights_",
     "_optimizer_state",
 )
-# What scikit-learn notes in a fit, and reads after it to end its callbacks.
-_OF_CALLBACKS = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 
 
 def _rows_of(y, labelled):
     return y.iloc[labelled] if hasattr(y, "iloc") else np.asarray(y)[labelled]
-
-
-@contextmanager
-def kept_on_error(estimator):
-    """Put back every attribute when a fit fails: the earlier fit stays whole."""
-    before, encoder = dict(vars(estimator)), _ENCODERS.pop(estimator, None)
-    try:
-        yield
-    except BaseException:
-        noted = {name: vars(estimator)[name] for name in _OF_CALLBACKS if name in vars(estimator)}
-        vars(estimator).clear()
-        vars(estimator).update(before | noted)
-        _ENCODERS.pop(estimator, None)
-        if encoder is not None:
-            _ENCODERS[estimator] = encoder
-        raise

@@ -172,11 +172,6 @@ def train(corpus, counts, options, start=None):
     trained : Trained
         ``loss_curve`` has the mean loss of a pair in each epoch.
     """
-    if not available():
-        raise ImportError(
-            "solver='numba' needs numba, which is not installed: type pip install numba, or "
-            "solver='block'."
-        )
     embedding, context = starting_tables(len(counts), options, start)
     margin = options.objective == "margin"
     tables = np.stack([embedding] if margin else [embedding, context])

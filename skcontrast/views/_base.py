@@ -84,7 +84,7 @@ def _from_function(function):
             out = function(given)
         except torch.cuda.OutOfMemoryError:
             raise  # not the function's fault; the estimator says what to type
-        except Exception as error:
+        except Exception as error:  # a user's code raises what it likes
             reason = str(error).partition("\n")[0]
             raise ValueError(
                 f"views: the function {name} failed on a {type(given).__name__} of shape "
