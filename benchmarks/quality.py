@@ -72,23 +72,43 @@ def forget(record, rows, size):
     record.path.write_text("".join(line + "\n" for line in kept))
 
 
-def write(frame, rows, target, size):
-    """The CSV, and the page drawn from it."""
-    command = "python benchmarks/quality.py " + " ".join(
+def save(frame, path, script):
+    """Write the lines as CSV, below the command and the versions."""
+    command = f"python benchmarks/{script} " + " ".join(
         f'"{word}"' if set(word) & set(" (") else word for word in sys.argv[1:]
     )
     modules = (skcontrast, sklearn, torch, scipy)
     versions = ", ".join(f"{module.__name__} {module.__version__}" for module in modules)
-    CSV.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     text = frame.round(5).to_csv(index=False, lineterminator="\n")
-    CSV.write_text(header(command, versions) + text, encoding="utf-8")
+    path.write_text(header(command, versions) + text, encoding="utf-8")
+
+
+def write(frame, rows, target, size):
+    """The CSV, and the page drawn from it."""
+    save(frame, CSV, "quality.py")
     target.write_text(page(CSV, rows, size), encoding="utf-8")
+
+
+def sets_of(folder):
+    """Name -> (kind, half) of every set."""
+    kinds = classification_sets(folder)
+    return {name: (kind, HALVES[i % 2]) for i, (name, kind) in enumerate(kinds.items())}
+
+
+def run(record, measure, jobs, options):
+    """Results by job: measured where they are not there yet, or only those that are."""
+    if not options.kept:
+        return record.run(measure, options.data_dir, jobs, options.jobs)
+    kept = record.results()
+    results = {job: kept[job] for job in jobs if job in kept}
+    print(f"{len(results)} of {len(jobs)} are there")
+    return results
 
 
 def main():
     options = arguments()
-    kinds = classification_sets(options.data_dir)
-    sets = {name: (kind, HALVES[i % 2]) for i, (name, kind) in enumerate(kinds.items())}
+    sets = sets_of(options.data_dir)
     chosen = [
         name
         for name, (kind, half) in sets.items()
@@ -109,12 +129,7 @@ def main():
         for name in chosen
         for row in rows
     ]
-    if options.kept:
-        kept = record.results()
-        results = {job: kept[job] for job in jobs if job in kept}
-        print(f"{len(results)} of {len(jobs)} are there")
-    else:
-        results = record.run(measure, options.data_dir, jobs, options.jobs)
+    results = run(record, measure, jobs, options)
     frame = collect(results, sets)
     unsupervised = [row for row in rows if row not in (*CLASSIFIERS, *SUPERVISED)]
     print(summaries(frame, unsupervised))

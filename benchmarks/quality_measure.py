@@ -109,12 +109,16 @@ def unsupervised(name, inputs, y, y_test, size, seed):
     begin = time.process_time()
     learned = representation(name)(*inputs, seed)
     seconds = time.process_time() - begin
-    features = Features(*learned)
+    return seconds, scored(Features(*learned), y, y_test, size)
+
+
+def scored(features, y, y_test, size):
+    """Accuracy of every draw by probe and number of labels."""
 
     def scores(predict):
         return by_draw(size, y, lambda rows: accuracy(predict(features, rows, y), y_test))
 
-    return seconds, {probe: scores(predict) for probe, predict in PROBES.items()}
+    return {probe: scores(predict) for probe, predict in PROBES.items()}
 
 
 def classifier(name, inputs, y, y_test, size, seed):

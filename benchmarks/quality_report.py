@@ -83,12 +83,18 @@ def intervals(frame, rows):
     return reductions(chosen).groupby(chosen.row).apply(interval)
 
 
-def interval(values):
-    """Mean over sets and its 95 % confidence interval (Student's t), as text."""
+def bounds(values):
+    """Mean over sets, and the ends of its 95 % confidence interval (Student's t)."""
     if len(values) < 2:
-        return f"{values.mean():+.1f}"
+        return values.mean(), np.nan, np.nan
     half = stats.t.ppf(0.975, len(values) - 1) * values.sem()
-    return f"{values.mean():+.1f} ({values.mean() - half:+.1f} to {values.mean() + half:+.1f})"
+    return values.mean(), values.mean() - half, values.mean() + half
+
+
+def interval(values, digits=1):
+    """Mean over sets and its 95 % confidence interval, as text."""
+    mean, low, high = (f"{value:+.{digits}f}" for value in bounds(values))
+    return mean if len(values) < 2 else f"{mean} ({low} to {high})"
 
 
 def summary(frame, rows):

@@ -15,7 +15,7 @@ from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.neural_network import MLPRegressor
 
 import skcontrast
-from skcontrast import ContrastiveEncoder, networks, objectives, optimizers, views
+from skcontrast import ContrastiveEncoder, networks, objectives, optimizers, samplers, views
 from skcontrast.networks import MLP
 from skcontrast.objectives import InfoNCE
 
@@ -38,7 +38,7 @@ VARIANTS = {
 }
 # What a row such as "ContrastiveEncoder(objective=InfoNCE(0.1))" may name.
 NAMES = {name: getattr(skcontrast, name) for name in skcontrast.__all__}
-for module in (views, networks, objectives, optimizers):
+for module in (views, networks, objectives, optimizers, samplers):
     NAMES |= vars(module)
 
 

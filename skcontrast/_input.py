@@ -6,8 +6,15 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
+from skcontrast._frames import (
+    FrameColumns,
+    category_names,
+    is_plain,
+    library_of,
+    one_hot_groups,
+)
 from skcontrast._rows import CHUNK
 
 # Below this variance, and above this magnitude, float64 holds too few digits of squares
@@ -15,6 +22,9 @@ from skcontrast._rows import CHUNK
 TINY = 1e-200
 LARGEST = 1e307
 SMALLEST = np.nextafter(0.0, 1.0)
+_FLOATS = (np.float64, np.float32)
+# What is learned of the columns of X.
+_OF_COLUMNS = ("expansion_", "_column_features")
 
 
 def check_rows(estimator, X, *, reset, n_least=1):
@@ -23,9 +33,10 @@ def check_rows(estimator, X, *, reset, n_least=1):
     Parameters
     ----------
     estimator : estimator
-        Its ``n_features_in_`` is set or compared.
+        Its ``n_features_in_`` is set or compared, and with it what a data frame needs to
+        become a matrix (``expansion_``) and which columns are one feature.
 
-    X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+    X : {array-like, DataFrame, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
 
     reset : bool
         True in a first ``fit``, False where the columns have to be those of the fit.
@@ -35,7 +46,7 @@ def check_rows(estimator, X, *, reset, n_least=1):
 
     Returns
     -------
-    X : ndarray, np.memmap or CSR of shape (n_samples, n_features)
+    X : ndarray, np.memmap or CSR of shape (n_samples, n_columns)
     """
     if torch.is_tensor(X):
         if X.layout is not torch.strided:
@@ -45,22 +56,104 @@ def check_rows(estimator, X, *, reset, n_least=1):
             )
         X = X.detach().cpu()
         X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+    if reset:
+        for name in _OF_COLUMNS:
+            vars(estimator).pop(name, None)
+    if library_of(X) is not None:
+        return _check_frame(estimator, X, reset, n_least)
+    expansion = getattr(estimator, "expansion_", None)
+    if expansion is not None and not expansion.is_plain:
+        return _check_beside_frame(estimator, X, expansion, n_least)
+    X = _check_numbers(estimator, X, reset, n_least)
+    if reset and not sp.issparse(X):
+        estimator._column_features = one_hot_groups(X, CHUNK)
+    return X
+
+
+def n_columns(estimator):
+    """Width of the matrix that :func:`check_rows` gives for a fitted estimator."""
+    expansion = getattr(estimator, "expansion_", None)
+    return estimator.n_features_in_ if expansion is None else expansion.n_columns
+
+
+def _check_numbers(estimator, X, reset, n_least):
+    """Check what has to hold numbers, all of them there."""
     if isinstance(X, np.memmap) and X.ndim == 2 and X.dtype.kind in "fiub":
         return _check_memmap(estimator, X, reset, n_least)
-    return validate_data(
-        estimator,
-        X,
-        accept_sparse="csr",
-        dtype=(np.float64, np.float32),
-        reset=reset,
-        ensure_min_samples=n_least,
-    )
+    try:
+        return validate_data(
+            estimator,
+            X,
+            accept_sparse="csr",
+            dtype=_FLOATS,
+            reset=reset,
+            ensure_min_samples=n_least,
+        )
+    except ValueError as error:
+        if "could not convert string to float" not in str(error):
+            raise
+        raise ValueError(
+            f"X holds strings ({error}): pass a pandas or polars DataFrame, whose columns of "
+            "strings are read as categories."
+        ) from None
+
+
+def _check_frame(estimator, X, reset, n_least):
+    """Check a data frame; what needs it becomes numbers by ``expansion_``."""
+    expansion = getattr(estimator, "expansion_", None)
+    if not reset and expansion is None:  # fitted on an array
+        validate_data(estimator, X, reset=False, skip_check_array=True)
+        names = category_names(X)
+        if names:
+            raise ValueError(
+                f"X has columns of categories ({_listed(names)}), but fit read an array of "
+                "numbers: pass the same numbers, or fit on a DataFrame."
+            )
+        return _check_numbers(estimator, X, reset, n_least)
+    if (reset or expansion.is_plain) and is_plain(X):
+        X = _check_numbers(estimator, X, reset, n_least)
+        if reset and not sp.issparse(X):
+            estimator.expansion_ = FrameColumns().fit_numbers(X)
+            estimator._column_features = estimator.expansion_.features
+        return X
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if len(X) < n_least:
+        raise ValueError(
+            f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of {n_least} "
+            f"is required by {type(estimator).__name__}."
+        )
+    if reset:
+        estimator.expansion_ = FrameColumns().fit(X)
+        estimator._column_features = estimator.expansion_.features
+    return estimator.expansion_.transform(X)
+
+
+def _check_beside_frame(estimator, X, expansion, n_least):
+    """Check what is no frame, after a fit on one with categories or missing values."""
+    shape = getattr(X, "shape", ())
+    if not sp.issparse(X) and shape[1:] == (expansion.n_columns,) != (estimator.n_features_in_,):
+        # The matrix that a frame became, as callbacks hand it on.
+        return check_array(X, dtype=_FLOATS, ensure_min_samples=n_least, estimator=estimator)
+    if expansion.is_category.any():
+        names = getattr(estimator, "feature_names_in_", np.arange(estimator.n_features_in_))
+        raise ValueError(
+            f"X is a {type(X).__name__}, but fit read a DataFrame with categories "
+            f"({_listed(names[expansion.is_category])}): pass a DataFrame with the same columns."
+        )
+    X = _check_numbers(estimator, X, False, n_least)
+    return expansion.transform_numbers(X.toarray() if sp.issparse(X) else np.asarray(X))
+
+
+def _listed(names):
+    """The first names, for a message."""
+    more = ", ..." if len(names) > 5 else ""
+    return ", ".join(repr(str(name)) for name in names[:5]) + more
 
 
 @contextmanager
 def columns_kept_on_error(estimator):
     """Put back what :func:`check_rows` wrote when a fit fails: the earlier fit stays whole."""
-    names = ("n_features_in_", "feature_names_in_")
+    names = ("n_features_in_", "feature_names_in_", *_OF_COLUMNS)
     before = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
     try:
         yield
@@ -126,6 +219,10 @@ def column_scales(X, standardize, precision="float32"):
         return None, np.full(X.shape[1], _row_length(X))
     scaler = _scaler(X, 1.0)
     mean, scale = scaler.mean_, scaler.scale_
+    binary, low, high = _two_valued(X)
+    # Dividing by the range, not by the deviation, keeps rare categories from outweighing all.
+    with np.errstate(over="ignore"):
+        scale = np.where(binary, high - low, scale)
     # A variance that overflowed has the scale 1, as that of a constant column.
     finite = np.isfinite(mean) & np.isfinite(scale) & np.isfinite(scaler.var_)
     extreme = ~finite | (scaler.var_ < TINY)
@@ -139,6 +236,19 @@ def column_scales(X, standardize, precision="float32"):
     scaler = _scaler(X, unit)
     scale = np.where(low == high, 1.0, np.maximum(scaler.scale_ * unit, SMALLEST))
     return scaler.mean_ * unit, scale
+
+
+def _two_valued(X):
+    """Which columns hold exactly two values, and the lowest and highest of the first rows."""
+    blocks = _blocks(X)
+    first = next(blocks)
+    low, high = first.min(axis=0), first.max(axis=0)
+    binary = (low < high) & ((first == low) | (first == high)).all(axis=0)
+    for block in blocks:
+        if not binary.any():
+            break
+        binary &= ((block == low) | (block == high)).all(axis=0)
+    return binary, low, high
 
 
 def _blocks(X):

@@ -168,8 +168,15 @@ class Rows(Dataset):
     train_index : ndarray of int, default=None
         Rows to train on, when some are held out; all by default.
 
+    features : int ndarray of shape (n_features,), default=None
+        The feature that each column is of, where several columns are one feature, as those
+        of a category. Each is one of its own by default.
+
     Attributes
     ----------
+    features : int64 tensor of shape (n_features,) or None
+        The same as 0, 1, ...; None where each column is a feature of its own.
+
     index_device : torch.device
         Where row numbers have to be for :meth:`take`.
     """
@@ -183,6 +190,7 @@ class Rows(Dataset):
         dtype=torch.float32,
         device="cpu",
         train_index=None,
+        features=None,
     ):
         self.n_features = X.shape[1]
         self.n_rows = X.shape[0]
@@ -202,6 +210,11 @@ class Rows(Dataset):
             train_index = np.arange(self.n_rows)
         self.all_train = len(train_index) == self.n_rows
         self.train_index = torch.as_tensor(train_index, device=self.index_device)
+        self.features = None
+        if features is not None and not sp.issparse(X):
+            names, numbers = np.unique(features, return_inverse=True)
+            if len(names) < self.n_features:
+                self.features = torch.as_tensor(numbers, device=self.device)
 
     @property
     def is_sparse(self):

@@ -32,7 +32,7 @@ from skcontrast._embedding import (
     optimizer_to_tensors,
     to_tensors,
 )
-from skcontrast._input import check_rows, fit_scales
+from skcontrast._input import check_rows, fit_scales, n_columns
 from skcontrast._rows import Rows
 from skcontrast._side import check_side, needs
 from skcontrast._target import target_type
@@ -110,7 +110,7 @@ class BaseContrastive(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, DataFrame, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -250,7 +250,8 @@ class BaseContrastive(
 
     def _make_rows(self, X, side, mean, scale, device, train_index):
         """The data path of checked rows."""
-        return Rows(X, side, mean, scale, DTYPES[self.precision], device, train_index)
+        features = getattr(self, "_column_features", None)
+        return Rows(X, side, mean, scale, DTYPES[self.precision], device, train_index, features)
 
     def _batches(self, sampler, rows, batch_size, min_rows):
         """What an epoch goes through."""
@@ -258,7 +259,7 @@ class BaseContrastive(
 
     def _n_inputs(self):
         """Width of the rows that the fitted network reads."""
-        return self.n_features_in_
+        return n_columns(self)
 
     # ------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ FLOORS = {
     "_clusters": 0,
     "_embedding": 1,
     "_training": 1,
+    "_frames": 0,
     "_input": 1,
     "_columns": 0,
     "_target": 2,

@@ -1,4 +1,4 @@
-"""Columns of the input and of a kernel beside the learned ones."""
+"""What stands beside the learned columns: the input, its ranks, patterns, kernel, neighbours."""
 
 import pickle
 
@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.preprocessing import StandardScaler
 
 from skcontrast import ContrastiveEncoder
-from skcontrast.representation import _passthrough
+from skcontrast.representation import _parts, _passthrough
+from skcontrast.representation._parts import Kernel, Neighborhood, Ranks
+from skcontrast.representation._patterns import Patterns, layout
 
 
 def rows(n=60, d=7, seed=0):
@@ -24,12 +27,16 @@ def small(**params):
 
 def test_input_comes_first_and_has_most_of_the_variance():
     X = rows()
+    X[:, 2] = np.exp(X[:, 2] / 2)
     model = small(network="linear").fit(X)
     Z = model.transform(X)
-    np.testing.assert_allclose(Z[:, :7], StandardScaler().fit_transform(X), atol=1e-5)
-    variance = [part.var(axis=0).sum() for part in np.split(Z, [7, 7 + 256], axis=1)]
-    np.testing.assert_allclose(variance, [7.0, 0.3 * 7, 0.15 * 7], rtol=1e-4)
-    assert Z.shape[1] == len(model.get_feature_names_out()) == 7 + 256 + 60
+    parts = {name: Z[:, first:last] for name, (first, last) in model.part_columns_.items()}
+    assert list(parts) == ["columns", "learned", "ranks", "kernel", "neighborhood"]
+    np.testing.assert_allclose(parts["columns"], StandardScaler().fit_transform(X), atol=1e-5)
+    variance = {name: part.var(axis=0).sum() / 7 for name, part in parts.items()}
+    expected = {"learned": 0.3, "ranks": 0.5 / 7, "kernel": 0.15, "neighborhood": 0.3}
+    assert variance == pytest.approx({"columns": 1.0, **expected}, rel=1e-4)
+    assert Z.shape[1] == len(model.get_feature_names_out()) == 7 + 256 + 1 + 60 + 8
 
 
 def test_learned_part_is_the_embedding_without_it():
@@ -42,25 +49,147 @@ def test_learned_part_is_the_embedding_without_it():
     np.testing.assert_allclose(Z, factor * (learned - learned.mean(axis=0)), atol=1e-4)
 
 
-def test_kernel_part_has_the_inner_products_of_the_kernel(monkeypatch):
-    X = rows()
-    model = small().fit(X)
-    C = StandardScaler().fit_transform(X)
-    phi = model._kernel(C)
-    expected = rbf_kernel(C, gamma=model.gamma_)
+def test_kernel_part_has_the_inner_products_of_the_kernel():
+    C = StandardScaler().fit_transform(rows())
+    kernel = Kernel().fit(C, np.random.default_rng(0))
+    phi = kernel.transform(C)
     # All rows are landmarks: the features are exact, but for a floor of the small eigenvalues.
-    np.testing.assert_allclose(phi @ phi.T, expected, atol=1e-4)
+    np.testing.assert_allclose(phi @ phi.T, rbf_kernel(C, gamma=kernel.gamma_), atol=1e-4)
     squared = ((C[:, None] - C) ** 2).sum(axis=2)[np.triu_indices(60, 1)]
-    assert model.gamma_ == pytest.approx(1 / np.median(squared))
+    assert kernel.gamma_ == pytest.approx(1 / np.median(squared))
+
+
+def test_neighborhood_is_the_weighted_mean_of_the_nearest_rows():
+    C, new = rows(100, 4), rows(5, 4, seed=1)
+    part = Neighborhood().fit(C, np.random.default_rng(0))
+    assert part.n_neighbors_ == 5
+    for row, mean in zip(new, part.transform(new)):
+        distance = np.linalg.norm(C - row, axis=1)
+        order = distance.argsort()
+        weight = 1 - (distance / distance[order[5]]) ** 2 + 1e-3
+        nearest = order[:6]
+        expected = (weight[nearest, None] * C[nearest]).sum(axis=0) / weight[nearest].sum()
+        np.testing.assert_allclose(mean, expected, rtol=1e-3)
+    same = Neighborhood().fit(np.ones((9, 2)), np.random.default_rng(0))
+    np.testing.assert_allclose(same.transform(np.ones((3, 2))), 1.0)
+
+
+def test_ranks_are_normal_scores_of_columns_far_from_normal():
+    rng = np.random.default_rng(0)
+    normal, binary = rng.standard_normal(400), rng.integers(0, 2, 400)
+    long_tail = np.exp(2 * rng.standard_normal(400))
+    S = np.column_stack([normal, long_tail, binary, np.ones(400)])
+    ranks = Ranks().fit(S)
+    assert ranks.columns_.tolist() == [1]
+    scores = ranks.transform(S)
+    assert scores.std() == pytest.approx(1.0) and np.abs(scores).max() < 4
+    # Only the order counts, and values outside of the sample stay in bounds.
+    assert np.array_equal(np.argsort(scores[:, 0]), np.argsort(long_tail))
+    longer = long_tail[:, None] ** 3
+    middle = np.abs(scores[:, 0]) < 2
+    of_longer = Ranks().fit(longer).transform(longer)
+    np.testing.assert_allclose(of_longer[middle], scores[middle], atol=0.02)
+    assert np.isfinite(ranks.transform(S * 1e9)).all()
+
+
+def waves(n=80, length=60, seed=0):
+    """Series of one of two forms, at random places in noise; the form as the class."""
+    rng = np.random.default_rng(seed)
+    y, X = np.arange(n) % 2, 0.2 * rng.standard_normal((n, length))
+    X = np.cumsum(X, axis=1) * 0.2
+    form = np.sin(np.linspace(0, 2 * np.pi, 16))
+    for row, code, start in zip(X, y, rng.integers(0, length - 16, n)):
+        row[start : start + 16] += form if code else form[::-1]
+    return X, y
+
+
+def test_layout_of_series_images_and_tables():
+    rng = np.random.default_rng(0)
+    series = np.cumsum(rng.standard_normal((200, 40)), axis=1)
+    assert layout(series - series.mean(axis=0)) == (1, 40)
+    assert layout(series[:, rng.permutation(40)]) is None
+    noise = rng.standard_normal((200, 16, 12))
+    smooth = sum(np.roll(noise, (i, j), (1, 2)) for i in range(4) for j in range(4))
+    images = smooth.reshape(200, -1)
+    assert layout(images - images.mean(axis=0)) == (16, 12)
+    for table in (noise.reshape(200, -1), series[:, :20], np.ones((50, 30)), series[:2] * 0):
+        assert layout(table - table.mean(axis=0)) is None
+    # Columns that all say the same are in no order.
+    factor = rng.standard_normal((200, 1)) + 0.3 * rng.standard_normal((200, 30))
+    assert layout(factor - factor.mean(axis=0)) is None
+
+
+@pytest.mark.parametrize("shape", [(1, 40), (8, 9)])
+def test_patterns_are_shares_of_places_above_a_threshold(shape):
+    rng = np.random.default_rng(0)
+    S = rng.standard_normal((30, shape[0] * shape[1]))
+    part = Patterns(*shape).fit(S, np.random.default_rng(1))
+    shares = part.transform(S) * part.scale_ + part.mean_
+    assert shares.min() > -1e-9 and shares.max() < 1 + 1e-9
+    # The naive loops, for the last kernel of the last dilation on one row.
+    row = ((S[3] - S[3].mean()) / S[3].std()).reshape(shape)
+    kernel, dilation = part.kernels_[-1, -1, 0], part.dilations_[-1]
+    above = np.zeros(shape)
+    for i, j in np.ndindex(shape):
+        total = 0.0
+        for (a, b), w in np.ndenumerate(kernel):
+            y = i + dilation * (a - kernel.shape[0] // 2)
+            x = j + dilation * (b - kernel.shape[1] // 2)
+            if 0 <= y < shape[0] and 0 <= x < shape[1]:
+                total += w * row[y, x]
+        above[i, j] = total > part.thresholds_[-1, -1]
+    n_fields = 1 if shape[0] == 1 else 9
+    last = above[:, -3:] if shape[0] > 1 else above
+    last = last[-3:] if shape[0] > 1 else last
+    assert shares.reshape(30, -1)[3, -1] == pytest.approx(last.mean(), abs=1e-6)
+    assert shares.shape[1] % n_fields == 0
+    assert np.array_equal(part.transform(S[[3]]), part.transform(S)[[3]])
+
+
+def test_patterns_tell_forms_apart_wherever_they_are():
+    X, y = waves()
+    model = small().fit(X)
+    assert "patterns" in model.part_columns_ and "ranks" not in model.part_columns_
+    assert "patterns" not in small().fit(X[:, np.random.default_rng(0).permutation(60)]).parts_
+    first, last = model.part_columns_["patterns"]
+    new, of_new = waves(seed=1)
+    scores = {
+        name: LogisticRegression().fit(Z[:, part], y).score(model.transform(new)[:, part], of_new)
+        for name, part in (("columns", slice(0, 60)), ("patterns", slice(first, last)))
+        for Z in [model.transform(X)]
+    }
+    assert scores["patterns"] > 0.9 > scores["columns"] + 0.1
+
+
+def test_parts_by_name():
+    X = rows()
+    every = small().fit(X)
+    some = small(passthrough=["kernel", "columns"]).fit(X)
+    assert some.part_columns_ == {"columns": (0, 7), "learned": (7, 263), "kernel": (263, 323)}
+    np.testing.assert_array_equal(some.transform(X), every.transform(X)[:, :323])
+    alone = small(passthrough=["neighborhood"], n_components=3).fit(X)
+    assert alone.part_columns_ == {"learned": (0, 3), "neighborhood": (3, 10)}
+    assert alone.transform(X).shape == (60, 10)
+    message = "holds 'kernels', which is no part.*Did you mean 'kernel'"
+    with pytest.raises(ValueError, match=message):
+        small(passthrough=["kernels"]).fit(X)
+
+
+def test_other_parts_in_further_training_are_fitted_anew():
+    X = rows()
+    model = small(warm_start=True, passthrough=["columns"]).fit(X)
+    model.set_params(passthrough=True).fit(X)
+    assert list(model.part_columns_) == ["columns", "learned", "kernel", "neighborhood"]
 
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_many_columns_become_their_leading_directions(monkeypatch, sparse):
-    monkeypatch.setattr(_passthrough, "MOST_COLUMNS", 5)
+    monkeypatch.setattr(_parts, "MOST_COLUMNS", 5)
     rng = np.random.default_rng(1)
     X = rng.standard_normal((50, 5)) @ rng.standard_normal((5, 20))
     model = small().fit(sp.csr_matrix(X) if sparse else X)
     kept = model.transform(sp.csr_matrix(X) if sparse else X)[:, :5]
+    assert model.part_columns_["columns"] == (0, 5)
     whole = X / model.scale_ if sparse else StandardScaler().fit_transform(X)
     # Five directions hold all of a matrix of rank five.
     np.testing.assert_allclose(kept @ kept.T, whole @ whole.T, rtol=1e-4, atol=1e-4)
@@ -72,9 +201,9 @@ def test_many_columns_become_their_leading_directions(monkeypatch, sparse):
     "params, width",
     [
         ({"n_components": 4}, 4),
-        ({"n_components": 4, "passthrough": True}, 4 + 7 + 60),
+        ({"n_components": 4, "passthrough": True}, 4 + 2 * 7 + 60),
         ({"passthrough": False}, 256),
-        ({}, 256 + 7 + 60),
+        ({}, 256 + 2 * 7 + 60),
         ({"network": torch.nn.Linear(7, 5)}, 5),
     ],
 )
@@ -96,14 +225,14 @@ def test_further_training_keeps_the_columns_and_rescales_the_learned_ones():
     assert np.array_equal(before[:, 7 + 256 :], after[:, 7 + 256 :])
     assert after[:, 7 : 7 + 256].var(axis=0).sum() == pytest.approx(2.1, rel=1e-4)
     model.set_params(passthrough=False).fit(X)
-    assert model.transform(X).shape == (60, 256) and not hasattr(model, "gamma_")
+    assert model.transform(X).shape == (60, 256) and not hasattr(model, "parts_")
 
 
 def test_a_fit_that_fails_leaves_the_parts_of_the_earlier_one(monkeypatch):
     X = rows()
     model = small().fit(X)
     before = model.transform(X)
-    monkeypatch.setattr(_passthrough, "nystroem", lambda C, rng: 1 / 0)
+    monkeypatch.setattr(_passthrough, "Kernel", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         model.fit(rows(40, 3))
     assert np.array_equal(model.transform(X), before)

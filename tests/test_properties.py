@@ -152,9 +152,14 @@ def test_fit_gives_an_embedding_or_a_sentence(X, data, params):
     Z = embedding(X, y, params)
     if Z is None:
         return
-    # Learned columns, those of the input, and as many of a kernel as there are landmarks.
-    beside = X.shape[1] + min(256, X.shape[0])
-    assert Z.shape == (X.shape[0], params["n_components"] or 256 + beside)
+    # Learned columns, those of the input, which of them have ranks, as many of a kernel as
+    # there are landmarks, and the neighbourhood of columns and ranks.
+    least = 256 + 2 * X.shape[1] + min(256, X.shape[0])
+    assert len(Z) == X.shape[0]
+    if params["n_components"]:
+        assert Z.shape[1] == params["n_components"]
+    else:
+        assert least <= Z.shape[1] <= least + 2 * X.shape[1]
     assert Z.dtype == X.dtype
     assert np.isfinite(Z).all()
     assert np.array_equal(embedding(X, y, params), Z)

@@ -45,7 +45,14 @@ class Source:
             encoder, head = self._split(model)
         encoder = _thawed(encoder)
         _check_encoder(encoder)
-        self._check_width(getattr(model, "n_features_in_", encoder.n_features_in_))
+        width = encoder._n_inputs()
+        if self.before is not None and width != encoder.n_features_in_:
+            raise ValueError(
+                f"TangentKernel: the {type(encoder).__name__} of the Pipeline was fitted on a "
+                "DataFrame with categories or missing values: pass it without the Pipeline, and "
+                "the rows that its expansion_.transform gives."
+            )
+        self._check_width(width if self.before is None else getattr(model, "n_features_in_", width))
         self.module, self.mean, self.scale = encoder._encoder(), encoder.mean_, encoder.scale_
         self.device = encoder._device_at_hand()
         if head is not None:

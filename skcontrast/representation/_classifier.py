@@ -97,13 +97,12 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
         How batches are put together: "uniform" or "class_balanced".
 
     standardize : bool, default=True
-        Whether columns are centred and scaled to unit variance first. Sparse rows are
-        not centred, and share one scale.
+        Whether columns are centred and scaled to unit variance first, columns of two
+        values to a range of one. Sparse rows are not centred, and share one scale.
 
     optimizer : str or component, default="adamw"
         "adamw", "sgd" or an object from :mod:`skcontrast.optimizers`, which holds the
-        weight decay, the learning-rate schedule with its warm-up, and gradient
-        clipping.
+        weight decay, the learning-rate schedule with its warm-up, and gradient clipping.
 
     learning_rate : float, default=1e-3
         Highest learning rate.
@@ -143,8 +142,7 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
         "auto" takes CUDA, else MPS, else the CPU.
 
     precision : {"float32", "bfloat16", "float64"}, default="float32"
-        "bfloat16" runs the network under autocast; the loss is always at least
-        float32.
+        "bfloat16" runs the network under autocast; the loss is always at least float32.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the weights, the batches and the views. An int makes two fits on one
@@ -170,7 +168,7 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
     network_, projector_ : component or torch.nn.Module
         The networks, as descriptions without weights.
 
-    mean_, scale_ : ndarray of shape (n_features,) or None
+    mean_, scale_ : ndarray of shape (n_columns,) or None
         Standardisation of the columns.
 
     loss_curve_ : list of float
@@ -190,6 +188,9 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
 
     finetune_curve_ : list of float
         Mean loss of each epoch of the fine-tuning, with ``finetune=True``.
+
+    expansion_ : object
+        How a DataFrame becomes the columns that the network reads, where X was one.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -302,7 +303,7 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, DataFrame, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
             Training rows.
 
         y : array-like of shape (n_samples,)
@@ -351,7 +352,7 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, DataFrame, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -368,7 +369,7 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, DataFrame, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -386,7 +387,7 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseSupervised):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, DataFrame, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
 
         Returns
         -------

@@ -20,12 +20,20 @@ class ContrastiveEncoder(PassthroughMixin, EncoderFitMixin, BaseContrastive):
         Number of learned columns. None is 256, or the width of ``network`` when that is a
         torch module.
 
-    passthrough : bool or "auto", default="auto"
-        Whether ``transform`` puts the standardised columns of the input (of more than 1024
-        their leading directions) in front of the learned ones, and 256 features of a
-        Gaussian kernel behind them, both on a scale that leaves most of the variance to
-        the input. A classifier then loses little where there was nothing to learn. "auto"
-        does so where ``n_components`` is None and ``network`` is no torch module.
+    passthrough : bool, "auto" or list of str, default="auto"
+        What ``transform`` puts beside the learned columns, so that a classifier loses little
+        where there was nothing to learn. True is all of
+
+        - "columns", the standardised input (of more than 1024 columns their leading
+          directions);
+        - "ranks", normal scores of the columns that are far from normal;
+        - "patterns", how often random local patterns occur, where columns lie beside each
+          other as the points of a series or the pixels of an image do;
+        - "kernel", 256 features of a Gaussian kernel;
+        - "neighborhood", the mean of the nearest training rows,
+
+        each on a scale that leaves most of the variance to the input. "auto" is True where
+        ``n_components`` is None and ``network`` is no torch module, else False.
 
     objective : str or component, default="info_nce"
         What is trained for: a name in :data:`skcontrast.objectives.OBJECTIVES` or an
@@ -55,8 +63,8 @@ class ContrastiveEncoder(PassthroughMixin, EncoderFitMixin, BaseContrastive):
         numbers as ``y``, "target_spread".
 
     standardize : bool, default=True
-        Whether columns are centred and scaled to unit variance first. Sparse rows are
-        not centred, and share one scale.
+        Whether columns are centred and scaled to unit variance first, columns of two
+        values to a range of one. Sparse rows are not centred, and share one scale.
 
     optimizer : str or component, default="adamw"
         "adamw", "sgd" or an object from :mod:`skcontrast.optimizers`, which holds the
@@ -116,20 +124,14 @@ class ContrastiveEncoder(PassthroughMixin, EncoderFitMixin, BaseContrastive):
     n_components_ : int
         Number of learned columns.
 
-    input_components_ : ndarray of shape (1024, n_features) or None
-        Directions of the input that ``passthrough`` keeps; None where it keeps all columns.
+    parts_ : dict of str to object
+        The fitted parts of ``passthrough``, with their arrays.
 
-    landmarks_ : ndarray of shape (n_landmarks, n_kept)
-        Rows with which ``passthrough`` compares others by a kernel.
+    part_columns_ : dict of str to tuple (start, stop)
+        Which columns of the output are which part; "learned" are the learned ones.
 
-    gamma_ : float
-        Width of the kernel, one over the median squared distance of the landmarks.
-
-    landmark_map_ : ndarray of shape (n_landmarks, n_landmarks)
-        Inverse root of the landmarks' kernel.
-
-    part_means_, part_scales_ : list of ndarray, ndarray of shape (2,)
-        Centre and factor of the learned and of the kernel's columns.
+    part_means_, part_scales_ : dict of str to ndarray, dict of str to float
+        Centre and factor of the parts after the first.
 
     weights_ : dict of str to ndarray
         Weights of encoder and projector.
@@ -143,8 +145,9 @@ class ContrastiveEncoder(PassthroughMixin, EncoderFitMixin, BaseContrastive):
     network_, projector_ : component or torch.nn.Module
         The networks, as descriptions without weights.
 
-    mean_, scale_ : ndarray of shape (n_features,) or None
-        Standardisation of the columns.
+    mean_, scale_ : ndarray of shape (n_columns,) or None
+        Standardisation of the columns that the network reads, which for a DataFrame with
+        categories or missing values are more than ``n_features_in_``.
 
     loss_curve_ : list of float
         Mean training loss of each epoch.
@@ -157,6 +160,11 @@ class ContrastiveEncoder(PassthroughMixin, EncoderFitMixin, BaseContrastive):
 
     classes_ : ndarray of shape (n_classes,)
         Classes seen, for objectives and samplers that use ``y``.
+
+    expansion_ : object
+        How a DataFrame becomes the columns that the network reads, where X was one:
+        ``expansion_.transform`` gives them, and ``expansion_.features`` says which of them
+        are one feature.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -186,7 +194,7 @@ class ContrastiveEncoder(PassthroughMixin, EncoderFitMixin, BaseContrastive):
 
     _parameter_constraints = {
         **BaseContrastive._parameter_constraints,
-        "passthrough": ["boolean", StrOptions({"auto"})],
+        "passthrough": ["boolean", StrOptions({"auto"}), list, tuple],
     }
 
     def __init__(

@@ -20,8 +20,9 @@ class EncoderFitMixin:
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
-            Training rows. A ``np.memmap`` is read batch by batch.
+        X : {array-like, DataFrame, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+            Training rows. A ``np.memmap`` is read batch by batch. The columns of a DataFrame
+            of pandas or polars may be categories, and have missing values.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Target, for objectives and samplers that require it: classes, numbers, or
@@ -60,7 +61,7 @@ class EncoderFitMixin:
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, DataFrame, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
             Training rows.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None

@@ -93,7 +93,7 @@ class IntervalMixin:
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, DataFrame, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
 
         coverage : float, default=0.9
             Share of the rows whose interval should hold their target.

@@ -76,8 +76,8 @@ class KernelConditionalContrastive(EncoderFitMixin, BaseContrastive):
         ``y``, "target_spread".
 
     standardize : bool, default=True
-        Whether columns are centred and scaled to unit variance first. Sparse rows are
-        not centred, and share one scale.
+        Whether columns are centred and scaled to unit variance first, columns of two
+        values to a range of one. Sparse rows are not centred, and share one scale.
 
     optimizer : str or component, default="adamw"
         "adamw", "sgd" or an object from :mod:`skcontrast.optimizers`, which holds the
@@ -149,7 +149,7 @@ class KernelConditionalContrastive(EncoderFitMixin, BaseContrastive):
     network_, projector_ : component or torch.nn.Module
         The networks, as descriptions without weights.
 
-    mean_, scale_ : ndarray of shape (n_features,) or None
+    mean_, scale_ : ndarray of shape (n_columns,) or None
         Standardisation of the columns.
 
     loss_curve_ : list of float
@@ -163,6 +163,9 @@ class KernelConditionalContrastive(EncoderFitMixin, BaseContrastive):
 
     classes_ : ndarray of shape (n_classes,)
         Classes seen, for samplers that use ``y``.
+
+    expansion_ : object
+        How a DataFrame becomes the columns that the network reads, where X was one.
 
     n_features_in_ : int
         Number of features seen during fit.

@@ -93,8 +93,8 @@ class SupervisedContrastiveRegressor(
         How batches are put together: "uniform" or "target_spread".
 
     standardize : bool, default=True
-        Whether columns are centred and scaled to unit variance first. Sparse rows are
-        not centred, and share one scale.
+        Whether columns are centred and scaled to unit variance first, columns of two
+        values to a range of one. Sparse rows are not centred, and share one scale.
 
     optimizer : str or component, default="adamw"
         "adamw", "sgd" or an object from :mod:`skcontrast.optimizers`, which holds the
@@ -166,7 +166,7 @@ class SupervisedContrastiveRegressor(
     network_, projector_ : component or torch.nn.Module
         The networks, as descriptions without weights.
 
-    mean_, scale_ : ndarray of shape (n_features,) or None
+    mean_, scale_ : ndarray of shape (n_columns,) or None
         Standardisation of the columns.
 
     loss_curve_ : list of float
@@ -186,6 +186,9 @@ class SupervisedContrastiveRegressor(
 
     finetune_curve_ : list of float
         Mean loss of each epoch of the fine-tuning, with ``finetune=True``.
+
+    expansion_ : object
+        How a DataFrame becomes the columns that the network reads, where X was one.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -299,7 +302,7 @@ class SupervisedContrastiveRegressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, DataFrame, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
             Training rows.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
@@ -350,7 +353,7 @@ class SupervisedContrastiveRegressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, DataFrame, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
 
         Returns
         -------

@@ -5,6 +5,7 @@ import torch
 from skcontrast._component import Interval, Real
 from skcontrast._rows import SparseBatch
 from skcontrast.views._base import View
+from skcontrast.views._tabular import random_scores
 
 
 def other_rows(n, device):
@@ -24,7 +25,8 @@ class FeatureSwap(View):
               \qquad m_{ij} \sim \mathrm{Bernoulli}(rate)
 
     with another row :math:`r_{ij} \ne i` of the batch drawn for each entry. A batch of
-    one row stays as it is.
+    one row stays as it is. The columns of one feature, as the 0/1 columns of a category,
+    share one :math:`m_{ij}` and one :math:`r_{ij}`.
 
     On sparse data each stored entry is replaced with probability ``rate`` by an entry,
     column and value, drawn uniformly from those of the other rows of the batch.
@@ -58,7 +60,7 @@ class FeatureSwap(View):
 
     def build(self, rows):
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
-        rate = self.rate
+        rate, features = self.rate, rows.features
 
         def swap(x, index):
             n = len(x)
@@ -68,7 +70,9 @@ class FeatureSwap(View):
                 return _swap_entries(x, rate)
             source = torch.randint(1, n, x.shape, device=x.device)
             source.add_(torch.arange(n, device=x.device)[:, None]).remainder_(n)
-            swapped = torch.rand(x.shape, device=x.device) < rate
+            if features is not None:  # the row drawn for one column of a feature is for all
+                source = source.index_select(1, features)
+            swapped = random_scores(x, features) < rate
             return torch.where(swapped, x.gather(0, source), x)
 
         return swap

@@ -32,6 +32,13 @@ def _feature_sets(n_features, size, device):
     return draw
 
 
+def random_scores(x, features):
+    """Uniform numbers (n, n_columns), the same for all columns of a feature."""
+    score = torch.rand(x.shape, device=x.device)
+    # The score of a column stands for a feature: their number would be a wait for the device.
+    return score if features is None else score.index_select(1, features)
+
+
 class Corruption(View):
     r"""Replace some features by values of other training rows (SCARF).
 
@@ -42,7 +49,9 @@ class Corruption(View):
 
     with a training row :math:`r_j` drawn uniformly and independently for each feature:
     a draw from the feature's empirical marginal. Rows of data that do not stay in
-    memory are represented by a random sample of them.
+    memory are represented by a random sample of them. The columns of one feature, as the
+    0/1 columns of a category, or a number and whether it was missing, are replaced together
+    by those of one training row, so that each feature of a view is one that occurs.
 
     On sparse data each stored entry is replaced with probability ``rate`` by an entry,
     column and value, drawn uniformly from those stored in the training rows. Where a
@@ -80,6 +89,8 @@ class Corruption(View):
         reference = rows.reference()
         if isinstance(reference, SparseBatch):
             return self._build_sparse(reference)
+        if rows.features is not None:
+            return self._build_by_feature(reference, rows.features)
         n_rows, n_features = reference.shape
         q = max(1, round(self.rate * n_features))
         draw = _feature_sets(n_features, q, reference.device)
@@ -92,6 +103,25 @@ class Corruption(View):
             # index_select on flat values: twice as fast as indexing with two tensors.
             drawn = values.index_select(0, source.view(-1)).view(columns.shape)
             return x.scatter(1, columns, drawn)
+
+        return corrupt
+
+    def _build_by_feature(self, reference, features):
+        n_rows, n_columns = reference.shape
+        n_features = int(features.max()) + 1
+        q = max(1, round(self.rate * n_features))
+        draw = _feature_sets(n_features, q, reference.device)
+        column = torch.arange(n_columns, device=reference.device)
+        values = reference.reshape(-1)
+
+        def corrupt(x, index):
+            chosen = draw(len(x))  # (n, q)
+            source = torch.full((len(x), n_features), -1, device=x.device)
+            source.scatter_(1, chosen, torch.randint(n_rows, chosen.shape, device=x.device))
+            source = source.index_select(1, features)  # (n, n_columns), one row a feature
+            place = source.clamp(min=0).mul_(n_columns).add_(column)
+            drawn = values.index_select(0, place.view(-1)).view(x.shape)
+            return torch.where(source >= 0, drawn, x)
 
         return corrupt
 
@@ -171,7 +201,8 @@ class FeatureMask(View):
     .. math:: x'_j = m_j x_j, \qquad m_j \sim \mathrm{Bernoulli}(1 - rate)
 
     At least one feature of each row is kept, so data with a single feature stay as they
-    are. On sparse data stored entries are dropped, and at least one of each row is kept.
+    are. The columns of one feature, as the 0/1 columns of a category, are masked together.
+    On sparse data stored entries are dropped, and at least one of each row is kept.
 
     Parameters
     ----------
@@ -202,11 +233,11 @@ class FeatureMask(View):
 
     def build(self, rows):
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
-        rate = self.rate
+        rate, features = self.rate, rows.features
 
         def mask(x, index):
             if not isinstance(x, SparseBatch):
-                score = torch.rand(x.shape, device=x.device)
+                score = random_scores(x, features)
                 kept = (score >= rate) | (score == score.amax(1, keepdim=True))
                 return torch.where(kept, x, 0.0)
             score = torch.rand(x.values.shape, device=x.device)

@@ -49,7 +49,7 @@ class WordDeletion(TextView):
     >>> import torch
     >>> from skcontrast._tokens import TokenRows, number_words
     >>> from skcontrast.views import WordDeletion
-    >>> rows = TokenRows(number_words(["a b c d e f g h".split()] * 100))
+    >>> rows = TokenRows(number_words(["a b c d e f g h".split()] * 2000))
     >>> x = rows.take(rows.train_index)
     >>> kept = WordDeletion(rate=0.5).build(rows)(x, rows.train_index).weights
     >>> round(float(kept.mean()), 1)
@@ -96,7 +96,7 @@ class WordRepetition(TextView):
     --------
     >>> from skcontrast._tokens import TokenRows, number_words
     >>> from skcontrast.views import WordRepetition
-    >>> rows = TokenRows(number_words(["a b c d e f g h".split()] * 100))
+    >>> rows = TokenRows(number_words(["a b c d e f g h".split()] * 2000))
     >>> x = rows.take(rows.train_index)
     >>> counts = WordRepetition(rate=1.0).build(rows)(x, rows.train_index).weights
     >>> counts.unique().tolist()

@@ -1,0 +1,156 @@
+"""What stands beside the learned columns: the input, its ranks, a kernel, the neighbourhood.
+
+Each part is fitted on standardised rows and keeps arrays alone. None of them is trained.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator
+from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import QuantileTransformer
+from sklearn.utils.extmath import randomized_svd
+
+# Most columns that are passed on as they are; of more, as many directions are.
+MOST_COLUMNS = 1024
+# Normal scores lie between these: the ends of a sample say little about its tails.
+MOST_SCORE = 3.0
+# A column as near to its normal scores has nothing to gain from them.
+NORMAL = 0.95
+N_LANDMARKS = 256
+# Rows among which neighbours are sought, and of how many a mean is taken at most.
+N_REFERENCES, N_NEIGHBORS = 4096, 10
+
+
+class Columns(BaseEstimator):
+    """The columns as they are; of more than 1024, coordinates on their leading directions.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (1024, n_features) or None
+    """
+
+    def fit(self, S):
+        self.components_ = None
+        if S.shape[1] > MOST_COLUMNS:
+            rank = min(MOST_COLUMNS, *S.shape)
+            directions = randomized_svd(S, rank, n_iter=4, random_state=0)[2]
+            self.components_ = directions.astype(np.float64)
+        return self
+
+    def transform(self, S):
+        if self.components_ is not None:
+            return np.asarray(S @ self.components_.T, dtype=np.float64)
+        return (S.toarray() if sp.issparse(S) else np.asarray(S)).astype(np.float64)
+
+
+class Ranks(BaseEstimator):
+    """Normal scores of the columns that are far from normal, each with unit variance.
+
+    A column with a long tail holds most of its variance in a few rows; its ranks tell the
+    others apart.
+
+    Attributes
+    ----------
+    columns_ : ndarray of shape (n_chosen,)
+
+    quantiles_, references_ : ndarray of shape (n_quantiles, n_chosen), (n_quantiles,)
+        Of the normal scores, as in scikit-learn's ``QuantileTransformer``.
+
+    scale_ : ndarray of shape (n_chosen,)
+    """
+
+    def fit(self, S):
+        numbers = np.flatnonzero([len(np.unique(column)) > 2 for column in S.T])
+        self.columns_ = numbers
+        if len(numbers) == 0:
+            return self
+        scores = self._fit_scores(S[:, numbers])
+        deviation = scores.std(axis=0)
+        C = S[:, numbers] - S[:, numbers].mean(axis=0)
+        spread = np.maximum(C.std(axis=0) * deviation, np.finfo(float).tiny)
+        chosen = (C * (scores - scores.mean(axis=0))).mean(axis=0) / spread < NORMAL
+        chosen &= deviation > 0
+        self.columns_, self.scale_ = numbers[chosen], deviation[chosen]
+        self.quantiles_ = self.quantiles_[:, chosen]
+        return self
+
+    def _fit_scores(self, S):
+        model = QuantileTransformer(
+            n_quantiles=min(200, len(S)), output_distribution="normal", subsample=None
+        )
+        model.fit(S)
+        self.quantiles_, self.references_ = model.quantiles_, model.references_
+        return self._scores(S)
+
+    def _scores(self, S):
+        model = QuantileTransformer(output_distribution="normal")
+        model.quantiles_, model.references_ = self.quantiles_, self.references_
+        model.n_quantiles_, model.n_features_in_ = len(self.references_), S.shape[1]
+        return np.clip(model.transform(S), -MOST_SCORE, MOST_SCORE)
+
+    def transform(self, S):
+        return self._scores(S[:, self.columns_]) / self.scale_
+
+
+class Kernel(BaseEstimator):
+    """Nystroem features of a Gaussian kernel, as wide as the median distance of landmarks.
+
+    Attributes
+    ----------
+    landmarks_ : ndarray of shape (n_landmarks, n_columns)
+
+    map_ : ndarray of shape (n_landmarks, n_landmarks)
+        Inverse root of the landmarks' kernel.
+
+    gamma_ : float
+        One over the median squared distance of the landmarks.
+    """
+
+    def fit(self, C, rng):
+        self.landmarks_ = C[np.sort(rng.permutation(len(C))[:N_LANDMARKS])]
+        distances = euclidean_distances(self.landmarks_, squared=True)
+        middle = np.median(distances[np.triu_indices(len(distances), 1)])
+        self.gamma_ = 1.0 / middle if middle > 0 else 1.0
+        values, vectors = np.linalg.eigh(np.exp(-self.gamma_ * distances))
+        values = np.maximum(values, 1e-6 * values[-1])
+        self.map_ = vectors / np.sqrt(values) @ vectors.T
+        return self
+
+    def transform(self, C):
+        return rbf_kernel(C, self.landmarks_, gamma=self.gamma_) @ self.map_
+
+
+class Neighborhood(BaseEstimator):
+    r"""Mean of the nearest training rows, the nearer the heavier.
+
+    .. math:: s(x) = \frac{\sum_i w_i(x) x_i}{\sum_i w_i(x)}, \qquad
+        w_i(x) = 1 - \frac{\|x - x_i\|^2}{h(x)^2}
+
+    over the k nearest training rows :math:`x_i`, where h is the distance of the next one: a
+    weight that is none where the neighbourhood ends, so that s is continuous.
+
+    Attributes
+    ----------
+    references_ : ndarray of shape (n_references, n_columns)
+
+    n_neighbors_ : int
+    """
+
+    def fit(self, C, rng):
+        self.references_ = C[np.sort(rng.permutation(len(C))[:N_REFERENCES])].astype(np.float32)
+        self.n_neighbors_ = int(np.clip(len(self.references_) // 20, 1, N_NEIGHBORS))
+        return self
+
+    def transform(self, C):
+        n_neighbors = min(self.n_neighbors_ + 1, len(self.references_))
+        model = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
+        distance, index = model.fit(self.references_).kneighbors(C.astype(np.float32))
+        width = np.maximum(distance[:, -1:], np.finfo(np.float32).tiny)
+        # A little for each, for rows that are all as far from x.
+        weight = 1.0 - (distance / width) ** 2 + 1e-3
+        weight /= weight.sum(axis=1, keepdims=True)
+        out = np.zeros(C.shape)
+        for w, i in zip(weight.T, index.T):
+            out += w[:, None] * self.references_[i]
+        return out
