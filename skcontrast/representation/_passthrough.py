@@ -23,8 +23,8 @@ from skcontrast.representation._fit import kept_on_error
 from skcontrast.representation._parts import Columns, Kernel, Neighborhood, Ranks
 from skcontrast.representation._patterns import Patterns, layout
 
-# Rows from which the parts and their variances are found.
-MOST_ROWS = 20_000
+# Rows from which the directions of many columns are found, and all that comes after.
+MOST_ROWS, FEWER_ROWS = 20_000, 6_000
 # Variance of a part over that of the columns (of ranks: of the columns that have them).
 SHARES = {"learned": 0.3, "kernel": 0.15, "ranks": 0.5, "patterns": 0.3, "neighborhood": 0.3}
 # What may stand beside the learned columns. Sets without long tails have no ranks, and those
@@ -77,7 +77,12 @@ class PassthroughMixin:
     def _fit_parts(self, X, wanted, rng):
         """Fit the parts to rows; in further training the scale of the learned columns alone."""
         S = standardized(X, self.mean_, self.scale_)
-        if not hasattr(self, "parts_"):
+        again = hasattr(self, "parts_")
+        if not again:
+            self.parts_, self.part_means_, self.part_scales_ = {"columns": Columns().fit(S)}, {}, {}
+        rows = np.sort(rng.permutation(S.shape[0])[:FEWER_ROWS])
+        X, S = X[rows], S[rows]
+        if not again:
             self._fit_unlearned(S, wanted, rng)
             self._parts_wanted = wanted
         learned = self._embed(X)
@@ -94,8 +99,7 @@ class PassthroughMixin:
         self._n_features_out = start
 
     def _fit_unlearned(self, S, wanted, rng):
-        """Fit all parts but the learned one to standardised rows."""
-        self.parts_, self.part_means_, self.part_scales_ = {"columns": Columns().fit(S)}, {}, {}
+        """Fit the parts after the columns, but the learned one, to standardised rows."""
         C = self.parts_["columns"].transform(S)
         shape = None if sp.issparse(S) else layout(S - S.mean(axis=0))
         ordered = shape is not None
