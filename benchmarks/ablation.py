@@ -44,7 +44,8 @@ epoch has at most {batches} of them, and on {one_batch} of the sets one.
 test rows, with a 95 % confidence interval (Student's t over sets), on all sets and on the
 halves *dev* and *test*. **Better / worse** counts the sets on which a row is above or below the
 default. **Error reduction** is against the raw features, in percent, as on the page on quality.
-**Seconds** are of one CPU, for a fit and the output for all rows, mean over sets. With
+**Seconds** are of one CPU, for a fit and the output for all rows, mean over sets; these and the
+error reductions are on the sets that all rows of a table have. With
 20 labels a class only sets count whose classes have so many.
 
 Written by
@@ -194,6 +195,7 @@ def levels(frame, rows, reference):
     """Table of the error reductions against raw features, the widths and the seconds."""
     rows = [reference, *rows]
     part = frame[(frame.probe == "logistic") & frame.row.isin(rows)]
+    part = part[part.set.isin(common(part, rows))]
     columns = {n: intervals(part[part.labels == n], rows) for n in BUDGETS}
     table = pd.DataFrame(columns).reindex(rows).fillna("")
     table.columns = [f"{n}: error reduction, %" for n in BUDGETS]
@@ -202,6 +204,12 @@ def levels(frame, rows, reference):
     table["seconds"] = fits["fit_s"].mean().map("{:.1f}".format)
     table.index = [short(row) for row in table.index]
     return table.fillna("").to_markdown(disable_numparse=True) + "\n"
+
+
+def common(frame, rows):
+    """Names of the sets that all of the rows have."""
+    counts = frame[frame.row.isin(rows)].groupby("set").row.nunique()
+    return list(counts.index[counts == len(rows)])
 
 
 def short(row):
@@ -275,6 +283,8 @@ def page(path, groups):
             parts.append(ABOUT[group])
             if GROUPS[group]:
                 parts.append(expressions(group))
+                names = common(frame, ["default", *rows])
+                parts.append(f"On {len(names)} sets: {', '.join(names)}.\n")
             before = group
         if title:
             parts.append(f"### {title}\n")

@@ -17,9 +17,9 @@ texts are TF-IDF; series and images are their values as columns; embeddings are 
 embeddings of the text sets. Sets have at most 20 classes (drawn where there are more).
 
 **The halves.** Of the sorted names of the sets every other one is in the half *dev*, on which
-`passthrough` was tuned; the others are the half *test*, which is for the report. Older defaults
-of `ContrastiveEncoder` (network, views) were chosen on 25 sets of both halves, before there
-were any. A text set and its embeddings can be in different halves.
+the parts of `passthrough` and their scales were tuned; the others are the half *test*, which is
+for the report. Older defaults of `ContrastiveEncoder` (network, views) were chosen on 25 sets of
+both halves, before there were any. A text set and its embeddings can be in different halves.
 
 **The probes** are the same for every row: features are centred and divided by one number;
 multinomial logistic regression with a strength of 1, 10, 100 or 1000 by the log-loss of three
@@ -88,16 +88,24 @@ def read(path):
 
 
 def spread(frame):
-    """How large the standard errors of the accuracies are, in words."""
+    """How large the standard errors are of accuracies and of their differences, in words."""
     parts = []
     for n in LABELS[:-1]:
-        errors = 100 * frame[(frame.labels == n) & (frame.probe == "logistic")].se
-        if errors.notna().any():
-            share = 100 * np.mean(errors < 0.5)
-            parts.append(f"- {labels(n)}: median {errors.median():.2f}, {share:.0f} % below 0.5")
+        part = frame[(frame.labels == n) & (frame.probe == "logistic")]
+        texts = []
+        for name, errors in (
+            ("of an accuracy", part.se),
+            ("of a difference to raw features", part[part.row != "raw"].difference_se),
+        ):
+            errors = 100 * errors.dropna()
+            if len(errors):
+                share = 100 * np.mean(errors < 0.5)
+                texts.append(f"{name} median {errors.median():.2f}, {share:.0f} % below 0.5")
+        if texts:
+            parts.append(f"- {labels(n)}: {'; '.join(texts)}")
     if not parts:
         return ""
-    return "\nThese standard errors of the logistic probe, in points:\n\n" + "\n".join(parts)
+    return "\nStandard errors over label draws, logistic probe, in points:\n\n" + "\n".join(parts)
 
 
 def with_labels(frame, rows):

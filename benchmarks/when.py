@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from quality import CSV
 from quality_measure import SIZES, prepared
 from quality_page import KINDS, read
-from quality_report import LABELS, bounds, interval, labels
+from quality_report import LABELS, interval, labels
 
 ROWS = ("raw", "nystroem", "default")
 # A difference of so many points counts as better or worse.
@@ -176,18 +176,6 @@ def binned(table, name):
     return pd.cut(table[name], ends, labels=names, right=False)
 
 
-def apart(table, n):
-    """Bins of the properties whose interval lies above zero and below, as text."""
-    part, found = table[table.labels == n], {"above": [], "below": []}
-    for name in BINS:
-        for label, points in part.points.groupby(binned(part, name), observed=True):
-            _, low, high = bounds(points)
-            side = "above" if low > 0 else "below" if high < 0 else None
-            if side:
-                found[side].append(f"*{name}* {label} ({len(points)} sets, {interval(points)})")
-    return {side: "; ".join(groups) for side, groups in found.items()}
-
-
 def extremes(table, n, best):
     """The sets with the highest differences, or with the lowest, and what they are like."""
     part = table[table.labels == n].sort_values("points", ascending=not best).head(N_EXTREME)
@@ -231,10 +219,6 @@ def sentences(table):
                 f"- Where raw features with {said(n)} have an error under 5 % ({len(points)} "
                 f"sets): better by more than a point on {better}, worse on {worse}."
             )
-    for n in ("5", "all"):
-        for side, groups in apart(table, n).items():
-            if groups:
-                lines.append(f"- With {said(n)} the interval lies {side} zero for {groups}.")
     return "\n".join(lines) + "\n"
 
 

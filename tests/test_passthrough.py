@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.preprocessing import StandardScaler
 
+import skcontrast
 from skcontrast import ContrastiveEncoder
 from skcontrast.representation import _parts, _passthrough
 from skcontrast.representation._parts import Kernel, Neighborhood, Ranks
@@ -159,6 +160,22 @@ def test_patterns_tell_forms_apart_wherever_they_are():
         for Z in [model.transform(X)]
     }
     assert scores["patterns"] > 0.9 > scores["columns"] + 0.1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("data", ["series", "long tails", "sparse"])
+def test_saved_parts_give_the_same(data, dtype, tmp_path):
+    pytest.importorskip("safetensors")
+    X = {
+        "series": waves()[0],
+        "long tails": np.exp(rows()),
+        "sparse": sp.random(60, 3000, 0.01, format="csr", random_state=0),
+    }[data].astype(dtype)
+    model = small().fit(X)
+    skcontrast.save(model, tmp_path)
+    loaded = skcontrast.load(tmp_path)
+    assert loaded.part_columns_ == model.part_columns_
+    assert np.array_equal(loaded.transform(X), model.transform(X))
 
 
 def test_parts_by_name():

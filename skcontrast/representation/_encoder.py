@@ -24,7 +24,7 @@ class ContrastiveEncoder(PassthroughMixin, EncoderFitMixin, BaseContrastive):
         What ``transform`` puts beside the learned columns, so that a classifier loses little
         where there was nothing to learn. True is all of
 
-        - "columns", the standardised input (of more than 1024 columns their leading
+        - "columns", the standardised input (of more than 2048 columns their leading
           directions);
         - "ranks", normal scores of the columns that are far from normal;
         - "patterns", how often random local patterns occur, where columns lie beside each

@@ -5,14 +5,15 @@ Each part is fitted on standardised rows and keeps arrays alone. None of them is
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.linalg import eigh
 from sklearn.base import BaseEstimator
 from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import QuantileTransformer
-from sklearn.utils.extmath import randomized_svd
 
-# Most columns that are passed on as they are; of more, as many directions are.
-MOST_COLUMNS = 1024
+# Most columns that are passed on as they are; of more, as many directions are, from so many
+# rows. Kernel and neighbourhood compare rows in the first directions.
+MOST_COLUMNS, DIRECTION_ROWS, COMPARED = 2048, 4096, 256
 # Normal scores lie between these: the ends of a sample say little about its tails.
 MOST_SCORE = 3.0
 # A column as near to its normal scores has nothing to gain from them.
@@ -23,25 +24,37 @@ N_REFERENCES, N_NEIGHBORS = 4096, 10
 
 
 class Columns(BaseEstimator):
-    """The columns as they are; of more than 1024, coordinates on their leading directions.
+    """The columns as they are; of more than 2048, coordinates on their leading directions.
 
     Attributes
     ----------
-    components_ : ndarray of shape (1024, n_features) or None
+    components_ : ndarray of shape (n_directions, n_features), float32, or None
+        Right singular vectors of the rows.
     """
 
-    def fit(self, S):
+    def fit(self, S, rng):
         self.components_ = None
         if S.shape[1] > MOST_COLUMNS:
-            rank = min(MOST_COLUMNS, *S.shape)
-            directions = randomized_svd(S, rank, n_iter=4, random_state=0)[2]
-            self.components_ = directions.astype(np.float64)
+            S = S[np.sort(rng.permutation(S.shape[0])[:DIRECTION_ROWS])]
+            S = S.astype(np.float64)  # small directions drown in the rounding of float32
+            inner = S @ S.T
+            inner = inner.toarray() if sp.issparse(inner) else inner
+            n = len(inner)
+            # As many rows as directions or twice as many: a power method would be slower.
+            values, vectors = eigh(inner, subset_by_index=[max(0, n - MOST_COLUMNS), n - 1])
+            kept = np.flatnonzero(values > 1e-7 * values[-1])[::-1]
+            directions = (vectors[:, kept] / np.sqrt(values[kept])).T
+            self.components_ = np.asarray(directions @ S, dtype=np.float32)
         return self
 
     def transform(self, S):
         if self.components_ is not None:
             return np.asarray(S @ self.components_.T, dtype=np.float64)
         return (S.toarray() if sp.issparse(S) else np.asarray(S)).astype(np.float64)
+
+    def compared(self, C):
+        """The columns in which kernel and neighbourhood compare rows."""
+        return C if self.components_ is None else C[:, :COMPARED]
 
 
 class Ranks(BaseEstimator):

@@ -79,7 +79,7 @@ class PassthroughMixin:
         S = standardized(X, self.mean_, self.scale_)
         again = hasattr(self, "parts_")
         if not again:
-            self.parts_, self.part_means_, self.part_scales_ = {"columns": Columns().fit(S)}, {}, {}
+            self.parts_, self.part_means_, self.part_scales_ = {"columns": Columns().fit(S, rng)}, {}, {}
         rows = np.sort(rng.permutation(S.shape[0])[:FEWER_ROWS])
         X, S = X[rows], S[rows]
         if not again:
@@ -126,10 +126,10 @@ class PassthroughMixin:
         return (values - self.part_means_[name]) * self.part_scales_[name]
 
     def _lifted(self, S, C):
-        """The columns beside their ranks or patterns: what kernel and neighbourhood see."""
+        """Columns beside their ranks or patterns: what kernel and neighbourhood see."""
         names = [name for name in ("ranks", "patterns") if name in self.parts_]
         parts = [self._scaled(name, self.parts_[name].transform(S)) for name in names]
-        return np.hstack([C, *parts])
+        return np.hstack([self.parts_["columns"].compared(C), *parts])
 
     def _unlearned(self, S):
         """Values of each part but the learned one, of standardised rows."""
@@ -138,7 +138,7 @@ class PassthroughMixin:
         parts = {"columns": C}
         for name in ("ranks", "patterns"):
             if name in self.parts_:
-                parts[name] = lifted[:, C.shape[1] :]
+                parts[name] = lifted[:, -len(self.part_means_[name]) :]
         for name in ("kernel", "neighborhood"):
             if name in self.parts_:
                 parts[name] = self._scaled(name, self.parts_[name].transform(lifted))
@@ -165,4 +165,4 @@ def _are_columns(S, columns):
 
 def _factor(variance, part):
     own = part.var(axis=0, dtype=np.float64).sum()
-    return np.sqrt(variance / own) if own > 0 and variance > 0 else 1.0
+    return float(np.sqrt(variance / own)) if own > 0 and variance > 0 else 1.0
