@@ -30,7 +30,7 @@ class ContrastiveEncoder(PassthroughMixin, EncoderFitMixin, BaseContrastive):
         - "patterns", how often random local patterns occur, where columns lie beside each
           other as the points of a series or the pixels of an image do;
         - "kernel", 256 features of a Gaussian kernel;
-        - "neighborhood", the mean of the nearest training rows,
+        - "neighborhood", the mean of the nearest training rows, of which up to 4096 are kept,
 
         each on a scale that leaves most of the variance to the input. "auto" is True where
         ``n_components`` is None and ``network`` is no torch module, else False.

@@ -79,7 +79,8 @@ class PassthroughMixin:
         S = standardized(X, self.mean_, self.scale_)
         again = hasattr(self, "parts_")
         if not again:
-            self.parts_, self.part_means_, self.part_scales_ = {"columns": Columns().fit(S, rng)}, {}, {}
+            self.parts_ = {"columns": Columns().fit(S, rng)}
+            self.part_means_, self.part_scales_ = {}, {}
         rows = np.sort(rng.permutation(S.shape[0])[:FEWER_ROWS])
         X, S = X[rows], S[rows]
         if not again:
