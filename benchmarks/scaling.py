@@ -1,10 +1,9 @@
-"""Fit time and memory of the supervised estimators as the rows grow.
+"""Fit time and memory of the encoder and of the supervised estimators as the rows grow.
 
     python benchmarks/scaling.py [--rows 1000 2000 ...] [--epochs N] [--write PAGE]
 
 Each size runs in a process of its own, on one thread and on rows of scikit-learn's Friedman
-function (20 columns). Memory is the peak of the process, less that of a process that only
-imports.
+function. Memory is the peak of the process, less that of a process that only imports.
 """
 
 import argparse
@@ -21,35 +20,50 @@ import numpy as np
 import pandas as pd
 
 SIZES = (1000, 2000, 5000, 10_000, 20_000, 50_000)
+# The encoder has its default number of epochs.
+ENCODER_SIZES, ENCODER_COLUMNS, COLUMNS = (1000, 4000, 16_000), 60, 20
 
 
-def one(kind, n, epochs):
-    """CPU seconds and peak megabytes of one fit, and of the prediction of 10,000 rows."""
-    import torch
-    from sklearn.datasets import make_friedman1
+def estimators(epochs):
+    """Name -> unfitted estimator."""
     from sklearn.linear_model import RidgeCV
 
-    from skcontrast import SupervisedContrastiveClassifier, SupervisedContrastiveRegressor
+    from skcontrast import (
+        ContrastiveEncoder,
+        SupervisedContrastiveClassifier,
+        SupervisedContrastiveRegressor,
+    )
 
-    torch.set_num_threads(1)
-    # NumPy first, so that what the imports take is not counted.
-    X, y = make_friedman1(n + 10_000, n_features=20, noise=1.0, random_state=0)
-    classes = np.digitize(y, np.quantile(y, [0.2, 0.4, 0.6, 0.8]))
-    options = {"max_iter": epochs, "random_state": 0, "device": "cpu"}
-    model = {
+    own = {"random_state": 0, "device": "cpu"}
+    options = {"max_iter": epochs, **own}
+    return {
+        "encoder": ContrastiveEncoder(**own),
         "regressor": SupervisedContrastiveRegressor(**options),
         "regressor, ridge head": SupervisedContrastiveRegressor(**options, regressor=RidgeCV()),
         "classifier": SupervisedContrastiveClassifier(**options),
-    }[kind]
-    target = classes if kind == "classifier" else y
+    }
+
+
+def one(kind, n, epochs):
+    """CPU seconds and peak megabytes of one fit, and of the output for 10,000 rows."""
+    import torch
+    from sklearn.datasets import make_friedman1
+
+    torch.set_num_threads(1)
+    # NumPy first, so that what the imports take is not counted.
+    n_columns = ENCODER_COLUMNS if kind == "encoder" else COLUMNS
+    X, y = make_friedman1(n + 10_000, n_features=n_columns, noise=1.0, random_state=0)
+    classes = np.digitize(y, np.quantile(y, [0.2, 0.4, 0.6, 0.8]))
+    model = estimators(epochs)[kind]
+    target = {"encoder": (), "classifier": (classes[:n],)}.get(kind, (y[:n],))
     before = peak()
     begin = time.process_time()
-    model.fit(X[:n], target[:n])
+    model.fit(X[:n], *target)
     fitted = time.process_time()
-    model.predict(X[n:])
+    (model.transform if kind == "encoder" else model.predict)(X[n:])
     return {
         "fit_s": fitted - begin,
-        "predict_s": time.process_time() - fitted,
+        "output_s": time.process_time() - fitted,
         "megabytes": peak() - before,
     }
 
@@ -61,8 +75,10 @@ def peak():
 
 PAGE = """# How time and memory grow with the rows
 
-CPU seconds of one thread, 20 columns, {epochs} epochs; `regressor` and `classifier` with their
-default heads. Peak memory of the process beyond what it held before `fit`.
+CPU seconds of one thread. `encoder` is `ContrastiveEncoder()`, with its default of 100 epochs, on
+{encoder_columns} columns; the others have {columns} columns and {epochs} epochs, `regressor` and
+`classifier` with their default heads. Output is that of `transform` or of `predict`. Peak memory
+of the process beyond what it held before `fit`.
 
 Written by
 
@@ -81,8 +97,8 @@ def main():
         print(json.dumps(one(options.one[0], int(options.one[1]), options.epochs)))
         return
     lines = []
-    for kind in ("regressor", "regressor, ridge head", "classifier"):
-        for n in options.rows:
+    for kind in ("encoder", "regressor", "regressor, ridge head", "classifier"):
+        for n in ENCODER_SIZES if kind == "encoder" else options.rows:
             call = [
                 sys.executable,
                 __file__,
@@ -101,12 +117,14 @@ def main():
     table = pd.DataFrame(lines).rename(
         columns={
             "fit_s": "CPU seconds to fit",
-            "predict_s": "CPU seconds to predict 10,000 rows",
+            "output_s": "CPU seconds for the output of 10,000 rows",
             "megabytes": "megabytes",
         }
     )
     command = "python benchmarks/scaling.py " + " ".join(sys.argv[1:])
-    text = PAGE.format(epochs=options.epochs, command=command)
+    text = PAGE.format(
+        epochs=options.epochs, columns=COLUMNS, encoder_columns=ENCODER_COLUMNS, command=command
+    )
     text += "\n" + table.to_markdown(index=False, floatfmt=".1f") + "\n"
     print(text)
     if options.write:

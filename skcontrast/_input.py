@@ -89,6 +89,11 @@ def _check_numbers(estimator, X, reset, n_least):
             reset=reset,
             ensure_min_samples=n_least,
         )
+    except OverflowError:
+        raise ValueError(
+            "X holds an integer beyond the range of float64: divide it first, or pass it as a "
+            "string of a DataFrame."
+        ) from None
     except ValueError as error:
         if "could not convert string to float" not in str(error):
             raise

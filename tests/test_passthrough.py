@@ -9,9 +9,11 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 import skcontrast
 from skcontrast import ContrastiveEncoder
+from skcontrast._rows import BOUND
 from skcontrast.representation import _parts, _passthrough
 from skcontrast.representation._parts import Kernel, Neighborhood, Ranks
 from skcontrast.representation._patterns import Patterns, layout
@@ -93,6 +95,28 @@ def test_ranks_are_normal_scores_of_columns_far_from_normal():
     assert np.isfinite(ranks.transform(S * 1e9)).all()
 
 
+@pytest.mark.parametrize("batch", [1, 3, 60])
+def test_neighborhood_of_ties_is_that_of_other_batches_and_threads(batch):
+    rng = np.random.default_rng(0)
+    C = np.hstack([np.eye(4)[rng.integers(4, size=1500)] for _ in range(6)]) - 0.23
+    part = Neighborhood().fit(C, rng)
+    out = part.transform(C)
+    for limit in (1, 2):
+        with threadpool_limits(limit):
+            some = [part.transform(C[i : i + batch]) for i in range(0, 10 * batch, batch)]
+        some = np.concatenate(some)
+        np.testing.assert_allclose(some, out[: len(some)], atol=1e-9)
+
+
+def test_neighborhood_of_values_beyond_float32():
+    C = rows(100, 4)
+    small_ones, large = (
+        Neighborhood().fit(values, np.random.default_rng(0)).transform(values)
+        for values in (C, C * 1e60)
+    )
+    np.testing.assert_allclose(large / 1e60, small_ones, rtol=1e-4, atol=1e-4)
+
+
 def waves(n=80, length=60, seed=0):
     """Series of one of two forms, at random places in noise; the form as the class."""
     rng = np.random.default_rng(seed)
@@ -115,6 +139,10 @@ def test_layout_of_series_images_and_tables():
     assert layout(images - images.mean(axis=0)) == (16, 12)
     for table in (noise.reshape(200, -1), series[:, :20], np.ones((50, 30)), series[:2] * 0):
         assert layout(table - table.mean(axis=0)) is None
+    # Three readings of each of twelve things are groups of columns, not a series.
+    groups = np.repeat(rng.standard_normal((200, 12)), 3, axis=1)
+    groups += 0.1 * rng.standard_normal(groups.shape)
+    assert layout(groups - groups.mean(axis=0)) is None
     # Columns that all say the same are in no order.
     factor = rng.standard_normal((200, 1)) + 0.3 * rng.standard_normal((200, 30))
     assert layout(factor - factor.mean(axis=0)) is None
@@ -212,6 +240,23 @@ def test_many_columns_become_their_leading_directions(monkeypatch, sparse):
     np.testing.assert_allclose(kept @ kept.T, whole @ whole.T, rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="features"):
         model.transform(X[:, :4])
+
+
+@pytest.mark.parametrize("of_fit", [np.asarray, sp.csr_matrix])
+@pytest.mark.parametrize("X", [rows(), np.exp(rows()), waves()[0]], ids=["", "ranks", "patterns"])
+def test_sparse_and_dense_rows_give_the_same(X, of_fit):
+    model = small().fit(of_fit(X))
+    np.testing.assert_allclose(model.transform(sp.csr_matrix(X)), model.transform(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [1e20, 1e100, -1e300])
+@pytest.mark.parametrize("of_fit", [np.asarray, sp.csr_matrix])
+def test_a_far_value_is_read_as_the_network_reads_it(value, of_fit):
+    model, far = small().fit(of_fit(rows())), rows(3)
+    far[1, 0] = value
+    Z = model.transform(far)
+    assert np.isfinite(Z).all() and Z[1, 0] == np.copysign(BOUND, value)
+    np.testing.assert_allclose(model.transform(sp.csr_matrix(far)), Z, atol=1e-6)
 
 
 @pytest.mark.parametrize(

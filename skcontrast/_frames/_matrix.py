@@ -1,7 +1,7 @@
 """Data frames with categories and missing values as matrices of numbers."""
 
 import sys
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -84,6 +84,11 @@ def _as_numbers(name, column, dtype):
         if column.dtype.is_numeric() or str(column.dtype) in ("Boolean", "Null"):
             return column.cast(float).to_numpy().astype(dtype, copy=False)
         return np.array([np.nan if v is None else v for v in column.to_list()], dtype=dtype)
+    except OverflowError:
+        raise ValueError(
+            f"Column {name!r} of X holds an integer beyond the range of float64: divide it first, "
+            "or pass it as a string."
+        ) from None
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"Column {name!r} of X held numbers in fit, and does not now ({error}): pass numbers, "
@@ -95,8 +100,8 @@ def _label(value):
     """A category as a string: 1 and 1.0, of an int and a float column, are the same."""
     if value is None or value != value:
         return None
-    if isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer():
-        value = int(value)
+    if isinstance(value, Real) and not isinstance(value, (bool, Integral)):
+        value = int(value) if float(value).is_integer() else value
     return str(value)
 
 

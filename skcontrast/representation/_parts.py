@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import QuantileTransformer
+from threadpoolctl import threadpool_limits
 
 # Most columns that are passed on as they are; of more, as many directions are, from so many
 # rows. Kernel and neighbourhood compare rows in the first directions.
@@ -21,6 +22,8 @@ NORMAL = 0.95
 N_LANDMARKS = 256
 # Rows among which neighbours are sought, and of how many a mean is taken at most.
 N_REFERENCES, N_NEIGHBORS = 4096, 10
+# The squares of larger values leave the range of float32.
+LARGEST_FLOAT32 = 1e15
 
 
 class Columns(BaseEstimator):
@@ -138,27 +141,27 @@ class Neighborhood(BaseEstimator):
     r"""Mean of the nearest training rows, the nearer the heavier.
 
     .. math:: s(x) = \frac{\sum_i w_i(x) x_i}{\sum_i w_i(x)}, \qquad
-        w_i(x) = 1 - \frac{\|x - x_i\|^2}{h(x)^2}
+        w_i(x) = 1 - \frac{\|x - x_i\|^2}{h(x)^2} + 10^{-3}
 
-    over the k nearest training rows :math:`x_i`, where h is the distance of the next one: a
-    weight that is none where the neighbourhood ends, so that s is continuous.
+    over the k + 1 nearest training rows :math:`x_i`, where h is the distance of the last one: a
+    weight of next to nothing where the neighbourhood ends, so that s hardly jumps there.
 
     Attributes
     ----------
     references_ : ndarray of shape (n_references, n_columns)
+        float32, where that holds squares of the values.
 
     n_neighbors_ : int
     """
 
     def fit(self, C, rng):
-        self.references_ = C[np.sort(rng.permutation(len(C))[:N_REFERENCES])].astype(np.float32)
+        dtype = np.float32 if np.abs(C).max() < LARGEST_FLOAT32 else np.float64
+        self.references_ = C[np.sort(rng.permutation(len(C))[:N_REFERENCES])].astype(dtype)
         self.n_neighbors_ = int(np.clip(len(self.references_) // 20, 1, N_NEIGHBORS))
         return self
 
     def transform(self, C):
-        n_neighbors = min(self.n_neighbors_ + 1, len(self.references_))
-        model = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
-        distance, index = model.fit(self.references_).kneighbors(C.astype(np.float32))
+        distance, index = self._nearest(C.astype(self.references_.dtype))
         width = np.maximum(distance[:, -1:], np.finfo(np.float32).tiny)
         # A little for each, for rows that are all as far from x.
         weight = 1.0 - (distance / width) ** 2 + 1e-3
@@ -167,3 +170,20 @@ class Neighborhood(BaseEstimator):
         for w, i in zip(weight.T, index.T):
             out += w[:, None] * self.references_[i]
         return out
+
+    def _nearest(self, C):
+        """Distances and numbers of the nearest references, the same in every batch."""
+        model = NearestNeighbors(algorithm="brute").fit(self.references_)
+        n_references = len(self.references_)
+        n = min(self.n_neighbors_ + 1, n_references)
+        distance, index = model.kneighbors(C, min(n + 1, n_references))
+        tied = np.flatnonzero(distance[:, -1] <= distance[:, n - 1] * (1 + 1e-6))
+        distance, index = distance[:, :n], index[:, :n]
+        if n < n_references and len(tied):
+            # Which of several as far is taken depends on the threads, and on the rounding of
+            # BLAS, which is another for fewer than eight rows.
+            rows = np.concatenate([C[tied], np.repeat(C[tied[-1:]], -len(tied) % 8, axis=0)])
+            with threadpool_limits(1, user_api="openmp"):
+                of_tied = model.kneighbors(rows, n)
+            distance[tied], index[tied] = (values[: len(tied)] for values in of_tied)
+        return distance, index

@@ -18,7 +18,7 @@ from torch import nn
 
 from skcontrast._component import did_you_mean
 from skcontrast._embedding import checked_output
-from skcontrast._rows import CHUNK
+from skcontrast._rows import BOUND, CHUNK
 from skcontrast.representation._fit import kept_on_error
 from skcontrast.representation._parts import Columns, Kernel, Neighborhood, Ranks
 from skcontrast.representation._patterns import Patterns, layout
@@ -35,9 +35,17 @@ _FITTED = ("parts_", "part_means_", "part_scales_", "part_columns_", "_parts_wan
 
 def standardized(X, mean, scale):
     """Rows as the network reads them, as float ndarray or CSR."""
-    if sp.issparse(X):
-        return X if scale is None else X @ sp.diags_array(1.0 / scale)
-    return X if mean is None else (X - mean) / scale
+    if scale is None:
+        return X
+    if sp.issparse(X) and mean is not None:
+        X = X.toarray()  # centred like the dense rows that the mean is of
+    with np.errstate(over="ignore"):
+        if sp.issparse(X):
+            S = X @ sp.diags_array(1.0 / scale)
+            S.data = np.clip(S.data, -BOUND, BOUND)
+            return S
+        X = np.asarray(X, dtype=np.float64)
+        return np.clip((X if mean is None else X - mean) / scale, -BOUND, BOUND)
 
 
 class PassthroughMixin:

@@ -9,6 +9,9 @@ LEAST_COLUMNS = 24
 # Neighbouring columns correlate at least so, and leave at most this share of what columns
 # at random places leave unexplained.
 LEAST_CORRELATION, MOST_UNEXPLAINED = 0.5, 0.6
+# At most so many pairs of neighbours correlate by less than a third of the mean: columns in
+# groups, such as three readings of each of ten things, are no series.
+MOST_BREAKS = 0.15
 # Pixels one above the other correlate nearly as pixels side by side do.
 ALIKE = 0.9
 MOST_ROWS = 1000
@@ -47,10 +50,14 @@ def layout(S):
         both = varies[lag:] & varies[:-lag]
         return np.vdot(Z[:, lag:], Z[:, :-lag]) / len(Z) / max(both.sum(), 1)
 
-    near = correlation(1)
+    both = varies[1:] & varies[:-1]
+    pairs = (Z[:, 1:] * Z[:, :-1]).mean(axis=0)[both]
+    near = pairs.mean() if len(pairs) else 0.0
     # Over all pairs: the squared mean of a row is the mean of its products.
     far = np.mean(Z.sum(axis=1) ** 2) / varies.sum() ** 2
     if near < LEAST_CORRELATION or 1 - near > MOST_UNEXPLAINED * (1 - far):
+        return None
+    if np.mean(pairs < near / 3) > MOST_BREAKS:
         return None
     widths = [w for w in range(5, n_columns // 5 + 1) if n_columns % w == 0]
     width = max(widths, key=correlation, default=None)
