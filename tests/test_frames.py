@@ -149,7 +149,11 @@ def test_values_that_fit_did_not_see(fitted):
 
 
 def test_categories_that_are_numbers_without_a_float():
-    frame = pd.DataFrame({"c": [10**400, np.inf, 2.0, 0.5] * 9}).astype({"c": "category"})
+    values = pd.Series([10**400, np.inf, 2.0, 0.5] * 9, dtype=object)
+    try:
+        frame = pd.DataFrame({"c": values.astype("category")})
+    except OverflowError:
+        pytest.skip("this pandas has no such categories")
     made = FrameColumns().fit(frame)
     assert sorted(made.categories[0]) == ["0.5", "1" + "0" * 400, "2", "inf"]
     assert np.array_equal(made.transform(frame).sum(axis=1), np.ones(36))
@@ -244,8 +248,14 @@ DATES = pd.date_range("2020-01-01", periods=N)
         (FRAME.assign(width=[[1]] * N), "Column 'width' of X holds object"),
         (pl.DataFrame({"a": [[1], [2]]}), r"Column 'a' of X holds List"),
         (FRAME.assign(width=np.inf), "Input X contains infinity"),
-        (FRAME.assign(width=[10**400] * N), "Column 'width' of X holds an integer beyond the"),
-        (pd.DataFrame({"a": [10**400] * N}), "X holds an integer beyond the range of float64"),
+        (
+            FRAME.assign(width=pd.Series([10**400] * N, dtype=object)),
+            "Column 'width' of X holds an integer beyond the",
+        ),
+        (
+            pd.DataFrame({"a": pd.Series([10**400] * N, dtype=object)}),
+            "X holds an integer beyond the range of float64",
+        ),
         (FRAME[:1], "1 sample.*minimum of 2"),
         (FRAME[:0], "0 sample.*minimum of 2"),
         (pd.DataFrame({"id": [f"row {i}" for i in range(300)]}), "no category is in enough rows"),
