@@ -9,8 +9,6 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._callbacks import CallbackSupportMixin, FitTasks
-from skcontrast._checkpoint import CHECKPOINT_CONSTRAINTS, open_checkpoint
 from skcontrast._component import (
     Integral,
     Interval,
@@ -21,8 +19,20 @@ from skcontrast._component import (
     StrOptions,
     resolve,
 )
-from skcontrast._devices import DTYPES, DeviceMissing, memory_advice, resolve_device, seeded
-from skcontrast._embedding import (
+from skcontrast._inputs.rows import Rows
+from skcontrast._inputs.side import check_side, needs
+from skcontrast._inputs.table import check_rows, fit_scales, n_columns
+from skcontrast._inputs.target import target_type
+from skcontrast._training.callbacks import CallbackSupportMixin, FitTasks
+from skcontrast._training.checkpoint import CHECKPOINT_CONSTRAINTS, open_checkpoint
+from skcontrast._training.devices import (
+    DTYPES,
+    DeviceMissing,
+    memory_advice,
+    resolve_device,
+    seeded,
+)
+from skcontrast._training.embed import (
     FORWARD_ROWS,
     checked_output,
     embed,
@@ -32,12 +42,8 @@ from skcontrast._embedding import (
     optimizer_to_tensors,
     to_tensors,
 )
-from skcontrast._input import check_rows, fit_scales, n_columns
-from skcontrast._rows import Rows
-from skcontrast._side import check_side, needs
-from skcontrast._target import target_type
-from skcontrast._training import Training, train
-from skcontrast._view_network import ViewNetwork
+from skcontrast._training.loop import Training, train
+from skcontrast._training.network import ViewNetwork
 from skcontrast.networks import NETWORK_CONSTRAINTS, build_network, build_projector
 from skcontrast.objectives import OBJECTIVES
 from skcontrast.optimizers import OPTIMIZERS

@@ -1,5 +1,5 @@
 """Checkpoints during training."""
 
-from skcontrast._checkpoint import Checkpoint
+from skcontrast._training.checkpoint import Checkpoint
 
 __all__ = ["Checkpoint"]

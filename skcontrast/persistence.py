@@ -201,7 +201,7 @@ def _encode_object(value, path, arrays):
     params = value.get_params(deep=False)
     fitted = {k: v for k, v in vars(value).items() if k not in params and k not in _TRANSIENT}
     return {
-        "class": f"{type(value).__module__}:{type(value).__qualname__}",
+        "class": _public_name(type(value)),
         "params": {k: _encode(v, f"{path}.{k}", arrays) for k, v in params.items()},
         "fitted": {k: _encode(v, f"{path}.{k}", arrays) for k, v in fitted.items()},
     }
@@ -233,16 +233,43 @@ def _decode_objects(dtype, shape, items, arrays):
     return out.reshape(shape)
 
 
-def _decode_object(value, arrays):
-    module, _, name = value["class"].partition(":")
+def _public_name(cls):
+    """Name of a class in saved folders: files may move, public names stay."""
+    room = cls.__module__.split(".")[1]
+    for place in ("", f"{room}.", "checkpoint."):
+        if _found(place + cls.__name__) is cls:
+            return place + cls.__name__
+    raise TypeError(f"{cls.__name__} is no public class of its room {room}, and is not saved.")
+
+
+def _found(name):
+    """The class of a public name, such as "ContrastiveEncoder" or "networks.MLP", or None."""
+    room, _, name = name.rpartition(".")
     # Nothing outside the package is imported, whatever the file asks for.
-    if module.partition(".")[0] != "skcontrast" or "." in name:
-        raise ValueError(f"{value['class']!r} is not a class of this package")
-    cls = getattr(import_module(module), name)
+    if room and room not in {path.stem for path in Path(__file__).parent.iterdir()}:
+        return None
+    cls = getattr(import_module(f"skcontrast.{room}".rstrip(".")), name, None)
     # A module also holds what it imported, which is none of ours.
-    ours = isinstance(cls, type) and issubclass(cls, BaseEstimator) and cls.__module__ == module
-    if not ours:
-        raise ValueError(f"{value['class']!r} is not an estimator or component")
+    ours = isinstance(cls, type) and issubclass(cls, BaseEstimator)
+    return cls if ours and cls.__module__.startswith("skcontrast.") else None
+
+
+def _class(name):
+    """The class that a folder speaks of, by its public name, or by the file it once stood in."""
+    if ":" in name:  # format 1, until 0.1
+        path, _, name = name.partition(":")
+        room = path.removeprefix("skcontrast.").partition(".")[0]
+        places = ("", f"{room}.", f"{room.removeprefix('_')}.", "_inputs.")
+    else:
+        places = ("",)
+    for place in places:
+        if (cls := _found(place + name)) is not None:
+            return cls
+    raise ValueError(f"{name!r} is not a class of this package that is saved")
+
+
+def _decode_object(value, arrays):
+    cls = _class(value["class"])
     made = cls(**{k: _decode(v, arrays) for k, v in value["params"].items()})
     for name, content in value["fitted"].items():
         # Never a method or a class attribute: some of these name modules to import.

@@ -14,9 +14,9 @@ from instances import blobs
 from sklearn.base import clone
 from torch import nn
 
-import skcontrast._rows
+import skcontrast._inputs.rows
 from skcontrast import ContrastiveEncoder
-from skcontrast._rows import Rows
+from skcontrast._inputs.rows import Rows
 from skcontrast.networks import MLP
 
 X, Y = blobs()
@@ -104,9 +104,9 @@ def test_memory_map_equals_array(tmp_path, dtype, standardize):
 
 def test_memory_map_is_never_copied_whole(tmp_path, monkeypatch):
     # With chunks of 64 rows no read may be longer, from fit to transform.
-    for module in ("_rows", "_input", "views._neighbors"):
+    for module in ("_inputs.rows", "_inputs.table", "views._neighbors"):
         monkeypatch.setattr(f"skcontrast.{module}.CHUNK", 64)
-    monkeypatch.setattr("skcontrast._checkpoint.SAMPLED_ROWS", 64)
+    monkeypatch.setattr("skcontrast._training.checkpoint.SAMPLED_ROWS", 64)
     monkeypatch.setattr(Rows.reference, "__defaults__", (64,))
     rows = blobs(n=1000)[0]
     longest = []
@@ -147,7 +147,7 @@ def test_rows_on_the_device_equal_rows_on_the_host(monkeypatch):
 
 def test_large_arrays_are_converted_in_chunks(monkeypatch):
     whole = Rows(X, None, X.mean(0), X.std(0))
-    monkeypatch.setattr(skcontrast._rows, "CHUNK", 7)
+    monkeypatch.setattr(skcontrast._inputs.rows, "CHUNK", 7)
     parts = Rows(X, None, X.mean(0), X.std(0))
     index = torch.arange(len(X))
     assert torch.equal(whole.take(index), parts.take(index))
@@ -239,3 +239,25 @@ def test_transform_changes_nothing():
         assert vars(fitted).keys() == before.keys()
         assert all(vars(fitted)[name] is value for name, value in before.items())
         assert joblib.hash(fitted) == hashed
+
+
+@pytest.mark.parametrize("chunk", [3, 1000])
+def test_columns_of_two_values_are_divided_by_their_range(monkeypatch, chunk):
+    monkeypatch.setattr("skcontrast._inputs.table.CHUNK", chunk)
+    rng = np.random.default_rng(0)
+    rare, late = np.zeros(40), np.zeros(40)
+    rare[17], late[39] = 1.0, -0.25
+    columns = {
+        "rare": rare,
+        "other values": np.where(rng.random(40) < 0.5, -3.0, 5.0),
+        "two in the last rows alone": late,
+        "three at the end": np.append(rng.integers(0, 2, 39), 2.0),
+        "an end that becomes a middle": np.r_[np.tile([0.0, 1.0], 10), np.tile([0.0, 3.0], 10)],
+        "numbers": rng.standard_normal(40),
+        "constant": np.ones(40),
+    }
+    table = np.column_stack(list(columns.values()))
+    scale = encoder(max_iter=1).fit(table).scale_
+    deviation = np.where(table.std(axis=0) > 0, table.std(axis=0), 1.0)
+    np.testing.assert_allclose(scale[:3], [1.0, 8.0, 0.25])
+    np.testing.assert_allclose(scale[3:], deviation[3:])

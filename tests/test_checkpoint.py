@@ -20,7 +20,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skcontrast import ContrastiveEncoder
-from skcontrast._checkpoint import fingerprint
+from skcontrast._training.checkpoint import fingerprint
 from skcontrast.checkpoint import Checkpoint
 from skcontrast.networks import MLP
 from skcontrast.objectives import InfoNCE

@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
 
+from skcontrast._inputs.documents import analyzed, build_analyzer, check_documents
 from skcontrast.text import _pooling
-from skcontrast.text._documents import analyzed, build_analyzer, check_documents
 from skcontrast.text._information import MIN_WORDS, _bins, frequency_corrected, information_gain
 from skcontrast.text._pooling import common_components, pool, sif_weights, without
 from skcontrast.text._text_format import read_word2vec, write_word2vec

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from skcontrast import ContrastiveEncoder
-from skcontrast._frames import one_hot_groups
-from skcontrast._rows import Rows
+from skcontrast._inputs.one_hot import one_hot_groups
+from skcontrast._inputs.rows import Rows
 from skcontrast.views import Corruption, FeatureMask, FeatureSwap
 
 SMALL = {"max_iter": 2, "random_state": 0, "n_components": 4}

@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import skcontrast
 from skcontrast import ContrastiveEncoder
-from skcontrast._frames import FrameColumns, is_plain
+from skcontrast._inputs.frame import FrameColumns, is_plain
 from skcontrast.inspection import TangentSurrogate, attribute
 
 N = 90
@@ -35,6 +35,7 @@ FRAME.loc[3, "count"] = pd.NA
 CATEGORIES = ["color", "size"]
 # Its columns: width, new, count, width and count missing, 4 colors, 2 sizes.
 FEATURES = [0, 1, 2, 0, 2, 3, 3, 3, 3, 4, 4]
+ONE_HOT = "skcontrast._inputs.table.one_hot_groups"
 
 
 def encoder(**params):
@@ -73,10 +74,12 @@ def test_a_frame_is_the_matrix_made_by_hand(fitted):
 
 @pytest.mark.parametrize("views", ["corruption", ("neighbors", "corruption"), "mask", "swap"])
 def test_a_frame_embeds_as_the_matrix(monkeypatch, views):
-    monkeypatch.setattr("skcontrast._input.one_hot_groups", lambda X, chunk: np.array(FEATURES))
+    monkeypatch.setattr(
+        "skcontrast._inputs.table.one_hot_groups", lambda X, chunk: np.array(FEATURES)
+    )
     expected = encoder(views=views).fit_transform(by_hand())
     assert np.array_equal(encoder(views=views).fit_transform(FRAME), expected)
-    monkeypatch.setattr("skcontrast._input.one_hot_groups", lambda X, chunk: None)
+    monkeypatch.setattr(ONE_HOT, lambda X, chunk: None)
     # The groups of columns were read.
     assert not np.array_equal(encoder(views=views).fit_transform(by_hand()), expected)
 
@@ -103,7 +106,9 @@ ESTIMATORS = [
 def test_other_estimators(model, monkeypatch):
     method = "predict" if hasattr(model, "predict") else "transform"
     out = getattr(model.fit(FRAME, Y), method)(FRAME)
-    monkeypatch.setattr("skcontrast._input.one_hot_groups", lambda X, chunk: np.array(FEATURES))
+    monkeypatch.setattr(
+        "skcontrast._inputs.table.one_hot_groups", lambda X, chunk: np.array(FEATURES)
+    )
     assert np.array_equal(getattr(model.fit(by_hand(), Y), method)(by_hand()), out)
 
 

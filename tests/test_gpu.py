@@ -16,7 +16,7 @@ from test_training import TRAINABLE
 
 import skcontrast
 from skcontrast import ContrastiveEncoder
-from skcontrast._rows import Rows
+from skcontrast._inputs.rows import Rows
 from skcontrast.checkpoint import Checkpoint
 from skcontrast.networks import MLP
 from skcontrast.objectives import OBJECTIVES, InfoNCE

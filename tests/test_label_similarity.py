@@ -12,7 +12,7 @@ import torch
 from bad_input import X, Y, assert_refused, assert_sound, encoder
 
 import skcontrast
-from skcontrast._target import encode_labels
+from skcontrast._inputs.target import encode_labels
 from skcontrast.objectives import InfoNCE, SupCon
 
 TABLE = np.array([[1.0, 0.4, 0.0], [0.1, 0.5, 0.3], [0.0, 0.2, 2.0]])

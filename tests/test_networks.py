@@ -10,7 +10,7 @@ from sklearn.base import clone
 from torch import nn
 
 from skcontrast._component import InvalidParameterError, check_parameters
-from skcontrast._rows import Rows
+from skcontrast._inputs.rows import Rows
 from skcontrast.networks import (
     MLP,
     NETWORKS,

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 import skcontrast
 from skcontrast import ContrastiveEncoder
-from skcontrast._rows import BOUND
+from skcontrast._inputs.rows import BOUND
 from skcontrast.representation import _parts, _passthrough
 from skcontrast.representation._parts import Kernel, Neighborhood, Ranks
 from skcontrast.representation._patterns import Patterns, layout

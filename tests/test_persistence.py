@@ -11,8 +11,10 @@ import pytest
 import skops.io
 import torch
 from instances import blobs, small_instances
+from numpy.testing import assert_allclose
 from safetensors.numpy import save
 from sklearn.base import clone
+from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from torch import nn
 
@@ -236,7 +238,7 @@ def edit(folder, change):
         "skcontrast.persistence:os",
         "skcontrast.persistence:save",
         "skcontrast.base:BaseEstimator",
-        "skcontrast._input:StandardScaler",
+        "skcontrast._inputs.table:StandardScaler",
         "skcontrast.networks:nn.Linear",
         "skcontrast.networks:InputLayer",
         "skcontrast_evil:Thing",
@@ -406,3 +408,17 @@ def test_saving_twice_into_one_folder(folder):
         "arrays",
         "estimator.json",
     ]
+
+
+SAVED = Path(__file__).parent / "saved_0_1"
+
+
+@pytest.mark.parametrize("name", ["ContrastiveEncoder", "ProKeRClassifier", "Word2VecVectorizer"])
+def test_folders_written_before_files_moved(name):
+    expected = json.loads((SAVED / "expected.json").read_text())[name]
+    X = load_iris().data[::25]
+    if name == "Word2VecVectorizer":
+        X = [["red", "green", "blue"] * 3, ["one", "two", "three"] * 3]
+    model = skcontrast.load(SAVED / name)
+    call = getattr(model, "predict_proba", None) or model.transform
+    assert_allclose(call(X), expected, rtol=1e-6)

@@ -5,8 +5,8 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from skcontrast import _rows
-from skcontrast._rows import BOUND, Rows, SparseBatch, concatenate, to_batch
+from skcontrast._inputs import rows as _rows
+from skcontrast._inputs.rows import BOUND, Rows, SparseBatch, concatenate, to_batch
 
 INDEX = torch.tensor([3, 0, 11, 3, 19])
 

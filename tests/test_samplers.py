@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from skcontrast._rows import Rows
+from skcontrast._inputs.rows import Rows
 from skcontrast.samplers import SAMPLERS, ClassBalanced, Uniform
 
 

@@ -10,7 +10,7 @@ from sklearn.preprocessing import normalize
 from skcontrast import ContrastiveEncoder, ContrastiveTextEncoder
 from skcontrast._clusters import cluster_means, find_centers, nearest_center
 from skcontrast._component import InvalidParameterError
-from skcontrast._rows import Rows
+from skcontrast._inputs.rows import Rows
 from skcontrast.networks import MLP
 from skcontrast.samplers import Clustered, Uniform, _clustered
 

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.metrics import pairwise_distances
 
 from skcontrast import ContrastiveEncoder
-from skcontrast._rows import Rows
+from skcontrast._inputs.rows import Rows
 from skcontrast.networks import MLP
 from skcontrast.objectives import EnergyHinge, InfoNCE
 from skcontrast.views import (

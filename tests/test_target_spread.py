@@ -5,7 +5,7 @@ import pytest
 import torch
 from bad_input import X, Y, assert_refused, assert_sound, encoder
 
-from skcontrast._rows import Rows
+from skcontrast._inputs.rows import Rows
 from skcontrast.objectives import InfoNCE
 from skcontrast.samplers import TargetSpread, Uniform, target_ranks
 

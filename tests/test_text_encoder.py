@@ -11,14 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from text_instances import topics
 
 from skcontrast import ContrastiveEncoder, ContrastiveTextEncoder
-from skcontrast._tokens import (
-    N_WHOLE,
-    TokenRows,
-    count_words,
-    frequency_of,
-    number_words,
-    word_features,
-)
+from skcontrast._inputs.tokens import TokenRows, number_words
+from skcontrast._inputs.word_features import N_WHOLE, count_words, frequency_of, word_features
 from skcontrast.networks import MLP, HashedEmbeddingBag
 from skcontrast.text._given_pairs import OnePerGroup, partners
 from skcontrast.views import WordDeletion

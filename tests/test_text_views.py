@@ -6,8 +6,8 @@ import torch
 
 from skcontrast import ContrastiveEncoder, ContrastiveTextEncoder
 from skcontrast._component import InvalidParameterError
-from skcontrast._rows import Rows, concatenate
-from skcontrast._tokens import TokenRows, number_words
+from skcontrast._inputs.rows import Rows, concatenate
+from skcontrast._inputs.tokens import TokenRows, number_words
 from skcontrast.views import (
     TEXT_VIEWS,
     Compose,

@@ -7,7 +7,7 @@ import torch
 from sklearn.base import clone
 
 from skcontrast._component import InvalidParameterError, check_parameters
-from skcontrast._rows import Rows, SparseBatch
+from skcontrast._inputs.rows import Rows, SparseBatch
 from skcontrast.views import (
     VIEWS,
     Compose,

@@ -9,7 +9,7 @@ from sklearn.metrics import pairwise_distances
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from skcontrast._component import InvalidParameterError
-from skcontrast._rows import Rows
+from skcontrast._inputs.rows import Rows
 from skcontrast.views import (
     VIEW_CONSTRAINTS,
     Compose,

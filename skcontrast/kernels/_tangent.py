@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skcontrast._component import HasMethods, Integral, Interval, StrOptions, check_parameters
-from skcontrast._devices import DTYPES
-from skcontrast._rows import to_batch
+from skcontrast._inputs.rows import to_batch
+from skcontrast._training.devices import DTYPES
 from skcontrast.kernels._base import Built, Kernel
 from skcontrast.kernels._gradients import BATCH_NORMS, Network, Projection, summation
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import embedding_bag, pad
 
 from skcontrast._component import Component, Integral, Interval, Real
-from skcontrast._tokens import TokenBatch
+from skcontrast._inputs.tokens import TokenBatch
 from skcontrast.functional import normalize
 from skcontrast.networks._layers import MLP, InputLayer
 
@@ -90,7 +90,7 @@ class HashedEmbeddingBag(Component):
 
     Examples
     --------
-    >>> from skcontrast._tokens import TokenRows, number_words
+    >>> from skcontrast._inputs.tokens import TokenRows, number_words
     >>> from skcontrast.networks import HashedEmbeddingBag
     >>> rows = TokenRows(number_words([["two", "words"], ["one"], []]))
     >>> network = HashedEmbeddingBag().build(rows.n_features, 8)

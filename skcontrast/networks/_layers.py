@@ -15,7 +15,7 @@ from skcontrast._component import (
     StrOptions,
     resolve,
 )
-from skcontrast._rows import SparseBatch
+from skcontrast._inputs.rows import SparseBatch
 
 ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
 

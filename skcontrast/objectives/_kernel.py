@@ -4,8 +4,8 @@ import warnings
 
 import torch
 
-from skcontrast._columns import categorical_columns
 from skcontrast._component import resolve
+from skcontrast._inputs.columns import categorical_columns
 from skcontrast.functional import ridge_smoother
 from skcontrast.kernels import KERNELS
 from skcontrast.objectives._base import BuiltObjective

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skcontrast._columns import columns, first_line, holds_categories
+from skcontrast._inputs.columns import columns, first_line, holds_categories
 from skcontrast.objectives._base import BuiltObjective
 
 

@@ -5,11 +5,11 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
-from skcontrast._callbacks import with_callbacks
 from skcontrast._component import HasMethods, StrOptions, check_parameters
-from skcontrast._input import check_rows
-from skcontrast._side import check_one_each
-from skcontrast._target import classes_of
+from skcontrast._inputs.side import check_one_each
+from skcontrast._inputs.table import check_rows
+from skcontrast._inputs.target import classes_of
+from skcontrast._training.callbacks import with_callbacks
 from skcontrast.objectives import CrossEntropy
 from skcontrast.representation._adjusted import WeightedProbabilities
 from skcontrast.representation._fit import kept_on_error

@@ -2,9 +2,9 @@
 
 from contextlib import contextmanager
 
-from skcontrast._callbacks import with_callbacks
 from skcontrast._component import check_parameters
-from skcontrast._input import columns_kept_on_error
+from skcontrast._inputs.table import columns_kept_on_error
+from skcontrast._training.callbacks import with_callbacks
 from skcontrast.base import _ENCODERS
 
 # What scikit-learn notes in a fit, and reads after it to end its callbacks.

@@ -17,8 +17,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import has_fit_parameter
 
-from skcontrast._columns import first_line
 from skcontrast._component import InvalidParameterError
+from skcontrast._inputs.columns import first_line
 from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor
 
 # The kernels of the default regressor are chosen on so many rows, and solved for exactly with

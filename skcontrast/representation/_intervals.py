@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._input import check_rows
+from skcontrast._inputs.table import check_rows
 
 NEIGHBORS = 30
 

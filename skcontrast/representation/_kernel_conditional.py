@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
 from skcontrast._component import Interval, Real
-from skcontrast._target import encode_classes
+from skcontrast._inputs.target import encode_classes
 from skcontrast.base import BaseContrastive
 from skcontrast.objectives import ConditionalInfoNCE, KernelIndependence
 from skcontrast.representation._fit import EncoderFitMixin

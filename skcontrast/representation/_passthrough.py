@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from skcontrast._component import did_you_mean
-from skcontrast._embedding import checked_output
-from skcontrast._rows import BOUND, CHUNK
+from skcontrast._inputs.rows import CHUNK, standardized
+from skcontrast._training.embed import checked_output
 from skcontrast.representation._fit import kept_on_error
 from skcontrast.representation._parts import Columns, Kernel, Neighborhood, Ranks
 from skcontrast.representation._patterns import Patterns, layout
@@ -31,21 +31,6 @@ SHARES = {"learned": 0.3, "kernel": 0.15, "ranks": 0.5, "patterns": 0.3, "neighb
 # whose columns lie in no order no patterns.
 PARTS = ("columns", "ranks", "patterns", "kernel", "neighborhood")
 _FITTED = ("parts_", "part_means_", "part_scales_", "part_columns_", "_parts_wanted")
-
-
-def standardized(X, mean, scale):
-    """Rows as the network reads them, as float ndarray or CSR."""
-    if scale is None:
-        return X
-    if sp.issparse(X) and mean is not None:
-        X = X.toarray()  # centred like the dense rows that the mean is of
-    with np.errstate(over="ignore"):
-        if sp.issparse(X):
-            S = X @ sp.diags_array(1.0 / scale)
-            S.data = np.clip(S.data, -BOUND, BOUND)
-            return S
-        X = np.asarray(X, dtype=np.float64)
-        return np.clip((X if mean is None else X - mean) / scale, -BOUND, BOUND)
 
 
 class PassthroughMixin:

@@ -67,6 +67,12 @@ def layout(S):
     return (n_columns // width, width) if peak else (1, n_columns)
 
 
+def quantiles(values, levels):
+    """One quantile of what each kernel gave, (n, n_kernels, height, width) -> (n_kernels,)."""
+    by_kernel = np.moveaxis(values, 1, 0).reshape(len(levels), -1)
+    return [np.quantile(v, q) for v, q in zip(by_kernel, levels)]
+
+
 class Patterns(BaseEstimator):
     r"""How often random patterns occur in a row whose columns are a series or an image.
 
@@ -121,16 +127,9 @@ class Patterns(BaseEstimator):
         kernels -= kernels.mean(axis=(3, 4), keepdims=True)
         self.kernels_ = kernels.astype(np.float32)
         sample = S[np.sort(rng.permutation(len(S))[:BLOCK])]
+        levels = rng.random((n_dilations, n_kernels))
         self.thresholds_ = np.array(
-            [
-                [
-                    np.quantile(values, q)
-                    for values, q in zip(
-                        np.moveaxis(out.numpy(), 1, 0).reshape(n_kernels, -1), rng.random(n_kernels)
-                    )
-                ]
-                for out in self._convolved(sample)
-            ],
+            [quantiles(out.numpy(), q) for out, q in zip(self._convolved(sample), levels)],
             dtype=np.float32,
         )
         shares = self._shares(S)

@@ -4,11 +4,11 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 
-from skcontrast._callbacks import with_callbacks
 from skcontrast._component import HasMethods, Interval, Real, StrOptions, check_parameters
-from skcontrast._input import check_rows
-from skcontrast._side import check_one_each
-from skcontrast._target import check_numbers, encode_numbers
+from skcontrast._inputs.side import check_one_each
+from skcontrast._inputs.table import check_rows
+from skcontrast._inputs.target import check_numbers, encode_numbers
+from skcontrast._training.callbacks import with_callbacks
 from skcontrast.objectives import PredictionError
 from skcontrast.representation._fit import kept_on_error
 from skcontrast.representation._heads import (

@@ -6,9 +6,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import Integral, Interval, StrOptions, resolve
-from skcontrast._input import check_rows
-from skcontrast._rows import BOUND
-from skcontrast._target import target_type
+from skcontrast._inputs.rows import standardized
+from skcontrast._inputs.table import check_rows
+from skcontrast._inputs.target import target_type
 from skcontrast.base import BaseContrastive
 from skcontrast.objectives import OBJECTIVES
 from skcontrast.samplers import SAMPLERS
@@ -89,10 +89,7 @@ class BaseSupervised(BaseContrastive):
             raw = sp.csr_matrix(X)
             raw = raw if self.scale_ is None else raw / self.scale_[0]
             return sp.hstack([raw, sp.csr_matrix(Z)]).tocsr()
-        raw = np.asarray(X.toarray() if sp.issparse(X) else X, dtype=np.float64)
-        if self.scale_ is not None:
-            with np.errstate(over="ignore"):
-                raw = np.clip((raw - self.mean_) / self.scale_, -BOUND, BOUND)
+        raw = standardized(X.toarray() if sp.issparse(X) else X, self.mean_, self.scale_)
         return np.hstack([raw, Z])
 
     def _reads_columns(self, X):

@@ -6,7 +6,7 @@ import torch
 
 from skcontrast._clusters import find_centers, nearest_center
 from skcontrast._component import Component, Integral, Interval, Real, StrOptions
-from skcontrast._rows import CHUNK
+from skcontrast._inputs.rows import CHUNK
 from skcontrast.samplers._batches import UniformBatches, split_batches
 
 # Training rows that clusters are found from; the others are given to them.

@@ -8,15 +8,15 @@ import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._callbacks import with_callbacks
 from skcontrast._component import check_parameters, resolve
-from skcontrast._devices import DTYPES
-from skcontrast._side import check_side, needs
-from skcontrast._tokens import TokenRows, number_words
+from skcontrast._inputs.documents import check_documents, token_lists
+from skcontrast._inputs.side import check_side, needs
+from skcontrast._inputs.tokens import TokenRows, number_words
+from skcontrast._training.callbacks import with_callbacks
+from skcontrast._training.devices import DTYPES
 from skcontrast.base import BaseContrastive
 from skcontrast.networks import MLP, TEXT_NETWORKS, Linear
 from skcontrast.samplers import Uniform
-from skcontrast.text._documents import check_documents, token_lists
 from skcontrast.text._given_pairs import OnePerGroup, partners
 from skcontrast.views import build_views
 

@@ -10,9 +10,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import check_parameters
-from skcontrast._devices import resolve_device
+from skcontrast._inputs.documents import token_lists
+from skcontrast._training.devices import resolve_device
 from skcontrast.text._corpus import Options
-from skcontrast.text._documents import token_lists
 from skcontrast.text._pooling import common_components, pool, sif_weights, without
 from skcontrast.text._vocabulary import check_neighbours, count, encode, read_corpus
 

@@ -13,8 +13,8 @@ from skcontrast._component import (
     StrOptions,
     check_parameters,
 )
+from skcontrast._inputs.documents import analyzed
 from skcontrast.text._collocations import ENGLISH, count_pairs, join_phrases, score_pairs
-from skcontrast.text._documents import analyzed
 
 AUTO_THRESHOLD = {"default": 10.0, "npmi": 0.5}
 

@@ -8,9 +8,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import check_parameters
-from skcontrast._devices import resolve_device
+from skcontrast._inputs.documents import token_lists
+from skcontrast._training.devices import resolve_device
 from skcontrast.text._corpus import keep_probability, noise_distribution
-from skcontrast.text._documents import token_lists
 from skcontrast.text._leave_one_out import Schedule, Sources, train
 from skcontrast.text._ngrams import frequent_buckets, ngram_buckets, rows_of
 from skcontrast.text._parts import document_of, encode_all, mean_of, split_known, subword_means

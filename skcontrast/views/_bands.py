@@ -69,7 +69,7 @@ class NeighborBands(View):
     ...     n_views=3,
     ... )
     >>> import numpy as np
-    >>> from skcontrast._rows import Rows
+    >>> from skcontrast._inputs.rows import Rows
     >>> rows = Rows(np.array([[0.0], [1.0], [3.0], [7.0]]))
     >>> x = rows.take(rows.train_index)
     >>> NeighborBands(start=1, stop=2).build(rows)(x, rows.train_index).T

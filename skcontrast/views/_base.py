@@ -3,8 +3,8 @@
 import torch
 
 from skcontrast._component import Component, Function, Several, Shorthand, resolve
-from skcontrast._rows import SparseBatch
-from skcontrast._tokens import TokenBatch
+from skcontrast._inputs.rows import SparseBatch
+from skcontrast._inputs.tokens import TokenBatch
 
 REGISTRY = "skcontrast.views:VIEWS"
 

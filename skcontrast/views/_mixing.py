@@ -3,7 +3,7 @@
 import torch
 
 from skcontrast._component import Interval, Real
-from skcontrast._rows import SparseBatch
+from skcontrast._inputs.rows import SparseBatch
 from skcontrast.views._base import View
 from skcontrast.views._tabular import random_scores
 
@@ -44,7 +44,7 @@ class FeatureSwap(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._rows import Rows
+    >>> from skcontrast._inputs.rows import Rows
     >>> from skcontrast.views import FeatureSwap
     >>> rows = Rows(np.array([[1.0, 2.0], [3.0, 4.0]]))
     >>> x = rows.take(rows.train_index)
@@ -125,7 +125,7 @@ class Mixup(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._rows import Rows
+    >>> from skcontrast._inputs.rows import Rows
     >>> from skcontrast.views import Mixup
     >>> rows = Rows(np.eye(3))
     >>> x = rows.take(rows.train_index)

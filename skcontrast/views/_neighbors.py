@@ -6,7 +6,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from skcontrast._component import Integral, Interval, StrOptions
-from skcontrast._rows import CHUNK
+from skcontrast._inputs.rows import CHUNK
 from skcontrast.views._base import View
 
 
@@ -80,7 +80,7 @@ class Neighbors(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._rows import Rows
+    >>> from skcontrast._inputs.rows import Rows
     >>> from skcontrast.views import Neighbors
     >>> rows = Rows(np.array([[0.0], [1.0], [5.0], [7.0]]))
     >>> x = rows.take(rows.train_index)

@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import dropout
 
 from skcontrast._component import Interval, Real
-from skcontrast._rows import SparseBatch
+from skcontrast._inputs.rows import SparseBatch
 from skcontrast.views._base import View, with_values
 
 # Sets of features drawn ahead by a corruption, as a number of stored columns.
@@ -70,7 +70,7 @@ class Corruption(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._rows import Rows
+    >>> from skcontrast._inputs.rows import Rows
     >>> from skcontrast.views import Corruption
     >>> rows = Rows(np.arange(40.0).reshape(8, 5))
     >>> x = rows.take(rows.train_index) + 0.5
@@ -168,7 +168,7 @@ class GaussianNoise(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._rows import Rows
+    >>> from skcontrast._inputs.rows import Rows
     >>> from skcontrast.views import GaussianNoise
     >>> rows = Rows(np.zeros((100, 100)))
     >>> x = rows.take(rows.train_index)
@@ -217,7 +217,7 @@ class FeatureMask(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._rows import Rows
+    >>> from skcontrast._inputs.rows import Rows
     >>> from skcontrast.views import FeatureMask
     >>> rows = Rows(np.ones((100, 100)))
     >>> x = rows.take(rows.train_index)
@@ -272,7 +272,7 @@ class Dropout(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._rows import Rows
+    >>> from skcontrast._inputs.rows import Rows
     >>> from skcontrast.views import Dropout
     >>> rows = Rows(np.ones((4, 3)))
     >>> x = rows.take(rows.train_index)

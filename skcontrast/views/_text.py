@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from skcontrast._component import Integral, Interval, Real
-from skcontrast._tokens import Words, word_features
+from skcontrast._inputs.tokens import Words
+from skcontrast._inputs.word_features import word_features
 from skcontrast.views._base import View
 
 
@@ -47,7 +48,7 @@ class WordDeletion(TextView):
     Examples
     --------
     >>> import torch
-    >>> from skcontrast._tokens import TokenRows, number_words
+    >>> from skcontrast._inputs.tokens import TokenRows, number_words
     >>> from skcontrast.views import WordDeletion
     >>> rows = TokenRows(number_words(["a b c d e f g h".split()] * 2000))
     >>> x = rows.take(rows.train_index)
@@ -94,7 +95,7 @@ class WordRepetition(TextView):
 
     Examples
     --------
-    >>> from skcontrast._tokens import TokenRows, number_words
+    >>> from skcontrast._inputs.tokens import TokenRows, number_words
     >>> from skcontrast.views import WordRepetition
     >>> rows = TokenRows(number_words(["a b c d e f g h".split()] * 2000))
     >>> x = rows.take(rows.train_index)
@@ -137,7 +138,7 @@ class SpanCrop(TextView):
 
     Examples
     --------
-    >>> from skcontrast._tokens import TokenRows, number_words
+    >>> from skcontrast._inputs.tokens import TokenRows, number_words
     >>> from skcontrast.views import SpanCrop
     >>> rows = TokenRows(number_words(["a b c d".split()]))
     >>> x = rows.take(rows.train_index)
@@ -185,7 +186,7 @@ class Shuffle(TextView):
 
     Examples
     --------
-    >>> from skcontrast._tokens import TokenRows, number_words
+    >>> from skcontrast._inputs.tokens import TokenRows, number_words
     >>> from skcontrast.views import Shuffle
     >>> rows = TokenRows(number_words(["a b c".split(), "d e".split()]))
     >>> x = rows.take(rows.train_index)
@@ -243,7 +244,7 @@ class Typos(TextView):
 
     Examples
     --------
-    >>> from skcontrast._tokens import TokenRows, number_words
+    >>> from skcontrast._inputs.tokens import TokenRows, number_words
     >>> from skcontrast.views import Typos
     >>> rows = TokenRows(number_words(["contrastive learning of words".split()] * 10))
     >>> x = rows.take(rows.train_index)

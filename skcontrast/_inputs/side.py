@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 from sklearn.utils import assert_all_finite, check_array
 
-from skcontrast._columns import encode_columns, first_line
-from skcontrast._target import UNLABELLED, encode_classes, encode_labels, encode_numbers
+from skcontrast._inputs.columns import encode_columns, first_line
+from skcontrast._inputs.target import UNLABELLED, encode_classes, encode_labels, encode_numbers
 
 
 def needs(*components):
@@ -39,7 +39,7 @@ def check_side(
     n_samples : int
 
     kind : {"class", "real", "labels"}, default="class"
-        What ``target`` holds; see :func:`skcontrast._target.target_type`.
+        What ``target`` holds; see :func:`skcontrast._inputs.target.target_type`.
 
     scales : tuple of ndarray, default=None
         Mean and scale of the columns of a real target from an earlier fit; computed from

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from skcontrast._columns import category_codes, columns, first_line, holds_categories
-from skcontrast._input import LARGEST, column_scales
+from skcontrast._inputs.columns import category_codes, columns, first_line, holds_categories
+from skcontrast._inputs.table import LARGEST, column_scales
 
 UNLABELLED = -1
 # What a target may hold, as components state it in ``target_type``.

@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from skcontrast._rows import concatenate
+from skcontrast._inputs.rows import concatenate
 
 # Rows projected at a time, between epochs.
 PROJECT_ROWS = 4096

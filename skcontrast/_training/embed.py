@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from skcontrast._devices import DTYPES
-from skcontrast._rows import to_batch
+from skcontrast._inputs.rows import to_batch
+from skcontrast._training.devices import DTYPES
 
 # BLAS takes another path for fewer rows, with other rounding: smaller batches are
 # padded to it, so that an embedding does not depend on its neighbours in the batch.

@@ -9,7 +9,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import check_array
 
-from skcontrast._frames._one_hot import one_hot_groups
+from skcontrast._inputs.one_hot import one_hot_groups
 
 # A category in fewer rows than these, or of a small table in less than this share of them,
 # shares one column with the other rare ones; so do those beyond the most frequent.

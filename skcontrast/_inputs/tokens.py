@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from skcontrast._tokens._features import count_words, frequency_of, word_features
+from skcontrast._inputs.word_features import count_words, frequency_of, word_features
 
 # Documents kept at most to draw other words from.
 REFERENCE_ROWS = 16384

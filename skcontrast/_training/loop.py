@@ -12,7 +12,7 @@ import torch
 from skorch.callbacks import EpochTimer, PrintLog
 from torch import nn
 
-from skcontrast._devices import seeded
+from skcontrast._training.devices import seeded
 
 
 class Training(NamedTuple):

@@ -119,30 +119,47 @@ def to_batch(X, mean, scale, dtype, device):
     """
     if hasattr(X, "to_batch"):  # documents make their own
         return X.to_batch(dtype, device)
-    if sp.issparse(X) and mean is not None:
-        X = X.toarray()  # centred like the dense rows that the mean is of
+    X = standardized(X, mean, scale)
     if sp.issparse(X):
-        with np.errstate(over="ignore"):
-            values = X.data if scale is None else X.data / scale[X.indices]
         batch = SparseBatch(
             torch.as_tensor(X.indices.astype(np.int64)),
             torch.as_tensor(X.indptr[:-1].astype(np.int64)),
-            torch.as_tensor(_bounded(values, scale), dtype=dtype),
+            torch.as_tensor(X.data, dtype=dtype),
             X.shape[1],
         )
         return batch.to(device)
-    if scale is not None:
-        # In float64: a float32 difference of two large numbers keeps few digits.
-        X = np.asarray(X, dtype=np.float64)
-        with np.errstate(over="ignore"):
-            X = _bounded((X if mean is None else X - mean) / scale, scale)
     if not X.flags.writeable or not X.flags.c_contiguous:
         X = np.array(X, order="C")  # torch warns about tensors it must not write to
     return torch.as_tensor(X, dtype=dtype).to(device, non_blocking=True)
 
 
-def _bounded(values, scale):
-    return values if scale is None else np.clip(values, -BOUND, BOUND)
+def standardized(X, mean, scale):
+    """Rows as a network reads them: centred, scaled and within bounds, where there is a scale.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, n_features)
+
+    mean : ndarray of shape (n_features,) or None
+        Of dense rows; with one, sparse rows become dense.
+
+    scale : ndarray of shape (n_features,) or None
+
+    Returns
+    -------
+    standardized : ndarray or CSR of shape (n, n_features)
+    """
+    if sp.issparse(X) and mean is not None:
+        X = X.toarray()  # centred like the dense rows that the mean is of
+    if scale is None:
+        return X
+    with np.errstate(over="ignore"):
+        if sp.issparse(X):
+            values = np.clip(X.data / scale[X.indices], -BOUND, BOUND)
+            return type(X)((values, X.indices, X.indptr), shape=X.shape)
+        # In float64: a float32 difference of two large numbers keeps few digits.
+        X = np.asarray(X, dtype=np.float64)
+        return np.clip((X if mean is None else X - mean) / scale, -BOUND, BOUND)
 
 
 class Rows(Dataset):

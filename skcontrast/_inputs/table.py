@@ -8,14 +8,9 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_array, validate_data
 
-from skcontrast._frames import (
-    FrameColumns,
-    category_names,
-    is_plain,
-    library_of,
-    one_hot_groups,
-)
-from skcontrast._rows import CHUNK
+from skcontrast._inputs.frame import FrameColumns, category_names, is_plain, library_of
+from skcontrast._inputs.one_hot import one_hot_groups
+from skcontrast._inputs.rows import CHUNK
 
 # Below this variance, and above this magnitude, float64 holds too few digits of squares
 # and of differences.
@@ -240,20 +235,24 @@ def column_scales(X, standardize, precision="float32"):
     unit[~extreme | (unit == 0)] = 1.0
     scaler = _scaler(X, unit)
     scale = np.where(low == high, 1.0, np.maximum(scaler.scale_ * unit, SMALLEST))
-    return scaler.mean_ * unit, scale
+    return scaler.mean_ * unit, np.where(binary, high - low, scale)
 
 
 def _two_valued(X):
-    """Which columns hold exactly two values, and the lowest and highest of the first rows."""
+    """Which columns hold exactly two values, and these, the lower and the higher."""
     blocks = _blocks(X)
     first = next(blocks)
     low, high = first.min(axis=0), first.max(axis=0)
-    binary = (low < high) & ((first == low) | (first == high)).all(axis=0)
+    ends = ((first == low) | (first == high)).all(axis=0)
     for block in blocks:
-        if not binary.any():
+        if not ends.any():
             break
-        binary &= ((block == low) | (block == high)).all(axis=0)
-    return binary, low, high
+        # What was an end of the rows before has to be one still.
+        before = np.vstack([low, high])
+        low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
+        for values in (before, block):
+            ends &= ((values == low) | (values == high)).all(axis=0)
+    return ends & (low < high), low, high
 
 
 def _blocks(X):

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from skcontrast._component import Component, Integral, Interval
-from skcontrast._embedding import to_arrays
-from skcontrast._training import training_state
+from skcontrast._training.embed import to_arrays
+from skcontrast._training.loop import training_state
 from skcontrast._version import __version__
 
 # Rows of a memory map that stand for all of it in the fingerprint.
