@@ -52,6 +52,10 @@ Written by
 
     {command}
 
+`--kept` draws the page from what was measured before; the command measures without it. The parts
+were measured on all sets, the other groups with `--groups training structure` on those sets of the
+half dev that have at most ten classes (`--sets` and their names, which stand below).
+
 {versions}. The numbers, also with 1 label a class and of nearest neighbours, are in
 [`benchmarks/results/ablation.csv`](../benchmarks/results/ablation.csv).
 """

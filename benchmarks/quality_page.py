@@ -45,6 +45,7 @@ Written by
 
     {command}
 
+(`--kept` draws the page from what was measured before; the command measures without it.)
 {versions}. The numbers are in
 [`benchmarks/results/quality.csv`](../benchmarks/results/quality.csv), with the standard error of
 each accuracy over label draws.{spread}
