@@ -50,6 +50,10 @@ def pca(train, test, seed):
     return narrow(train, test, seed, 64)
 
 
+def pca_16(train, test, seed):
+    return narrow(train, test, seed, 16)
+
+
 def median_gamma(X):
     """Inverse of the median squared distance, as a user would set the width of a kernel."""
     rows = X[:500].toarray() if sp.issparse(X) else X[:500]
@@ -90,6 +94,7 @@ def autoencoder(train, test, seed):
 BASELINES = {
     "raw": raw,
     "pca": pca,
+    "pca 16": pca_16,
     "nystroem": nystroem,
     "rff": random_fourier,
     "autoencoder": autoencoder,

@@ -10,6 +10,7 @@ from importlib import import_module
 from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -36,13 +37,24 @@ __all__ = [
     "check_parameters",
     "did_you_mean",
     "resolve",
+    "resolve_for",
+    "safe_indexing",
 ]
 
 
 def _registry(path):
-    """Import the table ``"module:NAME"``; late, so that torch is not loaded early."""
+    """Import the table ``"module:NAME"``; late, so that torch is not loaded early.
+
+    A table of tables, one for each kind of row, stands for all of them; ``"module:NAME.kind"``
+    is one.
+    """
     module, _, name = path.partition(":")
-    return getattr(import_module(module), name)
+    name, *kinds = name.split(".")
+    table = getattr(import_module(module), name)
+    if not any(isinstance(entry, dict) for entry in table.values()):
+        return table
+    tables = [table[kind] for kind in kinds or table]
+    return {key: entry for part in tables for key, entry in part.items()}
 
 
 class Shorthand(HasMethods):
@@ -246,6 +258,47 @@ def resolve(value, registry):
     return clone(value, safe=False)
 
 
+def resolve_for(kind, value, tables, name, advice=None, unsaid="any"):
+    """Return the component for ``value``, which has to read rows of a kind.
+
+    Parameters
+    ----------
+    kind : str
+        What the rows are, as :class:`skcontrast._inputs.base.Input` says it.
+
+    value : str, component or other object
+        Names stand for entries of the table of the kind.
+
+    tables : dict of str to dict
+        For each kind its table of names.
+
+    name : str
+        Of the parameter, for the message.
+
+    advice : str, default=None
+        What to type instead, for the message; the first name of the table by default.
+
+    unsaid : str, default="any"
+        What an object reads that does not say it in a set ``reads``.
+
+    Returns
+    -------
+    component : object
+    """
+    everything = {key: entry for part in tables.values() for key, entry in part.items()}
+    table = tables.get(kind, everything)
+    component = resolve(value, table if isinstance(value, str) and value in table else everything)
+    reads = getattr(component, "reads", None)
+    reads = reads if isinstance(reads, (set, frozenset)) else {unsaid}
+    if not {kind, "any"} & reads:
+        advice = advice or f"{name}={next(iter(table))!r}"
+        raise ValueError(
+            f"{name}={value!r} reads {' or '.join(sorted(reads))}, but the rows are {kind}: type "
+            f"{advice}."
+        )
+    return component
+
+
 def compose(values, registry):
     """Return the component that a list of names and components stands for.
 
@@ -268,6 +321,10 @@ class ShorthandMixin:
     # parameter name -> "package.module:TABLE"
     _shorthand = {}
 
+    def _settled(self, name, value):
+        """What a value of the parameter ``name`` stands for, before its own parameters are set."""
+        return value
+
     def set_params(self, **params):
         """Set the parameters of this object and of the components it holds.
 
@@ -286,11 +343,13 @@ class ShorthandMixin:
             name, delimiter, _ = key.partition("__")
             if not delimiter or name not in self._shorthand:
                 continue
-            value = params.get(name, getattr(self, name, None))
+            value = self._settled(name, params.get(name, getattr(self, name, None)))
             if isinstance(value, str):
                 params[name] = resolve(value, self._shorthand[name])
             elif isinstance(value, (list, tuple)):
                 params[name] = compose(value, self._shorthand[name])
+            elif value is not None:
+                params[name] = value
         return super().set_params(**params)
 
 

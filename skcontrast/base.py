@@ -1,66 +1,34 @@
-"""The frame of the estimators that train an encoder: parameters, fit, transform."""
+"""The frame of the estimators that train an encoder: one straight way from rows to columns.
 
-import copy
-import weakref
+``fit``, ``partial_fit`` and ``finetune`` list what may stand beside X, and call ``_fit``. There an
+input reads X, its side information is read, the input makes rows of both, modules are built,
+``train`` trains them and an output is fitted. What was learned is written at the very end: an
+error leaves an earlier fit whole.
+"""
+
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._component import (
-    Integral,
-    Interval,
-    ListOf,
-    Real,
-    Shorthand,
-    ShorthandMixin,
-    StrOptions,
-    resolve,
-)
-from skcontrast._inputs.rows import Rows
-from skcontrast._inputs.side import check_side, needs
-from skcontrast._inputs.table import check_rows, fit_scales, n_columns
-from skcontrast._inputs.target import target_type
-from skcontrast._training.callbacks import CallbackSupportMixin, FitTasks
-from skcontrast._training.checkpoint import CHECKPOINT_CONSTRAINTS, open_checkpoint
-from skcontrast._training.devices import (
-    DTYPES,
-    DeviceMissing,
-    memory_advice,
-    resolve_device,
-    seeded,
-)
-from skcontrast._training.embed import (
-    FORWARD_ROWS,
-    checked_output,
-    embed,
-    learned,
-    load_arrays,
-    optimizer_to_arrays,
-    optimizer_to_tensors,
-    to_tensors,
-)
-from skcontrast._training.loop import Training, train
-from skcontrast._training.network import ViewNetwork
-from skcontrast.networks import NETWORK_CONSTRAINTS, build_network, build_projector
+from skcontrast._component import ShorthandMixin, check_parameters, resolve_for
+from skcontrast._inputs.side import read_side
+from skcontrast._inputs.table import TableInput
+from skcontrast._output import Output, wanted_parts
+from skcontrast._training import modules
+from skcontrast._training.callbacks import CallbackSupportMixin, with_callbacks
+from skcontrast._training.devices import DTYPES, memory_advice, resolve_device, seeded
+from skcontrast._training.fitted import embed, embed_one_view, embedded, keep
+from skcontrast._training.loop import train
+from skcontrast._training.parameters import CONSTRAINTS, SHORTHAND
+from skcontrast._training.run import Call, Run
 from skcontrast.objectives import OBJECTIVES
-from skcontrast.optimizers import OPTIMIZERS
-from skcontrast.samplers import SAMPLERS, hold_out, in_order
-from skcontrast.views import VIEW_CONSTRAINTS, build_negatives, build_views, makes_negatives
-
-# Modules rebuilt from the fitted arrays. Outside the estimators, so that these hold
-# NumPy arrays only: they pickle small, hash fast and transform leaves them untouched.
-_ENCODERS = weakref.WeakKeyDictionary()
+from skcontrast.samplers import SAMPLERS, in_order
+from skcontrast.views import makes_negatives
 
 AUTO_BATCH = 256
-# Fitted attributes that say what a target was.
-LEARNED_OF_Y = ("classes_", "target_mean_", "target_scale_")
-
-
-def _is_nothing(views):
-    return views is None or isinstance(views, (list, tuple)) and not views
 
 
 class BaseContrastive(
@@ -70,325 +38,274 @@ class BaseContrastive(
     CallbackSupportMixin,
     BaseEstimator,
 ):
-    """Shared parameters, the way from checked rows to training, and ``transform``."""
+    """``fit``, ``partial_fit``, ``finetune`` and ``transform``, for any kind of row."""
 
-    _shorthand = {
-        "objective": "skcontrast.objectives:OBJECTIVES",
-        "views": "skcontrast.views:VIEWS",
-        "network": "skcontrast.networks:NETWORKS",
-        "projector": "skcontrast.networks:NETWORKS",
-        "sampler": "skcontrast.samplers:SAMPLERS",
-        "optimizer": "skcontrast.optimizers:OPTIMIZERS",
-    }
+    _parameter_constraints = CONSTRAINTS
+    _shorthand = SHORTHAND
 
-    # What messages advise.
-    _example_view, _example_network = "corruption", "MLP"
-
-    _parameter_constraints = {
-        "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "objective": [Shorthand("skcontrast.objectives:OBJECTIVES", "objective", ("loss",))],
-        "views": VIEW_CONSTRAINTS,
-        "n_views": [Interval(Integral, 1, None, closed="left")],
-        "clean_anchor": ["boolean"],
-        "network": NETWORK_CONSTRAINTS,
-        "projector": [*NETWORK_CONSTRAINTS, None],
-        "sampler": [Shorthand("skcontrast.samplers:SAMPLERS", "sampler")],
-        "standardize": ["boolean"],
-        "optimizer": [Shorthand("skcontrast.optimizers:OPTIMIZERS", "optimizer")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "warm_start": ["boolean"],
-        "callbacks": [ListOf(("on_epoch_end",)), None],
-        "checkpoint": CHECKPOINT_CONSTRAINTS,
-        "device": [str, torch.device],
-        "precision": [StrOptions(set(DTYPES))],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-
-    def transform(self, X):
-        """Embed rows with the encoder; views and projector take no part.
+    @with_callbacks
+    def fit(self, X, y=None, *, condition=None, prior=None, groups=None):
+        """Train the encoder.
 
         Parameters
         ----------
-        X : {array-like, DataFrame, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : rows, of n_samples
+            Of a table: {array-like, DataFrame, sparse matrix, torch.Tensor} of shape
+            (n_samples, n_features). A ``np.memmap`` is read batch by batch; the columns of a
+            DataFrame of pandas or polars may be categories, and have missing values.
+            Of texts: an iterable of str or of lists of words, read once.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Target, for objectives and samplers that require it: classes, numbers, or
+            columns of labels, which may be sparse. -1 marks rows without a label, and
+            NaN where the target is numbers.
+
+        condition : array-like of shape (n_samples,) or (n_samples, q), default=None
+            Side variable of each row, for objectives that require ``"condition"``.
+
+        prior : array-like of shape (n_samples, q), default=None
+            Features of each row from elsewhere, for objectives that require ``"prior"``.
+
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row. Rows of one group are views of each other, as the two texts
+            of a pair of equal meaning are; with an objective that requires ``"groups"`` they
+            are what it says.
 
         Returns
         -------
-        X_embedded : ndarray of shape (n_samples, n_features_out)
-            float32 for float32 input, else float64.
+        self : object
+            Fitted estimator.
+        """
+        given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
+        further = self.warm_start and hasattr(self, "weights_")
+        return self._fit(X, given, Call(self.objective, self.max_iter, further))
+
+    @with_callbacks
+    def partial_fit(self, X, y=None, *, condition=None, prior=None, groups=None):
+        """Train for one more pass over the rows given, at the full learning rate.
+
+        The first call fixes what a row is (standardisation, counts of words), the columns
+        that come out and the weights at the start; later calls go on from where the last one
+        stopped, and ``loss_curve_``, ``n_iter_`` and ``classes_`` grow. ``early_stopping``,
+        ``checkpoint`` and the schedule of the learning rate take no part.
+
+        Parameters
+        ----------
+        X : rows, of n_samples
+            As in :meth:`fit`.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Target, as in :meth:`fit`.
+
+        condition : array-like of shape (n_samples,) or (n_samples, q), default=None
+            Side variable, as in :meth:`fit`.
+
+        prior : array-like of shape (n_samples, q), default=None
+            Features from elsewhere, as in :meth:`fit`.
+
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row, as in :meth:`fit`.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
+        further = hasattr(self, "weights_")
+        return self._fit(X, given, Call(self.objective, 1, further, partial=True))
+
+    def finetune(self, X, y, *, objective, n_iter=50, sample_weight=None):
+        """Train the fitted encoder further on labelled rows, with another objective.
+
+        Parameters
+        ----------
+        X : rows, of n_samples
+            As in :meth:`fit`.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Target of these rows.
+
+        objective : str or component
+            Such as "cross_entropy" for classes or "prediction_error" for numbers, which train
+            a linear head together with the encoder.
+
+        n_iter : int, default=50
+            Number of epochs.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row in the loss.
+
+        Returns
+        -------
+        self : object
+            The encoder, with the mean loss of each of these epochs in ``finetune_curve_``.
         """
         check_is_fitted(self, "weights_")
-        return self._output(self._check(X, reset=False))
+        given = {"target": y, "weight": sample_weight}
+        return self._fit(X, given, Call(objective, n_iter, further=True, second=True))
 
-    def _check(self, X, *, reset, n_least=1):
-        """Bring what a user hands over into the form that the data path reads."""
-        return check_rows(self, X, reset=reset, n_least=n_least)
+    def fit_transform(self, X, y=None, **fit_params):
+        """Fit, and transform the same rows.
 
-    def _output(self, X):
-        """What ``transform`` gives of rows that were checked."""
-        return self._embed(X)
+        Parameters
+        ----------
+        X : rows, of n_samples
+            As in :meth:`fit`; a generator is read once.
 
-    def _embed(self, X):
-        """Embed rows that were checked."""
-        out = embed(
-            self._encoder(),
-            X,
-            mean=self.mean_,
-            scale=self.scale_,
-            precision=self.precision,
-            device=self._device_at_hand(),
+        y : array-like, default=None
+            Target, as in :meth:`fit`.
+
+        **fit_params : dict
+            Other arguments of :meth:`fit`.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components_)
+        """
+        X = list(X) if isinstance(X, Iterator) else X
+        return super().fit_transform(X, y, **fit_params)
+
+    def transform(self, X):
+        """Bring rows to the columns of the output; views and projector take no part.
+
+        Parameters
+        ----------
+        X : rows, of n_samples
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components_)
+            float32 for float32 input and for texts, else float64.
+        """
+        check_is_fitted(self, "weights_")
+        X = self.input_.read(X)
+        return self.output_.transform(self.input_, X, embed(self, X))
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns of the output.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of X; those of the fit by default.
+
+        Returns
+        -------
+        names : ndarray of str
+            "columns__age", "learned__7", ... where parts stand beside each other, else
+            "contrastiveencoder0", ... by the class of the estimator.
+        """
+        check_is_fitted(self, "weights_")
+        if self.output_.has_names:
+            columns = self.input_.get_feature_names_out(input_features)
+            return np.asarray(self.output_.names(self.input_.column_names(columns)), dtype=object)
+        return super().get_feature_names_out(input_features)
+
+    # -------------------------------------------------------------- the straight line
+
+    def _fit(self, X, given, call):
+        """Follow X from what a user gave to what was learned, which is written at the end."""
+        check_parameters(self)
+        device, dtype = resolve_device(self.device), DTYPES[self.precision]
+        source, X = self._read(X, call)
+        objective, sampler, views = self._resolved(call, source)
+        side, of_y, given = read_side(
+            objective, sampler, given, X.shape[0], self if call.partial else None
         )
-        return checked_output(out, X, self.weights_)
-
-    def _embed_rows(self, X):
-        """What was learned of rows alone, for scorers of a fitted encoder."""
-        return self._embed(self._check(X, reset=False))
-
-    def _embed_view(self, X, random_state):
-        """Embedding of one random view of each row, for scorers of a fitted encoder.
-
-        The views draw from the rows of X. None where neither views nor dropout change a row.
-        """
-        X = self._check(X, reset=False, n_least=2)
-        device, chosen = self._device_at_hand(), self._setting("views")
-        rows = self._make_rows(X, {}, self.mean_, self.scale_, device, np.arange(X.shape[0]))
-        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-        # A copy, as the mode of the encoder itself is not to change.
-        encoder = copy.deepcopy(self._encoder()).to(device)
-        with seeded(seed, device), torch.no_grad():
-            network = ViewNetwork(encoder, torch.nn.Identity(), [build_views(chosen, rows)])
-            nothing = _is_nothing(chosen)
-            if nothing and not network.is_random(rows.take(rows.train_index[:8])):
-                return None
-            network.train(nothing)  # the view is then that of the dropout
-            parts = rows.train_index.split(FORWARD_ROWS)
-            out = [network(rows.take(i), i.to(device))["embedding"][0].cpu() for i in parts]
-        return checked_output(torch.cat(out).numpy(), X, self.weights_)
-
-    # -------------------------------------------------------------- training
-
-    def _run(self, X, given, fresh, max_iter, partial=False, objective=None):
-        """Build everything, train, and only then write fitted attributes.
-
-        ``objective`` stands in for the parameter of this name in a second stage, which no
-        callback of scikit-learn and no checkpoint takes part in.
-        """
-        device = resolve_device(self.device)
-        second = objective is not None
-        objective = resolve(objective if second else self.objective, OBJECTIVES)
-        sampler = resolve(self.sampler, SAMPLERS)
-        side, learned_of_y = self._side(objective, sampler, given, X.shape[0], fresh, partial)
-        objective.check_views(self.n_views, makes_negatives(self._setting("views")))
-        mean, scale = self._scales(X, fresh)
-        checkpoint = None if partial or second else open_checkpoint(self, X, side, fresh)
-        seed, draws = self._seeds(checkpoint, fresh)
+        run = Run(self, call, X, side, given["target"])
         batch_size = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
         batch_size = min(batch_size, X.shape[0])
-        tasks = FitTasks(None if second else self, X, given["target"], max_iter)
-        with seeded(draws, device), memory_advice(batch_size):
-            train_index, held_out = np.arange(X.shape[0]), None
-            if self.early_stopping and not partial:
-                share = self.validation_fraction
-                train_index, held_out = hold_out(X.shape[0], share, objective.min_rows, seed)
-            rows = self._make_rows(X, side, mean, scale, device, train_index)
-            fitted = {"mean_": mean, "scale_": scale, "objective_": objective, **learned_of_y}
-            network, criterion = self._modules(fitted, rows, objective, given, fresh)
-            network.views = self._views(rows, network, objective)
-            past = list(self.loss_curve_) if partial and not fresh else []
-            n_epochs = 0 if fresh else self._n_epochs
-
-            def attributes(training):
-                fitted["_n_epochs"] = n_epochs + training.n_iter
-                return {**fitted, **learned(network, criterion, training, past)}
-
-            training = train(
-                network,
-                criterion,
-                rows,
-                self._batches(sampler, rows, batch_size, objective.min_rows),
-                optimizer=resolve(self.optimizer, OPTIMIZERS),
-                learning_rate=self.learning_rate,
-                max_iter=max_iter,
-                validation_batches=in_order(held_out, rows, batch_size, objective.min_rows),
-                validation_seed=seed,
-                patience=self.n_iter_no_change,
-                tol=self.tol,
-                precision=self.precision,
-                callbacks=self.callbacks,
-                on_begin=lambda epoch: self._begin_epoch(epoch, tasks, network, criterion, rows),
-                on_end=lambda net, epochs, last: self._end_epoch(
-                    net, epochs, last, tasks, checkpoint, attributes
-                ),
-                state=self._start(checkpoint, fresh),
-                scheduled=not partial,
-                verbose=int(self.verbose),
-            )
-        final = attributes(training)
-        self._keep(final, training, network.encoder, partial)
-        tasks.end(lambda: final)
+        with seeded(run.draws, device), memory_advice(batch_size):
+            train_index, held_out = self._hold_out(source, X, side, objective.min_rows, run)
+            rows = source.rows(X, side, dtype=dtype, device=device, train_index=train_index)
+            fitted = {"input_": source, "objective_": objective, **of_y}
+            module, criterion = modules.build(self, fitted, rows, given, call)
+            clean = self._settled("clean_anchor", self.clean_anchor, source)
+            slots = (views, self.n_views, clean, rows, module, objective, source.choices)
+            module.views = modules.slot_views(*slots)
+            batches = modules.build_batches(sampler, rows, batch_size, objective.min_rows)
+            held_out = in_order(held_out, rows, batch_size, objective.min_rows)
+            settings = run.begin(fitted, module, criterion, rows)
+            training = train(module, criterion, rows, batches, held_out, **settings)
+        final = run.learned(training)
+        learned = partial(embedded, self, module.encoder, source=source, weights=final["weights_"])
+        final["output_"] = self._fit_output(source, X, learned, objective, call)
+        final["n_components_"] = final["output_"].width(final["_width"])
+        run.tasks.end(lambda: final)
+        keep(self, final, training, module.encoder, call)
         return self
 
-    def _keep(self, final, training, encoder, partial):
-        """Write what was learned, and what a later call goes on from."""
-        for name in ("_optimizer_state", *LEARNED_OF_Y):  # of an earlier training
-            vars(self).pop(name, None)
-        if partial or self.warm_start:
-            moments = optimizer_to_arrays(training.optimizer_state)
-            final["_optimizer_state"] = {"name": repr(self.optimizer), "moments": moments}
-        vars(self).update(final)
-        _ENCODERS[self] = self.precision, encoder
+    def _new_input(self):
+        """Make the object that reads X: all that depends on the kind of row is there."""
+        return TableInput(type(self).__name__, self.standardize, self.precision)
 
-    # ------------------------------------ what a subclass may do in another way
+    def _read(self, X, call):
+        """The input, new or that of the earlier fit, and X in the form in which it reads rows."""
+        if call.source is not None:
+            return call.source, X
+        if call.further:
+            return self.input_, self.input_.read(X, n_least=2)
+        source = self._new_input()
+        return source, source.fit(X, n_least=2)
 
-    def _setting(self, name):
-        """The parameter, or what stands for it where a subclass chooses."""
-        return getattr(self, name)
+    def _parts(self, objective):
+        """Names of what stands beside the learned columns."""
+        return wanted_parts(getattr(self, "passthrough", False), objective.requires)
 
-    def _scales(self, X, fresh):
-        """Mean and scale of the columns."""
-        return fit_scales(self, X, fresh)
+    def _fit_output(self, source, X, learned, objective, call):
+        """What puts columns out: a stream and a second stage keep the columns that there are."""
+        parts = self._parts(objective)
+        output = Output(parts, self.n_components if parts else None)
+        if call.further and (call.second or repr(output) == repr(self.output_)):
+            return self.output_.adapted(source, X, learned)
+        return output.fit(source, X, learned)
 
-    def _make_rows(self, X, side, mean, scale, device, train_index):
-        """The data path of checked rows."""
-        features = getattr(self, "_column_features", None)
-        return Rows(X, side, mean, scale, DTYPES[self.precision], device, train_index, features)
+    def _settled(self, name, value, source=None):
+        """What "auto" stands for with this kind of row."""
+        auto = isinstance(value, str) and value == "auto"
+        choices = (source or self._new_input()).choices if auto else {}
+        return choices.get(name, value)
 
-    def _batches(self, sampler, rows, batch_size, min_rows):
-        """What an epoch goes through."""
-        return sampler.build(rows, batch_size, min_rows)
-
-    def _n_inputs(self):
-        """Width of the rows that the fitted network reads."""
-        return n_columns(self)
-
-    # ------------------------------------------------------------------------
-
-    def _side(self, objective, sampler, given, n_samples, fresh, partial):
-        """Side information of each row, and what its target was."""
-        kind = target_type(sampler, objective)
-        scales = classes = None
-        if partial and not fresh:
-            classes = getattr(self, "classes_", None)
-            if hasattr(self, "target_mean_"):
-                scales = self.target_mean_, self.target_scale_
-        requires = needs(sampler, objective)
-        beside = {name: value for name, value in given.items() if name != "weight"}
-        side, learned_of_y = check_side(
-            requires, beside, n_samples, kind=kind, scales=scales, classes=classes
+    def _resolved(self, call, source):
+        """Objective, sampler and views, which have to suit each other and the kind of row."""
+        objective = resolve_for(source.kind, call.objective, {"any": OBJECTIVES}, "objective")
+        sampler = resolve_for(
+            source.kind, self.sampler, {"any": SAMPLERS}, "sampler", "sampler='uniform'"
         )
-        if given.get("weight") is not None:
-            side["weight"] = np.asarray(given["weight"], dtype=np.float32)
-        return side, learned_of_y
+        views = self._settled("views", self.views, source)
+        objective.check_views(self.n_views, makes_negatives(views))
+        return objective, sampler, views
 
-    def _seeds(self, checkpoint, fresh):
-        """Seed of this fit, and of the draws in it."""
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        seed = checkpoint.seed(seed) if checkpoint else seed
-        # Going on with the same draws as before would teach nothing new.
-        if fresh:
-            return seed, seed
-        return seed, int(np.random.SeedSequence([seed, self._n_epochs]).generate_state(1)[0])
+    def _hold_out(self, source, X, side, min_rows, run):
+        """Rows to train on and rows held out; None where all are trained on."""
+        if not self.early_stopping or run.call.partial:
+            return None, None
+        share, pairs = self.validation_fraction, side.get("pairs")
+        return source.hold_out(X.shape[0], share, min_rows, run.seed, pairs)
 
-    def _views(self, rows, network, objective):
-        chosen = self._setting("views")
-        nothing = _is_nothing(chosen)
-        if nothing and self.n_views > 1 and not network.is_random(rows.take(rows.train_index[:8])):
-            one = " or n_views=1" if objective.min_views == 1 else ""
-            raise ValueError(
-                f"views={self.views!r} and a network without dropout make all n_views="
-                f"{self.n_views} views of a row equal: type views={self._example_view!r}, or "
-                f"network={self._example_network}(dropout=0.1){one}."
-            )
-        view = build_views(chosen, rows)
-        views = [view] * self.n_views
-        # A single view is the changed row, or ``views`` would mean nothing.
-        if self._setting("clean_anchor") and self.n_views > 1:
-            views[0] = None
-        if objective.hard_negatives:
-            views[-1] = build_negatives(chosen, rows)
-        return views
+    def _embed_rows(self, X):
+        """What was learned of rows alone, for scorers."""
+        return embed(self, self.input_.read(X))
 
-    def _modules(self, fitted, rows, objective, given, fresh):
-        """Encoder, projector and objective: new ones, or the fitted ones to go on with."""
-        dtype = DTYPES[self.precision]
-        network = self._setting("network") if fresh else self.network_
-        projector = self.projector if fresh else self.projector_
-        width = self._setting("n_components") if fresh else self.n_components_
-        fitted["network_"] = resolve(network, self._shorthand["network"])
-        fitted["projector_"] = (
-            None if projector is None else resolve(projector, "skcontrast.networks:NETWORKS")
-        )
-        encoder, width = build_network(fitted["network_"], rows.n_features, width)
-        fitted["n_components_"] = fitted["_n_features_out"] = width
-        module = ViewNetwork(encoder, build_projector(fitted["projector_"], width)).to(dtype)
-        criterion = objective.build(rows.n_rows)
-        if hasattr(criterion, "prepare"):
-            # Of a later call too, whose rows need not be of every class.
-            known = {**given, "classes": fitted.get("classes_")}
-            criterion.prepare(rows.side, known, width)
-        criterion = criterion.to(dtype)
-        if not fresh:
-            load_arrays(module, self.weights_)
-            self._load_objective(criterion)
-        return module, criterion
+    def _embed_view(self, X, random_state):
+        """What was learned of one random view of each row, for scorers; None without views."""
+        return embed_one_view(self, X, random_state)
 
-    def _load_objective(self, criterion):
-        state = to_tensors(self.objective_weights_)
-        now = {name: tensor.shape for name, tensor in criterion.state_dict().items()}
-        if now == {name: tensor.shape for name, tensor in state.items()}:
-            criterion.load_state_dict(state)
-        elif state.keys() == now.keys():
-            raise ValueError(
-                f"objective={self.objective!r} keeps a state for each row, class or column of y: "
-                "pass the same as before, or fit with warm_start=False."
-            )
+    @property
+    def n_features_in_(self):
+        """Number of features seen during fit, of rows that have features."""
+        return self.input_.n_features_in_
 
-    def _start(self, checkpoint, fresh):
-        """State to start from: a checkpoint's, or the optimizer's of the last call."""
-        if checkpoint is not None and checkpoint.load() is not None:
-            return checkpoint.load()
-        kept = getattr(self, "_optimizer_state", None)
-        if fresh or kept is None or kept["name"] != repr(self.optimizer):
-            return None
-        return {"moments": optimizer_to_tensors(kept["moments"])}
+    @property
+    def feature_names_in_(self):
+        """Names of features seen during fit, when all are strings."""
+        return self.input_.feature_names_in_
 
-    def _begin_epoch(self, epoch, tasks, network, criterion, rows):
-        tasks.begin_epoch()
-        if hasattr(criterion, "refresh"):
-            criterion.refresh(epoch, lambda: network.project(rows))
-
-    def _end_epoch(self, net, epochs, last, tasks, checkpoint, attributes):
-        if checkpoint is not None:
-            checkpoint.save(net, epochs, last)
-        so_far = Training(epochs.loss_curve, epochs.validation_curve, len(epochs.loss_curve), {})
-        return tasks.end_epoch(lambda: attributes(so_far))
-
-    # ------------------------------------------------------------- embedding
-
-    def _device_at_hand(self):
-        """The device asked for, or the CPU when a fitted model moved to a machine without."""
-        try:
-            return resolve_device(self.device)
-        except DeviceMissing:
-            return torch.device("cpu")
-
-    def _encoder(self):
-        """The fitted encoder, rebuilt from its arrays when this process has none."""
-        precision, encoder = _ENCODERS.get(self, (None, None))
-        if precision != self.precision:
-            with seeded(0, torch.device("cpu")):
-                encoder, width = build_network(self.network_, self._n_inputs(), self.n_components_)
-                module = ViewNetwork(encoder, build_projector(self.projector_, width))
-            load_arrays(module.to(DTYPES[self.precision]), self.weights_)
-            encoder = module.encoder
-            _ENCODERS[self] = self.precision, encoder
-        return encoder
+    @property
+    def _n_features_out(self):
+        return self.n_components_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

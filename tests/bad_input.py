@@ -13,7 +13,13 @@ SPARSE = sp.random(20, 5, 0.4, format="csr", random_state=0)
 
 
 def encoder(**params):
-    cheap = {"n_components": 3, "network": "linear", "max_iter": 1, "random_state": 0}
+    cheap = {
+        "n_components": 3,
+        "passthrough": False,
+        "network": "linear",
+        "max_iter": 1,
+        "random_state": 0,
+    }
     return ContrastiveEncoder(**{**cheap, "device": "cpu", **params})
 
 

@@ -6,19 +6,34 @@ from sklearn.linear_model import Ridge
 import skcontrast
 
 
+def with_head(cls, head, encoder, **params):
+    """An estimator with a head: of ``params`` each goes to the head or else to its encoder.
+
+    ``head`` and ``encoder`` hold what is not in ``params``.
+    """
+    names = cls().get_params(deep=False)
+    own = {name: value for name, value in params.items() if name in names}
+    others = {name: value for name, value in params.items() if name not in names}
+    given = skcontrast.ContrastiveEncoder(**{**encoder, **others})
+    return cls(**{"encoder": given, **head, **own})
+
+
 def small_instances():
     """An instance of every exported estimator, cheap enough for hundreds of fits."""
-    cheap = {"max_iter": 2, "n_components": 3, "random_state": 0}
+    cheap = {"max_iter": 2, "n_components": 3}
+    classes = skcontrast.ContrastiveEncoder(**cheap, objective="supcon")
+    numbers = skcontrast.ContrastiveEncoder(**cheap, objective="y_aware")
+    seed, tuned = {"random_state": 0}, {"finetune": True, "finetune_iter": 2}
     return [
-        skcontrast.ContrastiveEncoder(**cheap),
-        skcontrast.ContrastiveEncoder(**cheap, objective="supcon"),
-        skcontrast.KernelConditionalContrastive(**cheap),
-        skcontrast.KernelConditionalContrastive(**cheap, mode="hard"),
-        skcontrast.SupervisedContrastiveClassifier(**cheap),
-        skcontrast.SupervisedContrastiveClassifier(**cheap, finetune=True, finetune_iter=2),
-        skcontrast.SupervisedContrastiveRegressor(**cheap, regressor=Ridge()),
+        skcontrast.ContrastiveEncoder(**cheap, **seed),
+        skcontrast.ContrastiveEncoder(**cheap, **seed, objective="supcon"),
+        skcontrast.KernelConditionalContrastive(**cheap, **seed),
+        skcontrast.KernelConditionalContrastive(**cheap, **seed, mode="hard"),
+        skcontrast.SupervisedContrastiveClassifier(classes, **seed),
+        skcontrast.SupervisedContrastiveClassifier(classes, **seed, **tuned),
+        skcontrast.SupervisedContrastiveRegressor(numbers, Ridge(), **seed),
         skcontrast.SupervisedContrastiveRegressor(
-            **cheap, regressor=Ridge(), finetune=True, finetune_iter=2, interval="neighbors"
+            numbers, Ridge(), **seed, **tuned, interval="neighbors"
         ),
     ]
 

@@ -16,7 +16,7 @@ from torch import nn
 
 import skcontrast._inputs.rows
 from skcontrast import ContrastiveEncoder
-from skcontrast._inputs.rows import Rows
+from skcontrast._inputs.rows import Rows, table_rows
 from skcontrast.networks import MLP
 
 X, Y = blobs()
@@ -25,7 +25,13 @@ SKLEARN = tuple(int(number) for number in sklearn.__version__.split(".")[:2])
 
 
 def encoder(**params):
-    defaults = {"max_iter": 2, "n_components": 3, "random_state": 0, "views": "corruption"}
+    defaults = {
+        "max_iter": 2,
+        "n_components": 3,
+        "passthrough": False,
+        "random_state": 0,
+        "views": "corruption",
+    }
     small = {"network": MLP(hidden_layer_sizes=(16,))}
     return ContrastiveEncoder(**{**defaults, **small, **params})
 
@@ -132,10 +138,10 @@ def test_memory_map_is_never_copied_whole(tmp_path, monkeypatch):
 
 def test_rows_on_the_device_equal_rows_on_the_host(monkeypatch):
     mean, scale = X.mean(0), X.std(0)
-    resident = Rows(X, {"target": Y}, mean, scale)
+    resident = table_rows(X, {"target": Y}, mean, scale)
     # Rows that do not fit are kept on the host and moved batch by batch. The "meta"
     # device stands for a GPU here: it shows where the batch ends up, not its values.
-    hosted = Rows(X, {"target": Y}, mean, scale)
+    hosted = table_rows(X, {"target": Y}, mean, scale)
     index = torch.tensor([3, 1, 3])
     hosted.device = torch.device("meta")
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
@@ -146,9 +152,9 @@ def test_rows_on_the_device_equal_rows_on_the_host(monkeypatch):
 
 
 def test_large_arrays_are_converted_in_chunks(monkeypatch):
-    whole = Rows(X, None, X.mean(0), X.std(0))
+    whole = table_rows(X, None, X.mean(0), X.std(0))
     monkeypatch.setattr(skcontrast._inputs.rows, "CHUNK", 7)
-    parts = Rows(X, None, X.mean(0), X.std(0))
+    parts = table_rows(X, None, X.mean(0), X.std(0))
     index = torch.arange(len(X))
     assert torch.equal(whole.take(index), parts.take(index))
 
@@ -257,7 +263,7 @@ def test_columns_of_two_values_are_divided_by_their_range(monkeypatch, chunk):
         "constant": np.ones(40),
     }
     table = np.column_stack(list(columns.values()))
-    scale = encoder(max_iter=1).fit(table).scale_
+    scale = encoder(max_iter=1).fit(table).input_.scale_
     deviation = np.where(table.std(axis=0) > 0, table.std(axis=0), 1.0)
     np.testing.assert_allclose(scale[:3], [1.0, 8.0, 0.25])
     np.testing.assert_allclose(scale[3:], deviation[3:])

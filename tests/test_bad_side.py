@@ -132,7 +132,7 @@ def test_sound_side_information():
         encoder(objective=Needy()).fit(X, **{**SIDE, "groups": groups})
 
 
-@pytest.mark.parametrize("name", SIDE)
+@pytest.mark.parametrize("name", [name for name in SIDE if name != "groups"])
 def test_unused_side_information_warns(name):
     for value in (SIDE[name], SIDE[name][:3]):
         match = f"{name}= was given, but InfoNCE does not use it: leave it out"

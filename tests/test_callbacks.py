@@ -33,7 +33,13 @@ X, Y = blobs()
 
 
 def encoder(**params):
-    defaults = {"max_iter": 4, "n_components": 3, "random_state": 0, "views": "corruption"}
+    defaults = {
+        "max_iter": 4,
+        "n_components": 3,
+        "passthrough": False,
+        "random_state": 0,
+        "views": "corruption",
+    }
     small = {"network": MLP(hidden_layer_sizes=(8,)), "batch_size": 20}
     return ContrastiveEncoder(**{**defaults, **small, **params})
 

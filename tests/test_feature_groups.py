@@ -7,10 +7,10 @@ import torch
 
 from skcontrast import ContrastiveEncoder
 from skcontrast._inputs.one_hot import one_hot_groups
-from skcontrast._inputs.rows import Rows
+from skcontrast._inputs.rows import table_rows
 from skcontrast.views import Corruption, FeatureMask, FeatureSwap
 
-SMALL = {"max_iter": 2, "random_state": 0, "n_components": 4}
+SMALL = {"max_iter": 2, "random_state": 0, "n_components": 4, "passthrough": False}
 
 
 def grouped_rows(n=200):
@@ -20,7 +20,7 @@ def grouped_rows(n=200):
     number = np.where(missing, 0.5, rng.normal(size=n))
     color, size = np.eye(4)[rng.integers(4, size=n)], np.eye(2)[rng.integers(2, size=n)]
     X = np.column_stack([number, rng.normal(size=n), color, missing, size, rng.random(n)])
-    return Rows(X, features=np.array([7, 1, 2, 2, 2, 2, 7, 3, 3, 4]))
+    return table_rows(X, features=np.array([7, 1, 2, 2, 2, 2, 7, 3, 3, 4]))
 
 
 PARTS = [[0, 6], [1], [2, 3, 4, 5], [7, 8], [9]]
@@ -42,7 +42,9 @@ def test_features_of_a_changed_row_are_those_of_one_other(view):
 
 def test_a_feature_is_corrupted_as_often_as_one_column_alone():
     torch.manual_seed(0)
-    rows = Rows(np.arange(7.0) * 1000 + np.arange(400.0)[:, None], features=[0, 0, 0, 1, 2, 2, 3])
+    rows = table_rows(
+        np.arange(7.0) * 1000 + np.arange(400.0)[:, None], features=[0, 0, 0, 1, 2, 2, 3]
+    )
     x = rows.take(rows.train_index)
     changed = (Corruption(0.5).build(rows)(x + 0.5, rows.train_index) != x + 0.5).float()
     assert (changed[:, [0, 3, 4, 6]].sum(1) == 2).all()  # round(0.5 * 4) features
@@ -60,7 +62,7 @@ def test_a_missing_value_is_drawn_as_often_as_it_is_missing():
 
 def test_a_feature_is_masked_whole():
     torch.manual_seed(0)
-    rows = Rows(np.ones((500, 5)), features=[0, 0, 1, 2, 2])
+    rows = table_rows(np.ones((500, 5)), features=[0, 0, 1, 2, 2])
     out = FeatureMask(0.4).build(rows)(rows.take(rows.train_index), rows.train_index)
     assert torch.equal(out[:, 0], out[:, 1]) and torch.equal(out[:, 3], out[:, 4])
     assert (out.sum(1) > 0).all()
@@ -70,7 +72,7 @@ def test_a_feature_is_masked_whole():
 @pytest.mark.parametrize("features", [None, [0, 1, 2], [5, 9, 7]])
 def test_columns_of_their_own_are_as_before(features):
     X = np.random.default_rng(0).normal(size=(30, 3))
-    rows, other = Rows(X, features=features), Rows(X)
+    rows, other = table_rows(X, features=features), table_rows(X)
     assert rows.features is None
     outs = []
     for given in (rows, other):
@@ -153,9 +155,9 @@ def test_one_hot_groups_are_those_of_the_definition(seed):
 def test_an_array_of_one_hot_columns_is_corrupted_by_feature():
     X = np.column_stack([ABC, NUMBER, DE])[:60]
     model = ContrastiveEncoder(**SMALL, views="corruption").fit(X)
-    assert model._column_features.tolist() == [0, 0, 0, 1, 2, 2]
+    assert model.input_.features_.tolist() == [0, 0, 0, 1, 2, 2]
     model.partial_fit(X[:2])  # too few rows to tell: the groups are those of the fit
-    assert model._column_features.tolist() == [0, 0, 0, 1, 2, 2]
+    assert model.input_.features_.tolist() == [0, 0, 0, 1, 2, 2]
     frame = pd.DataFrame(X)
     assert np.array_equal(
         ContrastiveEncoder(**SMALL, views="corruption").fit_transform(frame), model.fit_transform(X)

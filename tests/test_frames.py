@@ -65,11 +65,11 @@ def fitted():
 
 
 def test_a_frame_is_the_matrix_made_by_hand(fitted):
-    expansion = fitted.expansion_
+    expansion = fitted.input_.expansion_
     assert np.array_equal(expansion.transform(FRAME), by_hand())
     assert expansion.features.tolist() == FEATURES
     assert fitted.n_features_in_ == 5 and list(fitted.feature_names_in_) == list(FRAME)
-    assert fitted._n_inputs() == fitted.mean_.size == 11
+    assert fitted.input_.n_features == fitted.input_.mean_.size == 11
 
 
 @pytest.mark.parametrize("views", ["corruption", ("neighbors", "corruption"), "mask", "swap"])
@@ -141,7 +141,7 @@ def with_value(column, value):
 
 def test_values_that_fit_did_not_see(fitted):
     def matrix(column, value):
-        return fitted.expansion_.transform(with_value(column, value))[0]
+        return fitted.input_.expansion_.transform(with_value(column, value))[0]
 
     assert not matrix("color", "mauve")[5:9].any()
     for missing in (None, np.nan, pd.NA):
@@ -226,7 +226,7 @@ def test_callbacks_may_embed_what_they_are_given(fitted):
 
 
 def test_the_tangent_kernel_reads_the_matrix(fitted):
-    matrix, rows = fitted.expansion_.transform(FRAME), 3
+    matrix, rows = fitted.input_.expansion_.transform(FRAME), 3
     surrogate = TangentSurrogate(fitted).fit(matrix, Y)
     shares = attribute(surrogate, None, matrix[:rows])
     assert shares.shape == (rows, N) and np.isfinite(shares).all()

@@ -16,7 +16,7 @@ from test_training import TRAINABLE
 
 import skcontrast
 from skcontrast import ContrastiveEncoder
-from skcontrast._inputs.rows import Rows
+from skcontrast._inputs.rows import table_rows
 from skcontrast.checkpoint import Checkpoint
 from skcontrast.networks import MLP
 from skcontrast.objectives import OBJECTIVES, InfoNCE
@@ -155,12 +155,12 @@ def test_global_generators_stay_where_they_were(device):
 
 
 def test_rows_stay_on_the_device_when_they_fit(monkeypatch):
-    rows = Rows(X, {"target": Y}, X.mean(0), X.std(0), device="cuda")
+    rows = table_rows(X, {"target": Y}, X.mean(0), X.std(0), device="cuda")
     index = torch.arange(3, device="cuda")
     assert rows.index_device.type == "cuda"
     batch = rows.__getitems__(index)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 0))
-    hosted = Rows(X, {"target": Y}, X.mean(0), X.std(0), device="cuda")
+    hosted = table_rows(X, {"target": Y}, X.mean(0), X.std(0), device="cuda")
     assert hosted.index_device.type == "cpu" and hosted._data.is_pinned()
     other = hosted.__getitems__(index.cpu())
     for key, value in batch.items():

@@ -24,7 +24,7 @@ from skcontrast.objectives import (
 )
 
 X, Y = blobs()
-CHEAP = {"n_components": 3, "max_iter": 3, "random_state": 0}
+CHEAP = {"n_components": 3, "passthrough": False, "max_iter": 3, "random_state": 0}
 RNG = np.random.default_rng(0)
 NUMBERS = RNG.standard_normal((60, 2))
 LETTERS = np.array(list("abc"))[Y]
@@ -169,7 +169,7 @@ def test_weak_mode_gathers_and_fair_mode_lets_go():
         gap = z[group == 0].mean(0) - z[group == 1].mean(0)
         return (gap**2).sum()
 
-    settings = {"max_iter": 20, "n_components": 8, "views": "corruption"}
+    settings = {"max_iter": 20, "n_components": 8, "passthrough": False, "views": "corruption"}
     weak, fair = (separation(model(mode, **settings)) for mode in ("weak", "fair"))
     assert weak > 2 * fair
 

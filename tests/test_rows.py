@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 
 from skcontrast._inputs import rows as _rows
-from skcontrast._inputs.rows import BOUND, Rows, SparseBatch, concatenate, to_batch
+from skcontrast._inputs.rows import BOUND, SparseBatch, concatenate, table_rows, to_batch
 
 INDEX = torch.tensor([3, 0, 11, 3, 19])
 
@@ -55,14 +55,14 @@ def test_duplicate_entries_add_up():
 
 
 def test_concatenate():
-    rows = Rows(sparse_matrix())
+    rows = table_rows(sparse_matrix())
     parts = [torch.tensor([0, 3]), torch.tensor([4]), torch.tensor([7, 19, 1])]
     stacked = concatenate([rows.take(part) for part in parts])
     together = rows.take(torch.cat(parts))
     for name in ("indices", "offsets", "values"):
         assert torch.equal(getattr(stacked, name), getattr(together, name))
     assert stacked.shape == (6, 9)
-    dense = Rows(sparse_matrix().toarray())
+    dense = table_rows(sparse_matrix().toarray())
     stacked = concatenate([dense.take(part) for part in parts])
     assert torch.equal(stacked, together.to_dense())
 
@@ -77,7 +77,7 @@ def test_take_gives_the_standardised_rows(tmp_path, dtype, standardise):
     mean, scale = (X.mean(0), X.std(0)) if standardise else (None, None)
     expected = (X - mean) / scale if standardise else X
     for data in (X, np.asfortranarray(X), make_memmap(tmp_path, X)):
-        rows = Rows(data, mean=mean, scale=scale, dtype=dtype)
+        rows = table_rows(data, mean=mean, scale=scale, dtype=dtype)
         batch = rows.take(INDEX)
         assert batch.dtype == dtype and not rows.is_sparse
         np.testing.assert_allclose(batch, expected[INDEX], rtol=1e-6, atol=1e-6)
@@ -87,8 +87,8 @@ def test_take_gives_the_standardised_rows(tmp_path, dtype, standardise):
 def test_memory_map_equals_array_to_the_bit(tmp_path):
     X = np.random.RandomState(0).randn(20, 4).astype(np.float32)
     settings = {"mean": X.mean(0, dtype=np.float64), "scale": X.std(0, dtype=np.float64)}
-    batch = Rows(make_memmap(tmp_path, X), **settings).take(INDEX)
-    assert torch.equal(batch, Rows(X, **settings).take(INDEX))
+    batch = table_rows(make_memmap(tmp_path, X), **settings).take(INDEX)
+    assert torch.equal(batch, table_rows(X, **settings).take(INDEX))
 
 
 class _Counted(np.memmap):
@@ -112,7 +112,7 @@ def test_memory_map_is_read_batch_by_batch(tmp_path):
     X.tofile(path)
     data = _Counted(path, dtype=np.float32, mode="r", shape=X.shape)
     _Counted.reads.clear()
-    rows = Rows(data)
+    rows = table_rows(data)
     assert _Counted.reads == [] and rows._X is data
     assert rows.index_device.type == "cpu"
     batch = rows.__getitems__(torch.tensor([5, 100]))
@@ -124,7 +124,7 @@ def test_memory_map_is_read_batch_by_batch(tmp_path):
 
 def test_float32_array_is_not_copied():
     X = np.zeros((20, 4), dtype=np.float32)
-    rows = Rows(X)
+    rows = table_rows(X)
     X[3] = 7
     assert (rows.take(torch.tensor([3])) == 7).all()
     assert rows.reference().data_ptr() == X.ctypes.data
@@ -136,28 +136,28 @@ def test_float32_array_is_not_copied():
 def test_read_only_array_is_taken_without_a_warning(recwarn):
     X = np.arange(12, dtype=np.float32).reshape(4, 3)
     X.flags.writeable = False
-    np.testing.assert_array_equal(Rows(X).take(torch.arange(4)), X)
+    np.testing.assert_array_equal(table_rows(X).take(torch.arange(4)), X)
     assert not recwarn.list
 
 
 def test_conversion_in_chunks(monkeypatch):
     X = np.random.RandomState(0).randn(20, 3)
-    whole = Rows(X, mean=X.mean(0), scale=X.std(0)).take(torch.arange(20))
+    whole = table_rows(X, mean=X.mean(0), scale=X.std(0)).take(torch.arange(20))
     monkeypatch.setattr(_rows, "CHUNK", 7)
-    assert torch.equal(Rows(X, mean=X.mean(0), scale=X.std(0)).take(torch.arange(20)), whole)
+    assert torch.equal(table_rows(X, mean=X.mean(0), scale=X.std(0)).take(torch.arange(20)), whole)
 
 
 def test_outliers_are_bounded():
     X = np.array([[0.0], [1.0], [1e300]])
-    batch = Rows(X, mean=np.zeros(1), scale=np.ones(1)).take(torch.arange(3))
+    batch = table_rows(X, mean=np.zeros(1), scale=np.ones(1)).take(torch.arange(3))
     assert batch.flatten().tolist() == [0, 1, BOUND]
-    batch = Rows(sp.csr_matrix(X), scale=np.ones(1)).take(torch.arange(3))
+    batch = table_rows(sp.csr_matrix(X), scale=np.ones(1)).take(torch.arange(3))
     assert batch.to_dense().flatten().tolist() == [0, 1, BOUND]
 
 
 def test_large_offsets_keep_their_digits():
     X = 1e9 + np.arange(6.0)[:, None]
-    batch = Rows(X, mean=X.mean(0), scale=X.std(0)).take(torch.arange(6))
+    batch = table_rows(X, mean=X.mean(0), scale=X.std(0)).take(torch.arange(6))
     np.testing.assert_allclose(batch, (X - X.mean(0)) / X.std(0), rtol=1e-6)
 
 
@@ -165,7 +165,7 @@ def test_large_offsets_keep_their_digits():
 def test_take_of_sparse_rows(index):
     X = sparse_matrix()
     scale = np.linspace(1, 3, 9)
-    rows = Rows(X, scale=scale, dtype=torch.float64)
+    rows = table_rows(X, scale=scale, dtype=torch.float64)
     batch = rows.take(index)
     assert rows.is_sparse and batch.shape == (len(index), 9)
     np.testing.assert_allclose(batch.to_dense(), X.toarray()[index.numpy()] / scale)
@@ -176,7 +176,7 @@ def test_items_carry_their_side_information():
     target = np.arange(20) * 10
     prior = np.random.RandomState(0).randn(20, 2)
     for X in (np.eye(20), sp.csr_matrix(np.eye(20))):
-        batch = Rows(X, side={"target": target, "prior": prior}).__getitems__(INDEX)
+        batch = table_rows(X, side={"target": target, "prior": prior}).__getitems__(INDEX)
         assert sorted(batch) == ["index", "prior", "target", "x"]
         assert torch.equal(batch["index"], INDEX)
         np.testing.assert_array_equal(batch["target"], target[INDEX])
@@ -187,7 +187,7 @@ def test_reference_holds_training_rows_only():
     X = np.arange(40.0).reshape(20, 2)
     train = np.arange(5, 15)
     for data in (X, sp.csr_matrix(X)):
-        rows = Rows(data, train_index=train)
+        rows = table_rows(data, train_index=train)
         assert not rows.all_train
         for max_rows, n in ((100, 10), (4, 4)):
             reference = rows.reference(max_rows)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from skcontrast._inputs.rows import Rows
+from skcontrast._inputs.rows import table_rows
 from skcontrast.samplers import SAMPLERS, ClassBalanced, Uniform
 
 
@@ -18,7 +18,7 @@ def _seed():
 
 def make_rows(n, target=None, train_index=None):
     side = None if target is None else {"target": np.asarray(target)}
-    return Rows(np.zeros((n, 1)), side=side, train_index=train_index)
+    return table_rows(np.zeros((n, 1)), side=side, train_index=train_index)
 
 
 SIZES = [

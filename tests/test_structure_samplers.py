@@ -10,7 +10,7 @@ from sklearn.preprocessing import normalize
 from skcontrast import ContrastiveEncoder, ContrastiveTextEncoder
 from skcontrast._clusters import cluster_means, find_centers, nearest_center
 from skcontrast._component import InvalidParameterError
-from skcontrast._inputs.rows import Rows
+from skcontrast._inputs.rows import table_rows
 from skcontrast.networks import MLP
 from skcontrast.samplers import Clustered, Uniform, _clustered
 
@@ -40,7 +40,7 @@ def purity(batches, label):
 def test_every_row_once(share, n, batch_size):
     X = groups(13, 5)[0][:n]
     train = np.arange(n) * 2
-    rows = Rows(np.repeat(X, 2, 0), train_index=train)
+    rows = table_rows(np.repeat(X, 2, 0), train_index=train)
     batches = Clustered(share=share).build(rows, batch_size, 2)
     for _ in range(3):
         epoch = list(batches)
@@ -51,7 +51,7 @@ def test_every_row_once(share, n, batch_size):
 @pytest.mark.parametrize("make", [np.asarray, sp.csr_matrix], ids=["dense", "sparse"])
 def test_batches_are_clusters(make):
     X, label = groups()
-    rows = Rows(make(X))
+    rows = table_rows(make(X))
     near = Clustered(share=1.0).build(rows, 12, 2)
     assert purity(near, label) == 1.0
     half = purity(Clustered(share=0.5).build(rows, 12, 2), label)
@@ -60,7 +60,7 @@ def test_batches_are_clusters(make):
 
 def test_each_batch_has_its_share_of_near_rows():
     X, _ = groups(size=20)
-    batches = Clustered(n_clusters=5, share=0.4).build(Rows(X), 10, 2)
+    batches = Clustered(n_clusters=5, share=0.4).build(table_rows(X), 10, 2)
     assert batches.n_near == 40
     taken = np.isin(np.arange(100), batches.entry[:40].numpy()).reshape(10, 10)
     assert (taken.sum(1) == 4).all()
@@ -69,7 +69,7 @@ def test_each_batch_has_its_share_of_near_rows():
 def test_no_share_is_uniform():
     X, label = groups(size=40)
     n = len(X)
-    batches = Clustered(share=0.0).build(Rows(X), 20, 2)
+    batches = Clustered(share=0.0).build(table_rows(X), 20, 2)
     orders = np.array([torch.cat(list(batches)).numpy() for _ in range(300)])
     # Each place of an epoch is taken by each group as often.
     for g in range(5):
@@ -80,7 +80,7 @@ def test_no_share_is_uniform():
 
 def test_epochs_differ_and_batches_of_one_cluster_do_not_follow_each_other():
     X, label = groups(2, 60)
-    batches = Clustered(n_clusters=2, share=1.0).build(Rows(X), 10, 2)
+    batches = Clustered(n_clusters=2, share=1.0).build(table_rows(X), 10, 2)
     first, second = list(batches), list(batches)
     assert not torch.equal(torch.cat(first), torch.cat(second))
     orders = [[int(label[b[0]]) for b in batches] for _ in range(20)]
@@ -91,12 +91,12 @@ def test_large_data_is_clustered_by_a_sample(monkeypatch):
     monkeypatch.setattr(_clustered, "MAX_CLUSTERED", 25)
     monkeypatch.setattr(_clustered, "CHUNK", 7)
     X, label = groups()
-    assert purity(Clustered(share=1.0).build(Rows(X), 12, 2), label) > 0.8
+    assert purity(Clustered(share=1.0).build(table_rows(X), 12, 2), label) > 0.8
 
 
 def test_the_prior_is_the_space():
     X, label = groups()
-    rows = Rows(np.zeros((60, 2)), side={"prior": X})
+    rows = table_rows(np.zeros((60, 2)), side={"prior": X})
     sampler = Clustered(share=1.0, space="prior")
     assert sampler.requires == ("prior",) and Clustered().requires == ()
     assert purity(sampler.build(rows, 12, 2), label) == 1.0
@@ -152,5 +152,5 @@ def test_parameters_and_refusals():
     with pytest.raises(ValueError, match="needs 'prior'"):
         encoder(sampler=Clustered(space="prior")).fit(groups()[0])
     texts = ["one two", "three four", "five six"]
-    with pytest.raises(ValueError, match="the rows are documents: type sampler='uniform'"):
+    with pytest.raises(ValueError, match="the rows are tokens: type sampler='uniform'"):
         ContrastiveTextEncoder(sampler="clustered", batch_size=2, max_iter=1).fit(texts)

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.metrics import pairwise_distances
 
 from skcontrast import ContrastiveEncoder
-from skcontrast._inputs.rows import Rows
+from skcontrast._inputs.rows import table_rows
 from skcontrast.networks import MLP
 from skcontrast.objectives import EnergyHinge, InfoNCE
 from skcontrast.views import (
@@ -52,7 +52,7 @@ def ranks_of(X, train, i, metric="euclidean"):
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_bands_are_ranges_of_ranks(metric):
     X, train = numbered(30), np.arange(0, 30, 2)
-    rows = Rows(X, train_index=train)
+    rows = table_rows(X, train_index=train)
     view = NeighborBands(start=1, stop=4, negative_start=6, negative_stop=9, metric=metric)
     positives = drawn_by(view.build(rows), rows)
     negatives = drawn_by(view.build_negatives(rows), rows)
@@ -63,7 +63,7 @@ def test_bands_are_ranges_of_ranks(metric):
 
 
 def test_the_first_band_is_that_of_the_neighbors():
-    rows = Rows(numbered(30))
+    rows = table_rows(numbered(30))
     first = drawn_by(NeighborBands(start=0, stop=3).build(rows), rows)
     assert first == drawn_by(Neighbors(n_neighbors=3).build(rows), rows)
 
@@ -71,7 +71,7 @@ def test_the_first_band_is_that_of_the_neighbors():
 @pytest.mark.parametrize("n", [2, 3, 6])
 def test_few_rows_end_the_bands(n):
     X = numbered(n)
-    rows = Rows(X)
+    rows = table_rows(X)
     view = NeighborBands(start=4, stop=6, negative_start=8, negative_stop=9)
     for built in (view.build(rows), view.build_negatives(rows)):
         for i, drawn in enumerate(drawn_by(built, rows, 20)):
@@ -80,7 +80,7 @@ def test_few_rows_end_the_bands(n):
 
 def test_bands_of_sparse_rows():
     X = sp.random(30, 8, 0.5, format="csr", random_state=0)
-    rows = Rows(X)
+    rows = table_rows(X)
     view = NeighborBands(start=1, stop=2, negative_start=3, negative_stop=4)
     ranks = pairwise_distances(X, metric="cosine") + 10 * np.eye(30)
     order = ranks.argsort(1)
@@ -91,7 +91,7 @@ def test_bands_of_sparse_rows():
 
 
 def test_steps_walk_along_the_graph():
-    rows = Rows(np.arange(12.0)[:, None] ** 1.5)
+    rows = table_rows(np.arange(12.0)[:, None] ** 1.5)
     graph = Neighbors(n_neighbors=2)._graph(rows)
     number = {float(x): i for i, x in enumerate(rows.take(rows.train_index)[:, 0])}
     for n_steps in (1, 2, 3):
@@ -109,7 +109,7 @@ def test_steps_walk_along_the_graph():
 
 def test_steps_do_not_leave_a_component():
     X = np.concatenate([np.arange(6.0), 100 + np.arange(6.0)])[:, None]
-    rows = Rows(X)
+    rows = table_rows(X)
     built = Neighbors(n_neighbors=2, n_steps=5).build(rows)
     for _ in range(50):
         out = built(rows.take(rows.train_index), rows.train_index)
@@ -182,7 +182,7 @@ def test_other_views_make_no_negatives(views):
 
 
 def test_later_views_change_the_negatives_too():
-    rows = Rows(numbered(30))
+    rows = table_rows(numbered(30))
     x, index = rows.take(rows.train_index), rows.train_index
     built = build_negatives((NeighborBands(), "mask"), rows)
     assert (built(x, index) == 0).float().mean() > 0.1

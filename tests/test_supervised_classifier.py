@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 from bad_input import one_sentence
+from instances import with_head
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
@@ -22,7 +23,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from skorch.callbacks import Callback
 
-from skcontrast import ProKeRClassifier, SupervisedContrastiveClassifier
+from skcontrast import (
+    KernelConditionalContrastive,
+    ProKeRClassifier,
+    SupervisedContrastiveClassifier,
+)
 from skcontrast.objectives import ConditionalInfoNCE, CrossEntropy, InfoNCE, SupCon, YAware
 
 RNG = np.random.default_rng(0)
@@ -44,20 +49,25 @@ OBJECTIVES_OF_CLASSES = [
 WHOLE_BATCH = ["barlow_twins", "vicreg", "alignment_uniformity", "decoupled_uniformity", "cacr"]
 
 
+SMALL = {"n_components": 3, "network": "linear", "max_iter": 2, "device": "cpu"}
+
+
 def classifier(**params):
-    cheap = {"n_components": 3, "network": "linear", "max_iter": 2, "random_state": 0}
-    cheap |= {"classifier": LogisticRegression(max_iter=1000), "weight_objective": True}
-    return SupervisedContrastiveClassifier(**{**cheap, "device": "cpu", **params})
+    """What is no parameter of the classifier is one of its encoder."""
+    head = {"classifier": LogisticRegression(max_iter=1000), "weight_objective": True}
+    head |= {"random_state": 0}
+    encoder = {**SMALL, "objective": "supcon"}
+    return with_head(SupervisedContrastiveClassifier, head, encoder, **params)
 
 
 def assert_refused(match, data=X, y=Y, error=ValueError, **params):
     """One clear sentence, and nothing left by a first fit."""
     model = classifier(**params)
-    before = dict(vars(model))
+    before, of_encoder = dict(vars(model)), dict(vars(model.encoder))
     with pytest.raises(error, match=match) as caught:
         model.fit(data, y)
     assert one_sentence(caught.value), str(caught.value)
-    assert vars(model) == before
+    assert vars(model) == before and vars(model.encoder) == of_encoder
 
 
 # -------------------------------------------------------------------------- classes
@@ -276,7 +286,7 @@ def test_weights_reach_the_objective(objective):
     params = {"objective": objective, "learning_rate": 0.01}
     plain = classifier(**params).fit(X, FEW)
     weighted = classifier(**params, class_weight={0: 5, 1: 1, 2: 1}).fit(X, FEW)
-    assert np.isfinite(weighted.loss_curve_).all()
+    assert np.isfinite(weighted.encoder_.loss_curve_).all()
     assert not np.allclose(plain.transform(X), weighted.transform(X), rtol=1e-3)
     # What counts are the ratios.
     same = classifier(**params, class_weight={0: 2.0, 1: 2.0, 2: 2.0}).fit(X, FEW)
@@ -307,7 +317,8 @@ def test_weights_of_unlabelled_rows():
 def test_sound_weights(weight):
     params = {"class_weight": weight, "batch_size": 4, "finetune": True, "finetune_iter": 2}
     model = classifier(**params).fit(X, FEW)
-    assert np.isfinite(model.loss_curve_ + model.finetune_curve_).all()
+    encoder = model.encoder_
+    assert np.isfinite(encoder.loss_curve_ + encoder.finetune_curve_).all()
     assert np.isfinite(model.transform(X)).all()
 
 
@@ -379,7 +390,8 @@ def test_weights_of_one_loss_for_a_batch(objective):
 @pytest.mark.parametrize("objective", [*OBJECTIVES_OF_CLASSES, "info_nce"], ids=str)
 def test_objectives(objective, sampler):
     model = classifier(objective=objective, sampler=sampler, batch_size=12).fit(X, FEW)
-    assert np.isfinite(model.predict_proba(X)).all() and np.isfinite(model.loss_curve_).all()
+    assert np.isfinite(model.predict_proba(X)).all()
+    assert np.isfinite(model.encoder_.loss_curve_).all()
     assert model.classes_.tolist() == [0, 1, 2] and model.score(X, Y) > 0.7
 
 
@@ -388,12 +400,11 @@ def test_what_reads_no_classes_is_refused():
         match = "does not read the target of a SupervisedContrastiveClassifier: type objective='sup"
         assert_refused(match, objective=objective)
     for objective in ("supcon", "info_nce"):
-        match = "sampler='target_spread' does not read.*type sampler='uniform' or 'class_balanced'"
+        match = "sampler='target_spread'. does not read.*type sampler='uniform' or 'class_balanced'"
         assert_refused(match, objective=objective, sampler="target_spread")
     assert_refused("choose components that read the same target", objective=SupCon() + YAware())
-    for objective in ("conditional", "independence", ConditionalInfoNCE() + SupCon()):
-        match = "needs 'condition', which fit of a SupervisedContrastiveClassifier does not take"
-        assert_refused(match, objective=objective)
+    for objective in (ConditionalInfoNCE(mode="fair"), "independence"):
+        assert_refused(r"needs 'condition': pass fit\(X, condition=", objective=objective)
 
 
 # ---------------------------------------------------------------------- fine-tuning
@@ -407,31 +418,41 @@ def tuned(**params):
 def test_finetune(weight):
     params = {"class_weight": weight, "learning_rate": 0.05}
     model, plain = tuned(**params).fit(X, FEW), classifier(**params).fit(X, FEW)
-    assert len(model.finetune_curve_) == 5
-    assert model.finetune_curve_[-1] < model.finetune_curve_[0] <= 1.2  # log(3) at even odds
-    assert model.loss_curve_ == plain.loss_curve_ and model.n_iter_ == 2
-    assert repr(model.objective_) == "SupCon()" and model.objective_weights_ == {}
+    encoder, curve = model.encoder_, model.encoder_.finetune_curve_
+    assert len(curve) == 5
+    assert curve[-1] < curve[0] <= 1.2  # log(3) at even odds
+    assert encoder.loss_curve_ == plain.encoder_.loss_curve_ and encoder.n_iter_ == 2
+    assert repr(encoder.objective_) == "SupCon()" and encoder.objective_weights_ == {}
     assert not np.allclose(model.transform(X), plain.transform(X))
     assert model.score(X, Y) > 0.7
-    assert not hasattr(model.set_params(finetune=False).fit(X, FEW), "finetune_curve_")
+    assert not hasattr(model.set_params(finetune=False).fit(X, FEW).encoder_, "finetune_curve_")
 
 
 def test_finetune_goes_on_with_warm_start():
-    model = tuned(warm_start=True, max_iter=5).fit(X, FEW)
-    assert tuned(max_iter=5).fit(X, FEW).finetune_curve_ == model.finetune_curve_
-    first, tuning = model.loss_curve_, model.finetune_curve_
-    model.fit(X, FEW)
-    assert model.loss_curve_ != first and model.finetune_curve_[-1] < tuning[-1]
-    model.fit(X, np.array(["a", "b", "c"])[Y])
+    model, cold = (tuned(warm_start=warm, max_iter=5).fit(X, FEW) for warm in (True, False))
+    assert model.encoder_.finetune_curve_ == cold.encoder_.finetune_curve_
+    first, Z = model.encoder_.loss_curve_, model.transform(X)
+    assert model.fit(X, FEW).encoder_.loss_curve_ != first
+    assert not np.allclose(model.transform(X), Z, atol=1e-3)
+    Z = model.transform(X)
+    model.set_params(encoder__learning_rate=1e-12).fit(X, np.array(["a", "b", "c"])[Y])
+    np.testing.assert_allclose(model.transform(X), Z, atol=1e-5)  # it began where it had ended
     assert model.classes_.tolist() == ["a", "b", "c"] and set(model.predict(X)) <= set("abc")
+
+
+def test_warm_start_of_another_encoder_begins_anew():
+    model = classifier(warm_start=True).fit(X, FEW)
+    other = KernelConditionalContrastive(**SMALL, warm_start=True)
+    assert type(model.set_params(encoder=other).fit(X, FEW).encoder_) is type(other)
 
 
 def test_finetune_of_cross_entropy_goes_on_with_its_head():
     model = tuned(objective="cross_entropy", max_iter=8).fit(X, NAMES)
-    weight, bias = (model.objective_weights_[f"head.{name}"] for name in ("weight", "bias"))
+    encoder = model.encoder_
+    weight, bias = (encoder.objective_weights_[f"head.{name}"] for name in ("weight", "bias"))
     odds = model.transform(X) @ weight.T + bias
     assert np.mean(model.classes_[odds.argmax(axis=1)] == NAMES) > 0.7
-    assert model.finetune_curve_[-1] < model.loss_curve_[-1]
+    assert encoder.finetune_curve_[-1] < encoder.loss_curve_[-1]
 
 
 class Counter(Callback):
@@ -452,7 +473,7 @@ def test_callbacks_and_checkpoint_with_finetune(tmp_path):
         model = tuned(**params).fit(X, FEW)
         assert counter.epochs == epochs
         assert np.array_equal(model.predict_proba(X), plain.predict_proba(X))
-        assert model.finetune_curve_ == plain.finetune_curve_
+        assert model.encoder_.finetune_curve_ == plain.encoder_.finetune_curve_
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -516,7 +537,7 @@ def test_a_failed_fit_leaves_the_earlier_one_whole():
     for warm_start in (False, True):
         model = classifier(warm_start=warm_start).fit(X, NAMES)
         Z, P = model.transform(X), model.predict_proba(X)
-        model.set_params(classifier=Failing(), learning_rate=0.1)
+        model.set_params(classifier=Failing(), encoder__learning_rate=0.1)
         for y in (Y, NAMES, None):
             with pytest.raises((RuntimeError, ValueError)):
                 model.fit(X, y)
@@ -546,7 +567,7 @@ def test_copies_predict_alike(tmp_path):
 
 def test_search_over_objective_and_head():
     grid = {
-        "supervisedcontrastiveclassifier__objective__temperature": [0.1, 1.0],
+        "supervisedcontrastiveclassifier__encoder__objective__temperature": [0.1, 1.0],
         "supervisedcontrastiveclassifier__classifier__C": [1e-9, 1.0],
     }
     model = classifier(classifier=LogisticRegression(), learning_rate=0.1)

@@ -232,12 +232,14 @@ def test_rows_without_a_gradient_are_like_none(norm):
 
 @pytest.fixture(scope="module")
 def encoder():
-    return ContrastiveEncoder(n_components=4, max_iter=2, random_state=0).fit(X * 50 + 7)
+    return ContrastiveEncoder(n_components=4, passthrough=False, max_iter=2, random_state=0).fit(
+        X * 50 + 7
+    )
 
 
 def test_of_an_encoder_is_that_of_its_network_on_standardised_rows(encoder):
     rows = X * 50 + 7
-    standard = (rows - encoder.mean_) / encoder.scale_
+    standard = (rows - encoder.input_.mean_) / encoder.input_.scale_
     expected = TangentKernel(encoder._encoder(), **EXACT)(standard)
     np.testing.assert_allclose(TangentKernel(encoder, **EXACT)(rows), expected, rtol=1e-10)
     frozen = TangentKernel(FrozenEstimator(encoder), **EXACT)
@@ -249,12 +251,14 @@ def test_of_an_encoder_is_that_of_its_network_on_standardised_rows(encoder):
 
 def test_of_a_pipeline_goes_through_all_its_steps():
     scaler = StandardScaler()
-    pipe = make_pipeline(scaler, ContrastiveEncoder(n_components=4, max_iter=2, random_state=0))
+    pipe = make_pipeline(
+        scaler, ContrastiveEncoder(n_components=4, passthrough=False, max_iter=2, random_state=0)
+    )
     pipe.fit(X)
     inner = TangentKernel(pipe[-1], **EXACT)
     np.testing.assert_allclose(TangentKernel(pipe, **EXACT)(X), inner(scaler.transform(X)))
     model = make_pipeline(*(step for _, step in pipe.steps), LogisticRegression()).fit(X, Y)
-    rows = (scaler.transform(X) - model[1].mean_) / model[1].scale_
+    rows = (scaler.transform(X) - model[1].input_.mean_) / model[1].input_.scale_
     head = nn.Linear(4, 3, dtype=torch.float64)
     head.weight.data, head.bias.data = map(torch.tensor, (model[-1].coef_, model[-1].intercept_))
     expected = TangentKernel(nn.Sequential(model[1]._encoder(), head), **EXACT)(rows)
@@ -264,7 +268,7 @@ def test_of_a_pipeline_goes_through_all_its_steps():
 
 
 def test_clones_keep_the_fit_and_do_not_follow_the_model(encoder):
-    model = ContrastiveEncoder(n_components=4, max_iter=1, random_state=0).fit(X)
+    model = ContrastiveEncoder(n_components=4, passthrough=False, max_iter=1, random_state=0).fit(X)
     module = network("in place")
     for source in (model, module):
         kernel = TangentKernel(source)
@@ -442,7 +446,7 @@ def test_surrogate_is_the_logistic_regression_on_the_kernel_matrix(n_classes, en
 
 def test_attribution_finds_the_rows_alike():
     rows, y = blobs(60)
-    encoder = ContrastiveEncoder(n_components=4, max_iter=3, random_state=0)
+    encoder = ContrastiveEncoder(n_components=4, passthrough=False, max_iter=3, random_state=0)
     model = make_pipeline(encoder, LogisticRegression()).fit(rows, y)
     shares = attribute(model, rows, rows[:9], y)
     for share, label in zip(shares, y[:9]):

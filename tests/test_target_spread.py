@@ -5,7 +5,7 @@ import pytest
 import torch
 from bad_input import X, Y, assert_refused, assert_sound, encoder
 
-from skcontrast._inputs.rows import Rows
+from skcontrast._inputs.rows import table_rows
 from skcontrast.objectives import InfoNCE
 from skcontrast.samplers import TargetSpread, Uniform, target_ranks
 
@@ -21,7 +21,7 @@ def _seed():
 
 def build(target, batch_size, min_rows=2, train_index=None):
     target = np.asarray(target, dtype=float)
-    rows = Rows(np.zeros((len(target), 1)), side={"target": target}, train_index=train_index)
+    rows = table_rows(np.zeros((len(target), 1)), side={"target": target}, train_index=train_index)
     return TargetSpread().build(rows, batch_size, min_rows)
 
 
@@ -50,7 +50,7 @@ def test_every_training_row_comes_once(n, size, min_rows, n_unlabelled):
     train = np.arange(n) * 2
     batches = build(target, size, min_rows, train)
     uniform = Uniform().build(
-        Rows(np.zeros((2 * n, 1)), train_index=train), batch_size=size, min_rows=min_rows
+        table_rows(np.zeros((2 * n, 1)), train_index=train), batch_size=size, min_rows=min_rows
     )
     for _ in range(3):
         epoch = list(batches)

@@ -14,8 +14,8 @@ from skcontrast import ContrastiveEncoder, ContrastiveTextEncoder
 from skcontrast._inputs.tokens import TokenRows, number_words
 from skcontrast._inputs.word_features import N_WHOLE, count_words, frequency_of, word_features
 from skcontrast.networks import MLP, HashedEmbeddingBag
-from skcontrast.text._given_pairs import OnePerGroup, partners
-from skcontrast.views import WordDeletion
+from skcontrast.samplers import OnePerGroup
+from skcontrast.views import WordDeletion, partners
 
 
 def small(**params):
@@ -225,7 +225,7 @@ def test_a_pickle_holds_arrays_only():
     model = small(warm_start=True).fit(topics()[0])
     assert b"torch" not in pickle.dumps(model)
     assert not any("signs" in name for name in model.weights_)
-    assert model.word_counts_.dtype == np.int64
+    assert model.input_.word_counts_.dtype == np.int64
 
 
 @pytest.mark.parametrize("objective", ["info_nce", "supcon", "vicreg"])
@@ -238,7 +238,7 @@ def test_dropout_alone_makes_views():
     X, _ = topics()
     model = small(views=None, network=HashedEmbeddingBag(dropout=0.2)).fit(X)
     assert np.isfinite(model.transform(X)).all()
-    with pytest.raises(ValueError, match="type views='word_deletion', or network=HashedEmb"):
+    with pytest.raises(ValueError, match="type views='word_deletion', or a network with dropout"):
         small(views=None).fit(X)
 
 
@@ -247,9 +247,9 @@ def test_early_stopping_warm_start_and_partial_fit(tmp_path):
     model = small(early_stopping=True, n_iter_no_change=2).fit(X)
     assert len(model.validation_curve_) == model.n_iter_
     model = small(warm_start=True).fit(X)
-    before, counts = model.transform(X), model.word_counts_.copy()
+    before, counts = model.transform(X), model.input_.word_counts_.copy()
     model.fit(["other words"] * 9 + X)
-    assert np.array_equal(model.word_counts_, counts)
+    assert np.array_equal(model.input_.word_counts_, counts)
     assert not np.array_equal(model.transform(X), before)
     model = small().partial_fit(X).partial_fit(["new words here", "and there"])
     assert model.n_iter_ == 2 and len(model.loss_curve_) == 2
@@ -276,7 +276,7 @@ def test_parameters_inside():
 
 def test_partners_are_other_rows_of_the_group():
     groups = np.array([0, 0, 1, 2, 2, 2, 3, 0])
-    rows = TokenRows(number_words([[f"w{i}"] for i in range(8)]), {"pairs": groups})
+    rows = TokenRows(number_words([[f"w{i}"] for i in range(8)]), side={"pairs": groups})
     index = torch.arange(8)
     view = partners(rows, lambda x, index: x)
     seen = torch.stack([view(rows.take(index), index).ids for _ in range(200)])
@@ -285,7 +285,9 @@ def test_partners_are_other_rows_of_the_group():
         assert set(seen[:, i].tolist()) == (others or {i})
     # What is held out keeps to itself.
     rows = TokenRows(
-        number_words([[f"w{i}"] for i in range(8)]), {"pairs": groups}, train_index=[0, 1, 2, 3, 4]
+        number_words([[f"w{i}"] for i in range(8)]),
+        side={"pairs": groups},
+        train_index=[0, 1, 2, 3, 4],
     )
     view = partners(rows, lambda x, index: x)
     assert view(rows.take(index), index).ids.tolist() == [1, 0, 2, 4, 3, 5, 6, 7]
@@ -293,7 +295,7 @@ def test_partners_are_other_rows_of_the_group():
 
 def test_batches_hold_one_row_of_a_group():
     groups = np.repeat(np.arange(10), 3)
-    rows = TokenRows(number_words([["w"]] * 30), {"pairs": groups})
+    rows = TokenRows(number_words([["w"]] * 30), side={"pairs": groups})
     batches = OnePerGroup(rows, 10, 2)
     assert len(batches) == 3
     for _ in range(5):
@@ -337,11 +339,12 @@ class Model:
 def test_a_backbone_is_contrastive_encoder_on_its_numbers():
     X, _ = topics()
     params = {"n_components": 4, "max_iter": 2, "random_state": 0, "learning_rate": 3e-3}
-    expected = ContrastiveEncoder(**params).fit_transform(lengths(X).astype(np.float32))
+    plain = ContrastiveEncoder(**params, passthrough=False)
+    expected = plain.fit_transform(lengths(X).astype(np.float32))
     for backbone in (lengths, Model()):
         model = ContrastiveTextEncoder(**params, backbone=backbone).fit(X)
         assert np.array_equal(model.transform(X), expected)
-        assert model.word_counts_ is None and model.transform(X).dtype == np.float32
+        assert model.input_.kind == "numbers" and model.transform(X).dtype == np.float32
     assert np.array_equal(clone(model).fit(iter(X)).transform(X), expected)
     own = torch.nn.Linear(3, 5)
     assert small(backbone=lengths, network=own, n_components=None).fit(X).n_components_ == 5
@@ -350,9 +353,13 @@ def test_a_backbone_is_contrastive_encoder_on_its_numbers():
 def test_what_does_not_go_together():
     X, _ = topics()
     for network in ("mlp", MLP(), torch.nn.Linear(3, 2)):
-        with pytest.raises(ValueError, match="reads numbers, and without a backbone"):
+        match = "reads numbers, but the rows are tokens: type network='hashed', or pass a backbone"
+        with pytest.raises(ValueError, match=match):
             small(network=network).fit(X)
-    with pytest.raises(ValueError, match="reads words, and the backbone makes numbers"):
+    with pytest.raises(
+        ValueError,
+        match="network='hashed' reads tokens, but the rows are numbers: type network='mlp', or backbone=None",
+    ):
         small(network="hashed", backbone=lengths).fit(X)
     with pytest.raises(ValueError, match="backbone gave 2 rows for 40 texts"):
         small(backbone=lambda texts: np.eye(2)).fit(X)
@@ -360,11 +367,12 @@ def test_what_does_not_go_together():
         small(backbone=lambda texts: texts).fit(X)
     with pytest.raises(TypeError, match="pass the model itself"):
         small(backbone="a-name").fit(X)
-    model = small(backbone=lengths).fit(X)
+    widths = iter([3, 2])
+    model = small(backbone=lambda texts: lengths(texts)[:, : next(widths)]).fit(X)
     with pytest.raises(ValueError, match="backbone gave 2 columns, and 3 in fit"):
-        model.set_params(backbone=lambda texts: lengths(texts)[:, :2]).transform(X)
-    with pytest.raises(ValueError, match="is not what the encoder was fitted with"):
-        model.set_params(backbone=None).transform(X)
+        model.transform(X)
+    # As any parameter that is set after fit: it counts from the next fit on.
+    assert model.set_params(backbone=lengths).fit(X).transform(X).shape == (len(X), 6)
 
 
 def test_documents_that_are_none():

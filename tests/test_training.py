@@ -12,6 +12,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skcontrast import ContrastiveEncoder
+from skcontrast._training.fitted import ENCODERS
 from skcontrast.networks import MLP
 from skcontrast.objectives import OBJECTIVES, AlignmentUniformity, InfoNCE, SupCon
 from skcontrast.optimizers import SGD, AdamW
@@ -22,7 +23,13 @@ X, Y = blobs()
 
 def encoder(**params):
     """A small encoder whose views need no neighbour graph."""
-    defaults = {"max_iter": 3, "n_components": 3, "random_state": 0, "views": "corruption"}
+    defaults = {
+        "max_iter": 3,
+        "n_components": 3,
+        "passthrough": False,
+        "random_state": 0,
+        "views": "corruption",
+    }
     small = {"network": MLP(hidden_layer_sizes=(16,))}
     return ContrastiveEncoder(**{**defaults, **small, **params})
 
@@ -264,12 +271,12 @@ class Still(nn.Module):
 @pytest.mark.parametrize("views", [None, (), []])
 @pytest.mark.parametrize("network", ["mlp", "linear", Still()])
 def test_equal_views_are_refused(views, network):
-    with pytest.raises(ValueError, match=r"views of a row equal: type views='corruption', or net"):
+    with pytest.raises(ValueError, match="views of a row equal: type views=.*, or a network w"):
         encoder(views=views, network=network).fit(X)
 
 
 def test_equal_views_are_refused_with_the_way_out_of_supervised_objectives():
-    with pytest.raises(ValueError, match=r"MLP\(dropout=0.1\) or n_views=1\.$"):
+    with pytest.raises(ValueError, match=r"dropout=0.1 or n_views=1\.$"):
         encoder(views=None, objective="supcon").fit(X, Y)
     encoder(views=None, objective="supcon", n_views=1).fit(X, Y)
 
@@ -342,9 +349,7 @@ def test_running_out_of_device_memory_says_what_to_type(monkeypatch):
 def test_transform_takes_smaller_batches_when_memory_is_short(monkeypatch):
     model = encoder().fit(X)
     expected = embedding(model)
-    from skcontrast import base
-
-    module = base._ENCODERS[model][1]
+    module = ENCODERS[model][1]
     forward, limit = type(module).forward, 20
 
     def short(self, x):

@@ -7,7 +7,7 @@ import torch
 from sklearn.base import clone
 
 from skcontrast._component import InvalidParameterError, check_parameters
-from skcontrast._inputs.rows import Rows, SparseBatch
+from skcontrast._inputs.rows import SparseBatch, table_rows
 from skcontrast.views import (
     VIEWS,
     Compose,
@@ -30,7 +30,7 @@ def _seed():
 
 
 def dense_rows(n=40, d=7, dtype=torch.float32, **kwargs):
-    return Rows(np.random.RandomState(0).randn(n, d), dtype=dtype, **kwargs)
+    return table_rows(np.random.RandomState(0).randn(n, d), dtype=dtype, **kwargs)
 
 
 def sparse_matrix(n=30, d=12, density=0.3, empty=(0, 4, 5)):
@@ -73,7 +73,7 @@ def test_dense_view_keeps_shape_type_and_its_argument(name, dtype):
 
 @pytest.mark.parametrize("name", sorted(VIEWS))
 def test_sparse_view_stays_sparse(name):
-    rows = Rows(sparse_matrix())
+    rows = table_rows(sparse_matrix())
     x, index = all_of(rows)
     before = x.to_dense()
     out = VIEWS[name]().build(rows)(x, index)
@@ -98,7 +98,7 @@ def test_sparse_view_stays_sparse(name):
     ids=["constant", "one feature", "two rows", "nothing stored", "two sparse rows", "one column"],
 )
 def test_view_on_degenerate_data(name, X):
-    rows = Rows(X)
+    rows = table_rows(X)
     x, out = apply(VIEWS[name](), rows)
     assert out.shape == x.shape
     dense = out.to_dense() if rows.is_sparse else out
@@ -106,7 +106,7 @@ def test_view_on_degenerate_data(name, X):
 
 
 @pytest.mark.parametrize("name", sorted(VIEWS))
-@pytest.mark.parametrize("make", [dense_rows, lambda: Rows(sparse_matrix())])
+@pytest.mark.parametrize("make", [dense_rows, lambda: table_rows(sparse_matrix())])
 def test_view_is_reproducible_and_accepts_a_batch_of_one_row(name, make):
     rows = make()
     x, index = all_of(rows)
@@ -171,7 +171,7 @@ def test_corruption_replaces_exactly_q_features(rate, d, q):
 
 def test_corruption_draws_feature_sets_and_values_uniformly():
     n, d = 8, 5
-    rows = Rows(np.arange(n * d, dtype=np.float64).reshape(n, d))
+    rows = table_rows(np.arange(n * d, dtype=np.float64).reshape(n, d))
     view = Corruption(rate=0.4).build(rows)
     x, index = torch.full((20_000, d), -1.0), torch.zeros(20_000, dtype=torch.int64)
     out = view(x, index)
@@ -206,7 +206,7 @@ def test_feature_sets_do_not_depend_on_the_sets_drawn_ahead(monkeypatch):
 
 def test_corruption_draws_from_training_rows_only():
     X = np.vstack([np.zeros((5, 3)), np.ones((5, 3))])
-    rows = Rows(X, train_index=np.arange(5, 10))
+    rows = table_rows(X, train_index=np.arange(5, 10))
     _, out = apply(Corruption(rate=1.0), rows)
     assert (out == 1).all()
     held_out = torch.arange(5)
@@ -215,11 +215,11 @@ def test_corruption_draws_from_training_rows_only():
 
 def test_sparse_corruption_draws_stored_entries():
     X = sparse_matrix()
-    x, out = apply(Corruption(rate=1.0), Rows(X))
+    x, out = apply(Corruption(rate=1.0), table_rows(X))
     known = {(column, value) for _, column, value in entries(x)}
     assert {(column, value) for _, column, value in entries(out)} <= known
     assert torch.equal(out.offsets, x.offsets)
-    x, out = apply(Corruption(rate=0.5), Rows(sparse_matrix(200, 50)))
+    x, out = apply(Corruption(rate=0.5), table_rows(sparse_matrix(200, 50)))
     assert 0.45 < (out.values != x.values).float().mean() < 0.55
 
 
@@ -227,18 +227,18 @@ def test_sparse_corruption_draws_stored_entries():
 
 
 def test_noise_has_its_scale():
-    rows = Rows(np.zeros((300, 300)))
+    rows = table_rows(np.zeros((300, 300)))
     _, out = apply(GaussianNoise(scale=0.3), rows)
     assert abs(out.std() - 0.3) < 0.005 and abs(out.mean()) < 0.005
     x, out = apply(GaussianNoise(scale=0.0), dense_rows())
     assert torch.equal(out, x)
-    x, out = apply(GaussianNoise(scale=0.3), Rows(sparse_matrix(400, 100)))
+    x, out = apply(GaussianNoise(scale=0.3), table_rows(sparse_matrix(400, 100)))
     assert torch.equal(out.indices, x.indices)
     assert abs((out.values / x.values - 1).std() - 0.3) < 0.02
 
 
 def test_mask_zeroes_its_share_and_never_a_whole_row():
-    rows = Rows(np.ones((2000, 10)))
+    rows = table_rows(np.ones((2000, 10)))
     _, out = apply(FeatureMask(rate=0.3), rows)
     assert set(out.unique().tolist()) == {0.0, 1.0}
     assert abs((out == 0).float().mean() - 0.3) < 0.02
@@ -247,7 +247,7 @@ def test_mask_zeroes_its_share_and_never_a_whole_row():
 
 
 def test_sparse_mask_keeps_an_entry_of_each_row():
-    x, out = apply(FeatureMask(rate=0.99), Rows(sparse_matrix()))
+    x, out = apply(FeatureMask(rate=0.99), table_rows(sparse_matrix()))
     stored = (x.to_dense() != 0).sum(1)
     kept = (out.to_dense() != 0).sum(1)
     assert (stored == 0).any() and kept.sum() < stored.sum()
@@ -257,10 +257,10 @@ def test_sparse_mask_keeps_an_entry_of_each_row():
 
 
 def test_dropout_keeps_the_mean():
-    _, out = apply(Dropout(rate=0.25), Rows(np.ones((300, 300))))
+    _, out = apply(Dropout(rate=0.25), table_rows(np.ones((300, 300))))
     assert torch.allclose(out.unique(), torch.tensor([0, 4 / 3]))
     assert abs(out.mean() - 1) < 0.01
-    _, out = apply(Dropout(rate=0.25), Rows(sp.csr_matrix(np.ones((300, 300)))))
+    _, out = apply(Dropout(rate=0.25), table_rows(sp.csr_matrix(np.ones((300, 300)))))
     assert torch.allclose(out.values.unique(), torch.tensor([0, 4 / 3]))
 
 
@@ -268,17 +268,17 @@ def test_dropout_keeps_the_mean():
 
 
 def test_swap_takes_the_same_feature_of_another_row():
-    rows = Rows(np.arange(60.0).reshape(20, 3))
+    rows = table_rows(np.arange(60.0).reshape(20, 3))
     x, out = apply(FeatureSwap(rate=1.0), rows)
     assert torch.equal(out % 3, x % 3)
     assert (out != x).all()
-    rows = Rows(np.arange(30_000.0).reshape(10_000, 3))
+    rows = table_rows(np.arange(30_000.0).reshape(10_000, 3))
     x, out = apply(FeatureSwap(rate=0.3), rows)
     assert abs((out != x).float().mean() - 0.3) < 0.02
 
 
 def test_sparse_swap_takes_entries_of_other_rows():
-    rows = Rows(sparse_matrix())
+    rows = table_rows(sparse_matrix())
     x, index = all_of(rows)
     x.values = torch.arange(len(x.values)).float()  # entries tell where they come from
     out = FeatureSwap(rate=1.0).build(rows)(x, index)
@@ -286,13 +286,13 @@ def test_sparse_swap_takes_entries_of_other_rows():
     assert (row[out.values.long()] != row).all()
     assert torch.equal(out.indices, x.indices[out.values.long()])
     # A row that owns all entries has nobody to take from.
-    single = Rows(sp.csr_matrix(([1.0, 2.0], ([1, 1], [0, 2])), shape=(3, 4)))
+    single = table_rows(sp.csr_matrix(([1.0, 2.0], ([1, 1], [0, 2])), shape=(3, 4)))
     x, out = apply(FeatureSwap(rate=1.0), single)
     assert torch.equal(out.to_dense(), x.to_dense())
 
 
 def test_mixup_lets_the_row_prevail():
-    rows = Rows(np.eye(50))
+    rows = table_rows(np.eye(50))
     _, out = apply(Mixup(alpha=1.0), rows)
     assert torch.allclose(out.sum(1), torch.ones(50))
     own = out.diagonal()
@@ -303,7 +303,7 @@ def test_mixup_lets_the_row_prevail():
 
 def test_sparse_mixup_equals_dense_mixup():
     X = sparse_matrix()
-    sparse, dense = Rows(X), Rows(X.toarray())
+    sparse, dense = table_rows(X), table_rows(X.toarray())
     results = []
     for rows in (dense, sparse):
         torch.manual_seed(5)

@@ -9,7 +9,7 @@ from sklearn.metrics import pairwise_distances
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from skcontrast._component import InvalidParameterError
-from skcontrast._inputs.rows import Rows
+from skcontrast._inputs.rows import table_rows
 from skcontrast.views import (
     VIEW_CONSTRAINTS,
     Compose,
@@ -29,7 +29,7 @@ def _seed():
 
 
 def dense_rows(n=40, d=7, **kwargs):
-    return Rows(np.random.RandomState(0).randn(n, d), **kwargs)
+    return table_rows(np.random.RandomState(0).randn(n, d), **kwargs)
 
 
 def all_of(rows):
@@ -59,7 +59,7 @@ def numbered(n, seed=0):
 def test_neighbors_are_the_k_nearest_training_rows(metric):
     X = numbered(30)
     train = np.arange(0, 30, 2)
-    rows = Rows(X, train_index=train)
+    rows = table_rows(X, train_index=train)
     index = torch.arange(30)  # held out rows as well
     drawn = drawn_neighbors(Neighbors(n_neighbors=3, metric=metric), rows, index)
     distance = pairwise_distances(X, metric=metric)
@@ -72,7 +72,7 @@ def test_neighbors_are_the_k_nearest_training_rows(metric):
 def test_neighbors_never_gives_the_row_itself_but_its_duplicates():
     X = np.zeros((6, 2))
     X[:, 0] = [1, 1, 1, 1, 1, 9]
-    rows = Rows(X)
+    rows = table_rows(X)
     graph = Neighbors(n_neighbors=2)._graph(rows)
     assert (graph != np.arange(6)[:, None]).all()
     assert (X[graph[:5], 0] == 1).all()
@@ -94,11 +94,11 @@ def test_neighbors_limits_the_candidates():
 
 def test_neighbors_of_sparse_rows_uses_cosine():
     X = sp.csr_matrix(np.array([[1, 0, 0], [50, 1, 0], [0, 1, 0], [0, 30, 1.0]]))
-    graph = Neighbors(n_neighbors=1)._graph(Rows(X))
+    graph = Neighbors(n_neighbors=1)._graph(table_rows(X))
     assert graph[:, 0].tolist() == [1, 0, 3, 2]
-    euclidean = Neighbors(n_neighbors=1, metric="euclidean")._graph(Rows(X))
+    euclidean = Neighbors(n_neighbors=1, metric="euclidean")._graph(table_rows(X))
     assert euclidean[1, 0] == 3 or euclidean[0, 0] == 2
-    rows = Rows(X)
+    rows = table_rows(X)
     out = Neighbors(n_neighbors=1).build(rows)(*all_of(rows))
     np.testing.assert_array_equal(out.to_dense().numpy(), X.toarray()[[1, 0, 3, 2]])
 
@@ -106,7 +106,7 @@ def test_neighbors_of_sparse_rows_uses_cosine():
 def test_neighbors_reads_a_memory_map_in_chunks(tmp_path, monkeypatch):
     X = np.memmap(tmp_path / "x", dtype=np.float32, mode="w+", shape=(50, 4))
     X[:] = np.random.RandomState(0).randn(50, 4)
-    rows = Rows(X)
+    rows = table_rows(X)
     taken, take = [], rows.take
     monkeypatch.setattr(rows, "take", lambda index: taken.append(len(index)) or take(index))
     graph = Neighbors(n_neighbors=3, max_candidates=20)._graph(rows)
@@ -114,7 +114,9 @@ def test_neighbors_reads_a_memory_map_in_chunks(tmp_path, monkeypatch):
     assert graph.shape == (50, 3)
     monkeypatch.undo()
     everything = Neighbors(n_neighbors=3)._graph(rows)
-    np.testing.assert_array_equal(everything, Neighbors(n_neighbors=3)._graph(Rows(np.array(X))))
+    np.testing.assert_array_equal(
+        everything, Neighbors(n_neighbors=3)._graph(table_rows(np.array(X)))
+    )
 
 
 # ---- composition ---------------------------------------------------------------------
@@ -157,7 +159,7 @@ def test_callable_view_may_write_into_its_argument():
     assert torch.equal(build_views(torch.Tensor.zero_, rows)(x, index), torch.zeros_like(x))
     assert torch.equal(x, before)
     assert build_views(lambda x: x.double(), rows)(x, index).dtype == x.dtype
-    sparse = Rows(sp.random(30, 12, 0.3, format="csr", random_state=0))
+    sparse = table_rows(sp.random(30, 12, 0.3, format="csr", random_state=0))
     x, index = all_of(sparse)
     before = x.values.clone()
 

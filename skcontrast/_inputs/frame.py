@@ -186,6 +186,16 @@ class FrameColumns(BaseEstimator):
         self.features = np.concatenate([groups, groups[self.was_missing]])
         return self
 
+    def column_names(self, names):
+        """Names of the columns of the matrix, from those of the frame: (n_columns,)."""
+        numbers = [name for name, other in zip(names, self.is_category) if not other]
+        missing = [f"{numbers[j]}_missing" for j in self.was_missing]
+        of_categories = []
+        categories = [name for name, other in zip(names, self.is_category) if other]
+        for name, kept, rare in zip(categories, self.categories, self.has_rare):
+            of_categories += [f"{name}_{value}" for value in kept] + [f"{name}_rare"] * rare
+        return np.array([*numbers, *missing, *of_categories], dtype=object)
+
     def _fit_categories(self, labels):
         if not labels.shape[1]:
             return

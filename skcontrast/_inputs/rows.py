@@ -117,8 +117,6 @@ def to_batch(X, mean, scale, dtype, device):
     -------
     batch : tensor of shape (n, n_features) or SparseBatch
     """
-    if hasattr(X, "to_batch"):  # documents make their own
-        return X.to_batch(dtype, device)
     X = standardized(X, mean, scale)
     if sp.issparse(X):
         batch = SparseBatch(
@@ -162,11 +160,8 @@ def standardized(X, mean, scale):
         return np.clip((X if mean is None else X - mean) / scale, -BOUND, BOUND)
 
 
-class Rows(Dataset):
-    """All training rows, with the side information of each.
-
-    The features stay on the device when they fit there, else in (pinned) host memory;
-    a memory map stays on disk and is read batch by batch.
+def table_rows(X, side=None, mean=None, scale=None, features=None, **options):
+    """Rows of a table, in the layout that suits how X is stored.
 
     Parameters
     ----------
@@ -178,6 +173,40 @@ class Rows(Dataset):
     mean, scale : ndarray of shape (n_features,) or None
         Standardisation.
 
+    features : int ndarray of shape (n_features,), default=None
+        The feature that each column is of, where several columns are one feature, as those
+        of a category. Each is one of its own by default.
+
+    **options : dict
+        ``dtype``, ``device`` and ``train_index`` of :class:`Rows`.
+
+    Returns
+    -------
+    rows : Rows
+    """
+    if sp.issparse(X):
+        layout, features = SparseRows, None
+    else:
+        layout = MappedRows if isinstance(X, np.memmap) else DenseRows
+    return layout(X, (mean, scale), features, side=side, **options)
+
+
+class Rows(Dataset):
+    """All training rows, with the side information of each; a subclass for each layout.
+
+    Subclasses set ``index_device`` in ``_store`` and have ``take(index)``, which gives the
+    rows ``index`` as a batch.
+
+    Parameters
+    ----------
+    X : checked rows of shape (n, n_features)
+
+    *how : tuple
+        What ``_store`` of the layout reads beside X.
+
+    side : dict of str to ndarray of shape (n, ...), default=None
+        Side information for each row, such as ``{"target": y}``.
+
     dtype : torch.dtype, default=torch.float32
 
     device : torch.device, default="cpu"
@@ -185,113 +214,42 @@ class Rows(Dataset):
     train_index : ndarray of int, default=None
         Rows to train on, when some are held out; all by default.
 
-    features : int ndarray of shape (n_features,), default=None
-        The feature that each column is of, where several columns are one feature, as those
-        of a category. Each is one of its own by default.
-
     Attributes
     ----------
+    kind : str
+        What a row is, as inputs, views and networks say it.
+
     features : int64 tensor of shape (n_features,) or None
-        The same as 0, 1, ...; None where each column is a feature of its own.
+        The feature of each column as 0, 1, ...; None where each is a feature of its own.
 
     index_device : torch.device
         Where row numbers have to be for :meth:`take`.
     """
 
-    def __init__(
-        self,
-        X,
-        side=None,
-        mean=None,
-        scale=None,
-        dtype=torch.float32,
-        device="cpu",
-        train_index=None,
-        features=None,
-    ):
-        self.n_features = X.shape[1]
-        self.n_rows = X.shape[0]
-        self.device = torch.device(device)
-        self._convert = (mean, scale, dtype)
-        self._X = self._data = self._lengths = None
-        if sp.issparse(X):
-            self._store_sparse(X)
-        elif isinstance(X, np.memmap):
-            self._X = X
-        else:
-            self._store_dense(X)
-        resident = self._data is not None and not sp.issparse(X)
-        self.index_device = self._data.device if resident else torch.device("cpu")
+    kind, is_sparse, features = "numbers", False, None
+
+    def __init__(self, X, *how, side=None, dtype=torch.float32, device="cpu", train_index=None):
+        self.n_rows, self.n_features = X.shape
+        self.device, self.dtype = torch.device(device), dtype
+        self.index_device = torch.device("cpu")
+        self._store(X, *how)
         self.side = {name: torch.as_tensor(v).to(self.device) for name, v in (side or {}).items()}
         if train_index is None:
             train_index = np.arange(self.n_rows)
         self.all_train = len(train_index) == self.n_rows
         self.train_index = torch.as_tensor(train_index, device=self.index_device)
-        self.features = None
-        if features is not None and not sp.issparse(X):
+
+    def _set_features(self, features):
+        if features is not None:
             names, numbers = np.unique(features, return_inverse=True)
             if len(names) < self.n_features:
                 self.features = torch.as_tensor(numbers, device=self.device)
 
-    @property
-    def is_sparse(self):
-        """Whether batches are sparse."""
-        return self._lengths is not None
-
-    def _store_sparse(self, X):
-        self._data = to_batch(X, *self._convert, self.device)
-        # Row lengths stay on the host: the size of a batch is known without a sync.
-        self._starts = torch.as_tensor(X.indptr[:-1].astype(np.int64))
-        self._lengths = torch.as_tensor(np.diff(X.indptr).astype(np.int64))
-
-    def _store_dense(self, X):
-        mean, scale, dtype = self._convert
-        fits = True
-        if self.device.type == "cuda":
-            free, _ = torch.cuda.mem_get_info(self.device)
-            fits = X.size * dtype.itemsize <= RESIDENT_SHARE * free
-        home = self.device if fits else torch.device("cpu")
-        if scale is None and home.type == "cpu" and X.flags.c_contiguous and X.flags.writeable:
-            data = torch.as_tensor(X, dtype=dtype)  # shares memory where the type agrees
-        else:
-            data = torch.empty(X.shape, dtype=dtype, device=home)
-            for start in range(0, self.n_rows, CHUNK):
-                block = X[start : start + CHUNK]
-                data[start : start + CHUNK] = to_batch(block, mean, scale, dtype, home)
-        self._data = data if fits else data.pin_memory()
-
     def __len__(self):
         return self.n_rows
 
-    def take(self, index):
-        """Features of the rows ``index``: a tensor (n, n_features) or a SparseBatch."""
-        if self.is_sparse:
-            return self._take_sparse(index)
-        if self._data is None:
-            block = self._X[index.numpy()]
-            return to_batch(block, *self._convert, self.device)
-        batch = self._data.index_select(0, index)
-        if batch.device == self.device:
-            return batch
-        return batch.pin_memory().to(self.device, non_blocking=True)
-
-    def _take_sparse(self, index):
-        lengths = self._lengths[index]
-        ends = lengths.cumsum(0)
-        total = int(ends[-1]) if len(ends) else 0  # on the host: no device sync
-        offsets = ends - lengths
-        entry = torch.arange(total) + torch.repeat_interleave(
-            self._starts[index] - offsets, lengths, output_size=total
-        )
-        entry, offsets = entry.to(self.device), offsets.to(self.device)
-        data = self._data
-        return SparseBatch(data.indices[entry], offsets, data.values[entry], self.n_features)
-
     def reference(self, max_rows=CHUNK):
         """Features of up to ``max_rows`` training rows, to draw replacements from."""
-        if self._data is not None and not self.is_sparse and self.all_train:
-            if self._data.device == self.device:
-                return self._data
         index = self.train_index
         if len(index) > max_rows:
             index = index[torch.randperm(len(index), device=index.device)[:max_rows]]
@@ -303,3 +261,94 @@ class Rows(Dataset):
         for name, tensor in self.side.items():
             batch[name] = tensor.index_select(0, batch["index"])
         return batch
+
+
+class MappedRows(Rows):
+    """Rows of a memory map, which stay on disk and are read batch by batch."""
+
+    def _store(self, X, scales, features):
+        self._X, self._scales = X, scales
+        self._set_features(features)
+
+    def take(self, index):
+        """Features of the rows ``index``: a tensor (n, n_features)."""
+        return to_batch(self._X[index.numpy()], *self._scales, self.dtype, self.device)
+
+
+class DenseRows(Rows):
+    """Rows of an array: on the device when they fit there, else in pinned host memory."""
+
+    def _store(self, X, scales, features):
+        self._set_features(features)
+        fits = True
+        if self.device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(self.device)
+            fits = X.size * self.dtype.itemsize <= RESIDENT_SHARE * free
+        home = self.device if fits else torch.device("cpu")
+        in_place = home.type == "cpu" and X.flags.c_contiguous and X.flags.writeable
+        if scales[1] is None and in_place:
+            data = torch.as_tensor(X, dtype=self.dtype)  # shares memory where the type agrees
+        else:
+            data = torch.empty(X.shape, dtype=self.dtype, device=home)
+            for start in range(0, self.n_rows, CHUNK):
+                block = X[start : start + CHUNK]
+                data[start : start + CHUNK] = to_batch(block, *scales, self.dtype, home)
+        self._data = data if fits else data.pin_memory()
+        self.index_device = self._data.device
+
+    def take(self, index):
+        """Features of the rows ``index``: a tensor (n, n_features)."""
+        batch = self._data.index_select(0, index)
+        if batch.device == self.device:
+            return batch
+        return batch.pin_memory().to(self.device, non_blocking=True)
+
+    def reference(self, max_rows=CHUNK):
+        """Features of the training rows, all of them where that copies nothing."""
+        if self.all_train and self._data.device == self.device:
+            return self._data
+        return super().reference(max_rows)
+
+
+def ragged_entries(starts, lengths, index):
+    """Numbers of the entries of the rows ``index`` in a ragged layout, and where each starts.
+
+    Row lengths stay on the host: the size of a batch is known without a device sync.
+
+    Parameters
+    ----------
+    starts, lengths : int64 tensor of shape (n,)
+        Of each row, in the entries of all.
+
+    index : int64 tensor of shape (m,)
+
+    Returns
+    -------
+    entry : int64 tensor of shape (n_entries,)
+
+    offsets : int64 tensor of shape (m,)
+    """
+    lengths = lengths[index]
+    ends = lengths.cumsum(0)
+    total = int(ends[-1]) if len(ends) else 0
+    offsets = ends - lengths
+    shift = torch.repeat_interleave(starts[index] - offsets, lengths, output_size=total)
+    return torch.arange(total) + shift, offsets
+
+
+class SparseRows(Rows):
+    """Rows of a CSR matrix: their stored entries, on the device."""
+
+    is_sparse = True
+
+    def _store(self, X, scales, features):
+        self._data = to_batch(X, *scales, self.dtype, self.device)
+        self._starts = torch.as_tensor(X.indptr[:-1].astype(np.int64))
+        self._lengths = torch.as_tensor(np.diff(X.indptr).astype(np.int64))
+
+    def take(self, index):
+        """Features of the rows ``index``: a SparseBatch."""
+        entry, offsets = ragged_entries(self._starts, self._lengths, index)
+        entry, offsets = entry.to(self.device), offsets.to(self.device)
+        data = self._data
+        return SparseBatch(data.indices[entry], offsets, data.values[entry], self.n_features)

@@ -4,9 +4,89 @@ import warnings
 
 import numpy as np
 from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils.multiclass import type_of_target
 
 from skcontrast._inputs.columns import encode_columns, first_line
-from skcontrast._inputs.target import UNLABELLED, encode_classes, encode_labels, encode_numbers
+from skcontrast._inputs.target import (
+    UNLABELLED,
+    encode_classes,
+    encode_labels,
+    encode_numbers,
+    parts_of,
+    target_type,
+)
+
+# Fitted attributes that say what a target was.
+LEARNED_OF_Y = ("classes_", "target_mean_", "target_scale_")
+
+
+def read_side(objective, sampler, given, n_samples, before=None):
+    """Read what stands beside X, one entry for each row, as the training needs it.
+
+    Parameters
+    ----------
+    objective, sampler : component
+        Their ``requires`` say what is needed.
+
+    given : dict of str to array-like or None
+        The arguments of ``fit`` by name, and ``weight``.
+
+    n_samples : int
+
+    before : estimator, default=None
+        One whose earlier target goes on, with its classes or its scale.
+
+    Returns
+    -------
+    side : dict of str to ndarray
+        As :func:`check_side` gives it; ``pairs`` (n,) int64 codes of the groups whose rows are
+        views of each other, where no component requires groups; ``weight`` (n,) float32.
+
+    learned : dict of str to ndarray
+        What the target was.
+
+    given : dict
+        What was read, under the names of what it serves as.
+    """
+    requires, given = needs(sampler, objective), dict(given)
+    weight, groups = given.pop("weight", None), given.get("groups")
+    earlier = {} if before is None else vars(before)
+    scales = earlier.get("target_mean_"), earlier.get("target_scale_")
+    if groups is not None and "groups" not in requires:
+        given["groups"] = None
+    if given.get("condition") is None and _target_serves(objective):
+        if given.get("target") is None:
+            raise ValueError(
+                f"{requires['condition']} in mode='weak' requires y to be passed, but the target y "
+                "is None: type fit(X, y) or fit(X, condition=...)."
+            )
+        given["condition"] = _as_condition(given["target"])
+    side, learned = check_side(
+        requires,
+        given,
+        n_samples,
+        kind=target_type(sampler, objective),
+        scales=None if scales[0] is None else scales,
+        classes=earlier.get("classes_"),
+    )
+    if groups is not None and given["groups"] is None:
+        side["pairs"] = check_side({"groups": "fit"}, {"groups": groups}, n_samples)[0]["groups"]
+    if weight is not None:
+        side["weight"] = np.asarray(weight, dtype=np.float32)
+    return side, learned, given
+
+
+def _target_serves(objective):
+    return any(getattr(c, "takes_target_as_condition", False) for c in parts_of([objective]))
+
+
+def _as_condition(y):
+    """Labels as categories, each row without a label as one of its own; numbers as they are."""
+    if np.asarray(y).dtype.kind == "f" or type_of_target(y) not in ("binary", "multiclass"):
+        return y
+    codes, _ = encode_classes(y, "mode='weak'")
+    own = -1 - np.arange(len(codes))
+    return np.where(codes < 0, own, codes).astype(str).astype(object)
 
 
 def needs(*components):
@@ -85,9 +165,9 @@ def check_side(
                 f"pass one entry of {argument} for each row of X."
             )
     for name, value in given.items():
-        if name == "target" and _n_rows(value, n_samples) != n_samples:
+        if name == "target" and n_rows(value, n_samples) != n_samples:
             raise ValueError(
-                f"y has {_n_rows(value, n_samples)} rows, but X has {n_samples}: pass one entry "
+                f"y has {n_rows(value, n_samples)} rows, but X has {n_samples}: pass one entry "
                 "of y for each row of X, or none."
             )
         if value is not None and name != "target" and name not in requires:
@@ -100,7 +180,7 @@ def check_side(
     return side, learned
 
 
-def _n_rows(value, default):
+def n_rows(value, default):
     """Rows of what has rows; a sparse matrix has them, but no length."""
     if hasattr(value, "shape"):
         return value.shape[0] if value.shape else default
@@ -111,9 +191,9 @@ def check_one_each(y, n_samples, needed_by):
     """Raise unless the target is there and has an entry for each row."""
     if y is None:
         raise ValueError(_missing("target", needed_by))
-    if _n_rows(y, n_samples) != n_samples:
+    if n_rows(y, n_samples) != n_samples:
         raise ValueError(
-            f"y has {_n_rows(y, n_samples)} rows, but X has {n_samples}: pass one entry of y for "
+            f"y has {n_rows(y, n_samples)} rows, but X has {n_samples}: pass one entry of y for "
             "each row of X."
         )
 

@@ -7,7 +7,7 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from skcontrast._inputs.columns import category_codes, columns, first_line, holds_categories
-from skcontrast._inputs.table import LARGEST, column_scales
+from skcontrast._inputs.scales import LARGEST, column_scales
 
 UNLABELLED = -1
 # What a target may hold, as components state it in ``target_type``.
@@ -22,7 +22,7 @@ def target_type(*components):
     """Kind of target that components read, which must be one and the same."""
     readers = {
         getattr(c, "target_type", "class"): c
-        for c in _parts(components)
+        for c in parts_of(components)
         if "target" in getattr(c, "requires", ())
     }
     if len(readers) > 1:
@@ -31,11 +31,11 @@ def target_type(*components):
     return next(iter(readers), "class")
 
 
-def _parts(components):
+def parts_of(components):
     """Components that read side information, those of a sum one by one."""
     for c in components:
         terms = getattr(c, "terms", ())
-        yield from _parts(terms) if terms else (c,)
+        yield from parts_of(terms) if terms else (c,)
 
 
 def _check_one_type(y):

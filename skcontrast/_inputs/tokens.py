@@ -4,12 +4,9 @@ from array import array
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
+from skcontrast._inputs.rows import Rows, ragged_entries
 from skcontrast._inputs.word_features import count_words, frequency_of, word_features
-
-# Documents kept at most to draw other words from.
-REFERENCE_ROWS = 16384
 
 
 class Words:
@@ -169,11 +166,13 @@ class Documents:
         return len(self), self.features.shape[1]
 
     def __getitem__(self, part):
-        """The documents of a slice, with the same words."""
-        start, stop, _ = part.indices(len(self))
-        offsets = self.offsets[start : stop + 1]
-        ids = self.ids[offsets[0] : offsets[-1]]
-        return Documents(ids, offsets - offsets[0], self.features, self.frequency, self.vocabulary)
+        """The documents of a slice or of an array of numbers, with the same words."""
+        index = torch.arange(len(self))[part]
+        starts, lengths = torch.as_tensor(self.offsets[:-1]), torch.as_tensor(np.diff(self.offsets))
+        entry, starts = ragged_entries(starts, lengths, index)
+        offsets = np.append(starts.numpy(), len(entry))
+        words = self.features, self.frequency, self.vocabulary, self.counts
+        return Documents(self.ids[entry.numpy()], offsets, *words)
 
     def to_batch(self, dtype, device):
         """All documents as one batch on ``device``."""
@@ -221,22 +220,10 @@ def number_words(token_lists, counts=None):
     return Documents(ids, offsets, features, frequency, vocabulary, counts)
 
 
-class TokenRows(Dataset):
+class TokenRows(Rows):
     """All training documents on the device, with the side information of each.
 
-    Parameters
-    ----------
-    documents : Documents
-
-    side : dict of str to ndarray of shape (n, ...), default=None
-        Side information for each document, such as ``{"target": y}``.
-
-    dtype : torch.dtype, default=torch.float32
-
-    device : torch.device, default="cpu"
-
-    train_index : ndarray of int, default=None
-        Documents to train on, when some are held out; all by default.
+    The parameters are those of :class:`~skcontrast._inputs.rows.Rows`, X being Documents.
 
     Attributes
     ----------
@@ -245,61 +232,23 @@ class TokenRows(Dataset):
 
     vocabulary : list of str
         The words of the documents, by number.
-
-    index_device : torch.device
-        Where row numbers have to be for :meth:`take`: the host, which knows how long each
-        document is.
     """
 
     kind = "tokens"
-    is_sparse = False
 
-    def __init__(self, documents, side=None, dtype=torch.float32, device="cpu", train_index=None):
-        self.n_rows, self.n_features = documents.shape
-        self.device = torch.device(device)
-        self.dtype = dtype
-        self.index_device = torch.device("cpu")
-        self.vocabulary, self.counts = documents.vocabulary, documents.counts
+    def _store(self, documents):
+        self.vocabulary = documents.vocabulary
         self.words = Words(
             torch.as_tensor(documents.features.astype(np.int64)),
             torch.as_tensor(documents.frequency),
-        ).to(self.device, dtype)
+        ).to(self.device, self.dtype)
         self._ids = torch.as_tensor(documents.ids.astype(np.int64)).to(self.device)
-        # On the host: the size of a batch is known without asking the device.
         self._starts = torch.as_tensor(documents.offsets[:-1].astype(np.int64))
         self._lengths = torch.as_tensor(np.diff(documents.offsets).astype(np.int64))
-        self.side = {name: torch.as_tensor(v).to(self.device) for name, v in (side or {}).items()}
-        if train_index is None:
-            train_index = np.arange(self.n_rows)
-        self.all_train = len(train_index) == self.n_rows
-        self.train_index = torch.as_tensor(train_index)
-
-    def __len__(self):
-        return self.n_rows
 
     def take(self, index):
         """The documents ``index``, a tensor of row numbers, as a TokenBatch."""
-        lengths = self._lengths[index]
-        ends = lengths.cumsum(0)
-        total = int(ends[-1]) if len(ends) else 0
-        offsets = ends - lengths
-        token = torch.arange(total) + torch.repeat_interleave(
-            self._starts[index] - offsets, lengths, output_size=total
-        )
+        token, offsets = ragged_entries(self._starts, self._lengths, index)
         token, offsets = token.to(self.device), offsets.to(self.device)
-        weights = torch.ones(total, dtype=self.dtype, device=self.device)
+        weights = torch.ones(len(token), dtype=self.dtype, device=self.device)
         return TokenBatch(self._ids[token], offsets, weights, self.words)
-
-    def reference(self, max_rows=REFERENCE_ROWS):
-        """Up to ``max_rows`` training documents, to draw other words from."""
-        index = self.train_index
-        if len(index) > max_rows:
-            index = index[torch.randperm(len(index))[:max_rows]]
-        return self.take(index)
-
-    def __getitems__(self, index):
-        """Named tensors of one batch: ``x``, ``index`` and the side information."""
-        batch = {"x": self.take(index), "index": index.to(self.device, non_blocking=True)}
-        for name, tensor in self.side.items():
-            batch[name] = tensor.index_select(0, batch["index"])
-        return batch

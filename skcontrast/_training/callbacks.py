@@ -1,5 +1,7 @@
 """scikit-learn's callback protocol, where scikit-learn has one (1.9 and later)."""
 
+from contextlib import contextmanager
+
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn < 1.9
@@ -10,6 +12,20 @@ except ImportError:  # scikit-learn < 1.9
     def with_callbacks(method):
         """Return ``method`` as it is."""
         return method
+
+
+@contextmanager
+def as_task(owner, encoder, X, y):
+    """Run the fit of an encoder as the task of the estimator that holds it."""
+    if not hasattr(owner, "_init_callback_context"):
+        yield
+        return
+    data = {"estimator": owner, "X": X, "y": y}
+    root = owner._init_callback_context(max_subtasks=1)
+    root.call_on_fit_task_begin(**data)
+    with root.subcontext(task_name="encoder").propagate_callback_context(encoder):
+        yield
+    root.call_on_fit_task_end(**data)
 
 
 class FitTasks:

@@ -57,17 +57,17 @@ class Checkpoint(Component):
 CHECKPOINT_CONSTRAINTS = [str, os.PathLike, Checkpoint, None]
 
 
-def open_checkpoint(estimator, X, side, fresh=True):
+def open_checkpoint(estimator, X, side, further=False):
     """Return the checkpoint file of this fit, or None when none was asked for.
 
-    A fit that is not ``fresh`` starts from fitted weights, which then name the file too.
+    A ``further`` fit starts from fitted weights, which then name the file too.
     """
     checkpoint = estimator.checkpoint
     if checkpoint is None:
         return None
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
-    start = None if fresh else (estimator.weights_, estimator.objective_weights_)
+    start = (estimator.weights_, estimator.objective_weights_) if further else None
     folder = Path(checkpoint.folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

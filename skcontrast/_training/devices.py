@@ -42,6 +42,14 @@ def resolve_device(device):
     return device
 
 
+def device_at_hand(device):
+    """The device asked for, or the CPU when a fitted model moved to a machine without."""
+    try:
+        return resolve_device(device)
+    except DeviceMissing:
+        return torch.device("cpu")
+
+
 @contextmanager
 def seeded(seed, device):
     """Seed torch's generators inside the block and put them back afterwards."""

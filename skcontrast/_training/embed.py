@@ -1,9 +1,8 @@
-"""Running an encoder forward over a table, and its weights as NumPy arrays."""
+"""Running an encoder forward over rows, and its weights as NumPy arrays."""
 
 import numpy as np
 import torch
 
-from skcontrast._inputs.rows import to_batch
 from skcontrast._training.devices import DTYPES
 
 # BLAS takes another path for fewer rows, with other rounding: smaller batches are
@@ -12,16 +11,17 @@ MIN_FORWARD_ROWS = 8
 FORWARD_ROWS = 4096
 
 
-def embed(encoder, X, *, mean, scale, precision, device, batch_size=FORWARD_ROWS):
+def forward(encoder, X, batch, *, precision, device, batch_size=FORWARD_ROWS):
     """Encoder output for the rows of ``X``, in batches, in evaluation mode.
 
     Parameters
     ----------
     encoder : nn.Module
 
-    X : ndarray, np.memmap, CSR or Documents of shape (n, n_features)
+    X : checked rows, of n
 
-    mean, scale : ndarray of shape (n_features,) or None
+    batch : callable
+        ``batch(rows, dtype, device)`` makes one batch of a slice of them.
 
     precision : {"float32", "bfloat16", "float64"}
 
@@ -40,7 +40,7 @@ def embed(encoder, X, *, mean, scale, precision, device, batch_size=FORWARD_ROWS
     with torch.inference_mode():
         while start < X.shape[0]:
             try:
-                block = to_batch(X[start : start + batch_size], mean, scale, dtype, device)
+                block = batch(X[start : start + batch_size], dtype, device)
                 n = len(block)
                 part = encoder(_padded(block))[:n].to("cpu", dtype)
             except torch.cuda.OutOfMemoryError:
@@ -68,9 +68,9 @@ def _padded(batch):
     return torch.cat([batch, batch[:1].expand(missing, -1)])
 
 
-def checked_output(embedding, X, weights):
-    """Return the embedding of ``X`` in X's dtype, or raise where a row of it overflowed."""
-    dtype = np.float32 if X.dtype == np.float32 else np.float64
+def checked_output(embedding, dtype, weights):
+    """Return an embedding in the dtype of its rows, or raise where a row of it overflowed."""
+    dtype = np.float32 if dtype == np.float32 else np.float64
     with np.errstate(over="ignore"):
         embedding = embedding.astype(dtype, copy=False)
     finite = np.isfinite(embedding).all(axis=1)
@@ -79,9 +79,8 @@ def checked_output(embedding, X, weights):
     row = int(np.flatnonzero(~finite)[0])
     largest = max(np.abs(w).max(initial=0) for w in weights.values() if w.dtype.kind == "f")
     raise ValueError(
-        f"The embedding of row {row} is not finite, its largest entry is {abs(X[row]).max():.3g} "
-        f"and the largest weight {largest:.3g}: fit with standardize=True or with a smaller "
-        "learning_rate, or scale X."
+        f"The embedding of row {row} is not finite, and the largest weight is {largest:.3g}: fit "
+        "with standardize=True or with a smaller learning_rate, or scale X."
     )
 
 

@@ -1,6 +1,7 @@
 """The tangent kernel: how alike two rows are to a network that was trained."""
 
 import copy
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,7 +13,8 @@ from torch import nn
 
 from skcontrast._component import HasMethods, Integral, Interval, StrOptions, check_parameters
 from skcontrast._inputs.rows import to_batch
-from skcontrast._training.devices import DTYPES
+from skcontrast._training.devices import DTYPES, device_at_hand
+from skcontrast._training.fitted import encoder_of
 from skcontrast.kernels._base import Built, Kernel
 from skcontrast.kernels._gradients import BATCH_NORMS, Network, Projection, summation
 
@@ -33,7 +35,7 @@ class Source:
 
     def __init__(self, model, width):
         model = _thawed(model)
-        self.before, self.mean, self.scale = None, None, None
+        self.before, self.batch = None, partial(to_batch, mean=None, scale=None)
         self.width, self.name = width, type(model).__name__
         if isinstance(model, nn.Module):
             self.module = _checked_module(model)
@@ -45,24 +47,30 @@ class Source:
             encoder, head = self._split(model)
         encoder = _thawed(encoder)
         _check_encoder(encoder)
-        width = encoder._n_inputs()
+        source = encoder.input_
+        width = source.n_features
         if self.before is not None and width != encoder.n_features_in_:
             raise ValueError(
                 f"TangentKernel: the {type(encoder).__name__} of the Pipeline was fitted on a "
                 "DataFrame with categories or missing values: pass it without the Pipeline, and "
-                "the rows that its expansion_.transform gives."
+                "the rows that its input_.expansion_.transform gives."
             )
         self._check_width(width if self.before is None else getattr(model, "n_features_in_", width))
-        self.module, self.mean, self.scale = encoder._encoder(), encoder.mean_, encoder.scale_
-        self.device = encoder._device_at_hand()
+        self.module, self.batch = encoder_of(encoder), source.batch
+        self.device = device_at_hand(encoder.device)
         if head is not None:
+            if encoder.output_.parts:
+                raise ValueError(
+                    f"TangentKernel: the linear model reads more than what the "
+                    f"{type(encoder).__name__} learned: fit it with passthrough=False."
+                )
             self.module = nn.Sequential(self.module, head)
 
     def _split(self, pipeline):
         """Encoder and linear head of a pipeline; what comes before stays NumPy."""
         last, end = _thawed(pipeline[-1]), len(pipeline.steps) - 1
         head = None
-        if end > 0 and not hasattr(last, "_encoder"):
+        if end > 0 and not _is_encoder(last):
             if not hasattr(last, "coef_"):
                 raise TypeError(
                     f"TangentKernel: the Pipeline ends in a {type(last).__name__} without coef_: "
@@ -88,16 +96,23 @@ class Source:
         x = x.detach().cpu().double().numpy()
         x = x if self.before is None else self.before(x)
         x = x.toarray() if sp.issparse(x) else np.asarray(x)
-        return to_batch(x, self.mean, self.scale, network.dtype, network.device)
+        return self.batch(x, dtype=network.dtype, device=network.device)
 
 
 def _thawed(estimator):
-    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+    """The encoder itself, which may be frozen, or be held by an estimator with a head."""
+    if isinstance(estimator, FrozenEstimator):
+        return _thawed(estimator.estimator)
+    return _thawed(estimator.encoder_) if hasattr(estimator, "encoder_") else estimator
+
+
+def _is_encoder(estimator):
+    return hasattr(estimator, "_embed_rows")
 
 
 def _check_encoder(encoder):
     name = encoder.__name__ if isinstance(encoder, type) else type(encoder).__name__
-    if isinstance(encoder, type) or not hasattr(encoder, "_encoder"):
+    if isinstance(encoder, type) or not _is_encoder(encoder):
         raise TypeError(
             f"TangentKernel: {name} is no encoder of skcontrast that was made and fitted: pass "
             "one, a Pipeline with one, or a torch module."

@@ -11,14 +11,14 @@ from skcontrast.networks._layers import (
     build_projector,
 )
 
-# Of documents: a batch of words, or the numbers that a backbone makes of them.
-TEXT_NETWORKS = {"hashed": HashedEmbeddingBag, **NETWORKS}
+# By what a row is; a kind of row of one's own is added here.
+NETWORKS_OF = {"numbers": NETWORKS, "tokens": {"hashed": HashedEmbeddingBag}}
 
 __all__ = [
     "MLP",
     "NETWORKS",
+    "NETWORKS_OF",
     "NETWORK_CONSTRAINTS",
-    "TEXT_NETWORKS",
     "HashedEmbeddingBag",
     "InputLayer",
     "Linear",

@@ -11,7 +11,7 @@ from torch.nn.functional import embedding_bag, pad
 from skcontrast._component import Component, Integral, Interval, Real
 from skcontrast._inputs.tokens import TokenBatch
 from skcontrast.functional import normalize
-from skcontrast.networks._layers import MLP, InputLayer
+from skcontrast.networks._layers import MLP, WIDTH, InputLayer
 
 # Below this number of rows BLAS takes another path, with other rounding.
 MIN_ROWS = 8
@@ -79,6 +79,10 @@ class HashedEmbeddingBag(Component):
         Probability that an entry of the mean is dropped in training. Above 0 two passes of
         a document differ, and are views of it (SimCSE).
 
+    width : int or "auto", default="auto"
+        Number of columns, where ``n_components`` of the estimator does not say it; "auto" is
+        1024.
+
     References
     ----------
     Weinberger et al., "Feature hashing for large scale multitask learning", ICML 2009.
@@ -98,7 +102,7 @@ class HashedEmbeddingBag(Component):
     torch.Size([3, 8])
     """
 
-    reads = "tokens"
+    reads = frozenset({"tokens"})
 
     _parameter_constraints = {
         "n_rows": [Interval(Integral, 1, None, closed="left")],
@@ -111,6 +115,7 @@ class HashedEmbeddingBag(Component):
         "window": [Interval(Integral, 0, None, closed="left")],
         "hidden_layer_sizes": [tuple, list],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "width": WIDTH,
     }
 
     def __init__(
@@ -125,6 +130,7 @@ class HashedEmbeddingBag(Component):
         window=0,
         hidden_layer_sizes=(),
         dropout=0.0,
+        width="auto",
     ):
         self.n_rows = n_rows
         self.n_hashes = n_hashes
@@ -136,6 +142,7 @@ class HashedEmbeddingBag(Component):
         self.window = window
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout
+        self.width = width
 
     def build(self, n_features_in, n_components):
         """Make the torch module TokenBatch of n documents -> (n, n_components).

@@ -77,10 +77,20 @@ class InputLayer(nn.Module):
         return out + self.bias
 
 
+# Of networks: their own number of learned columns.
+WIDTH = [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})]
+
+
 class Linear(Component):
     """One affine map, the network of linear methods.
 
     .. math:: h = x W + b
+
+    Parameters
+    ----------
+    width : int or "auto", default="auto"
+        Number of learned columns, where ``n_components`` of the estimator does not say it;
+        "auto" is 256.
 
     Examples
     --------
@@ -89,6 +99,11 @@ class Linear(Component):
     >>> Linear().build(5, 2)(torch.zeros(3, 5)).shape
     torch.Size([3, 2])
     """
+
+    _parameter_constraints = {"width": WIDTH}
+
+    def __init__(self, width="auto"):
+        self.width = width
 
     def build(self, n_features_in, n_components):
         """Make the torch module (n, n_features_in) -> (n, n_components).
@@ -132,6 +147,10 @@ class MLP(Component):
     skip : bool, default=True
         Whether layers add to their input where widths agree.
 
+    width : int or "auto", default="auto"
+        Number of learned columns, where ``n_components`` of the estimator does not say it;
+        "auto" is 256.
+
     References
     ----------
     Ba et al., "Layer normalization", 2016. He et al., "Deep residual learning for image
@@ -153,6 +172,7 @@ class MLP(Component):
         "normalization": [StrOptions({"batch", "layer"}), None],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "skip": ["boolean"],
+        "width": WIDTH,
     }
 
     def __init__(
@@ -162,12 +182,14 @@ class MLP(Component):
         normalization="layer",
         dropout=0.0,
         skip=True,
+        width="auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.normalization = normalization
         self.dropout = dropout
         self.skip = skip
+        self.width = width
 
     def build(self, n_features_in, n_components):
         """Make the torch module (n, n_features_in) -> (n, n_components).
@@ -290,22 +312,24 @@ def _build_module(network, n_features_in, n_components, name):
     return module, width
 
 
-def build_network(network, n_features_in, n_components=None, name="network"):
+def build_network(network, n_features_in, n_components=None, name="network", width=DEFAULT_WIDTH):
     """Make the torch module of a network.
 
     Parameters
     ----------
     network : str, component or nn.Module
-        A name in ``NETWORKS``, a component, or a module, which is copied. A module
-        whose attribute ``accepts_sparse`` is not True is given dense batches.
+        A name in ``NETWORKS``, a component, or a module, which is copied. A module whose
+        attribute ``accepts_sparse`` is not True is given dense batches.
 
     n_features_in : int
 
     n_components : int, default=None
-        Width of the output. None is the width that a module has, and 256 for others.
+        Number of learned columns. None is what the network says itself, else ``width``.
 
     name : str, default="network"
         Parameter that messages speak of.
+
+    width : int, default=256
 
     Returns
     -------
@@ -319,11 +343,16 @@ def build_network(network, n_features_in, n_components=None, name="network"):
         raise TypeError(f"{name}: got the class {kind}, not an object: type {kind}(...).")
     if isinstance(network, nn.Module):
         return _build_module(network, n_features_in, n_components, name)
+    network = resolve(network, NETWORKS)
+    own = getattr(network, "width", "auto")
+    if n_components is not None and own not in ("auto", n_components):
+        raise ValueError(
+            f"{name}={network!r} has {own} columns, but n_components={n_components}: type one "
+            "of the two."
+        )
     if n_components is None:
-        n_components = DEFAULT_WIDTH
-    n_components = int(n_components)
-    module = resolve(network, NETWORKS).build(n_features_in, n_components)
-    return module, n_components
+        n_components = width if own == "auto" else own
+    return network.build(n_features_in, int(n_components)), int(n_components)
 
 
 def build_projector(projector, n_in):
@@ -348,9 +377,7 @@ def build_projector(projector, n_in):
         return nn.Identity()
     if isinstance(projector, str) and projector == "mlp":
         projector = MLP((max(n_in, MIN_HIDDEN),), normalization=None, skip=False)
-    is_module = isinstance(projector, nn.Module)
-    n_out = None if is_module else min(n_in, MAX_WIDTH)
-    return build_network(projector, n_in, n_out, name="projector")[0]
+    return build_network(projector, n_in, name="projector", width=min(n_in, MAX_WIDTH))[0]
 
 
 __all__ = [

@@ -150,6 +150,11 @@ class ConditionalInfoNCE(PairObjective):
         """Named tensors that the mode needs."""
         return ("views", self.side_name or "embedding")
 
+    @property
+    def takes_target_as_condition(self):
+        """Whether ``y`` serves where no condition is given."""
+        return self.mode == "weak"
+
     def build(self, n_samples):
         """Make the torch module of the objective."""
         return self._checked(BuiltKernelObjective(self, n_samples))

@@ -2,11 +2,9 @@
 
 from skcontrast._component import StrOptions
 from skcontrast.base import BaseContrastive
-from skcontrast.representation._fit import EncoderFitMixin
-from skcontrast.representation._passthrough import PassthroughMixin
 
 
-class ContrastiveEncoder(PassthroughMixin, EncoderFitMixin, BaseContrastive):
+class ContrastiveEncoder(BaseContrastive):
     """Learn a representation in which the views of a row are near each other.
 
     An encoder network maps each row to ``n_components`` numbers. It is trained without

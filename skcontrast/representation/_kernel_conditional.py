@@ -1,19 +1,14 @@
 """KernelConditionalContrastive: representation learning told about a side variable."""
 
-import numpy as np
-from sklearn.utils.multiclass import type_of_target
-
 from skcontrast._component import Interval, Real
-from skcontrast._inputs.target import encode_classes
-from skcontrast.base import BaseContrastive
 from skcontrast.objectives import ConditionalInfoNCE, KernelIndependence
-from skcontrast.representation._fit import EncoderFitMixin
+from skcontrast.representation._encoder import ContrastiveEncoder
 
 # The parameters that describe the objective.
 _OF_OBJECTIVE = ("mode", "kernel", "regularization", "form", "temperature")
 
 
-class KernelConditionalContrastive(EncoderFitMixin, BaseContrastive):
+class KernelConditionalContrastive(ContrastiveEncoder):
     """Learn a representation with the help, or without the trace, of a side variable.
 
     Like :class:`ContrastiveEncoder`, but the contrasts are conditioned on a side variable
@@ -53,125 +48,32 @@ class KernelConditionalContrastive(EncoderFitMixin, BaseContrastive):
     temperature : float, str or component, default=0.2
         Temperature of the similarities: a positive number or "learned".
 
-    views : str, component, callable, list or None, default=("neighbors", "corruption")
-        How a view of a row is made: a name in :data:`skcontrast.views.VIEWS`, an object
-        from :mod:`skcontrast.views`, a callable on a batch tensor, or a list of these,
-        applied in order. None takes the rows as they are, for a network with dropout.
+    passthrough, views, n_views, clean_anchor, network, projector : default=as in ContrastiveEncoder
+        See :class:`ContrastiveEncoder`.
 
-    n_views : int, default=2
-        Number of views of each row.
+    sampler, standardize, optimizer, learning_rate, batch_size : default=as in ContrastiveEncoder
+        See :class:`ContrastiveEncoder`.
 
-    clean_anchor : bool, default=True
-        Whether the first view is the row itself.
+    max_iter, early_stopping, validation_fraction : default=as in ContrastiveEncoder
+        See :class:`ContrastiveEncoder`.
 
-    network : str, component or torch.nn.Module, default="mlp"
-        The encoder: "linear", "mlp", an object from :mod:`skcontrast.networks`, or a
-        torch module, which is copied.
+    n_iter_no_change, tol, warm_start, callbacks, checkpoint : default=as in ContrastiveEncoder
+        See :class:`ContrastiveEncoder`.
 
-    projector : str, component, torch.nn.Module or None, default=None
-        Network between the embedding and the objective, thrown away after training.
-
-    sampler : str or component, default="uniform"
-        How batches are put together: "uniform", "class_balanced" or, for numbers as
-        ``y``, "target_spread".
-
-    standardize : bool, default=True
-        Whether columns are centred and scaled to unit variance first, columns of two
-        values to a range of one. Sparse rows are not centred, and share one scale.
-
-    optimizer : str or component, default="adamw"
-        "adamw", "sgd" or an object from :mod:`skcontrast.optimizers`, which holds the
-        weight decay, the learning-rate schedule with its warm-up, and gradient
-        clipping.
-
-    learning_rate : float, default=1e-3
-        Highest learning rate.
-
-    batch_size : int or "auto", default="auto"
-        Rows in a batch; "auto" is ``min(256, n_samples)``. The other rows of the batch
-        are an anchor's negatives.
-
-    max_iter : int, default=100
-        Number of epochs.
-
-    early_stopping : bool, default=False
-        Whether to hold out rows, stop once their loss does not fall any more, and
-        restore the best weights.
-
-    validation_fraction : float, default=0.1
-        Share of the rows held out for early stopping.
-
-    n_iter_no_change : int, default=10
-        Epochs without a better validation loss before stopping.
-
-    tol : float, default=1e-4
-        A validation loss is better when it is lower by more than this.
-
-    warm_start : bool, default=False
-        Whether another ``fit`` goes on from the fitted weights.
-
-    callbacks : list of skorch callbacks, default=None
-        scikit-learn's own callbacks are set by ``set_callbacks``.
-
-    checkpoint : str, path-like or Checkpoint, default=None
-        Folder for checkpoints; a fit that was killed goes on from there. See
-        :class:`skcontrast.checkpoint.Checkpoint`.
-
-    device : str or torch.device, default="auto"
-        "auto" takes CUDA, else MPS, else the CPU.
-
-    precision : {"float32", "bfloat16", "float64"}, default="float32"
-        "bfloat16" runs the network under autocast; the loss is always at least
-        float32.
-
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights, the batches and the views. An int makes two fits on one
-        CPU equal bit by bit.
-
-    verbose : int, default=0
-        Whether to print a line for each epoch.
+    device, precision, random_state, verbose : default=as in ContrastiveEncoder
+        See :class:`ContrastiveEncoder`.
 
     Attributes
     ----------
-    n_components_ : int
-        Width of the embedding.
-
-    weights_ : dict of str to ndarray
-        Weights of encoder and projector.
-
     objective_ : component
         The objective that was trained: a
         :class:`~skcontrast.objectives.ConditionalInfoNCE`, or a sum with one.
 
-    objective_weights_ : dict of str to ndarray
-        What the objective learned, such as temperatures.
-
-    network_, projector_ : component or torch.nn.Module
-        The networks, as descriptions without weights.
-
-    mean_, scale_ : ndarray of shape (n_columns,) or None
-        Standardisation of the columns.
-
-    loss_curve_ : list of float
-        Mean training loss of each epoch.
-
-    validation_curve_ : list of float or None
-        Loss on the rows held out, with ``early_stopping=True``.
-
-    n_iter_ : int
-        Number of epochs run.
-
     classes_ : ndarray of shape (n_classes,)
         Classes seen, for samplers that use ``y``.
 
-    expansion_ : object
-        How a DataFrame becomes the columns that the network reads, where X was one.
-
-    n_features_in_ : int
-        Number of features seen during fit.
-
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of features seen during fit, when all are strings.
+    n_components_, weights_, network_, projector_, input_, output_, loss_curve_, n_iter_
+        See :class:`ContrastiveEncoder`, as for its other attributes.
 
     See Also
     --------
@@ -195,12 +97,12 @@ class KernelConditionalContrastive(EncoderFitMixin, BaseContrastive):
     """
 
     _parameter_constraints = {
-        **{k: v for k, v in BaseContrastive._parameter_constraints.items() if k != "objective"},
+        **{k: v for k, v in ContrastiveEncoder._parameter_constraints.items() if k != "objective"},
         **{name: ConditionalInfoNCE._parameter_constraints[name] for name in _OF_OBJECTIVE},
     }
     _parameter_constraints["independence"] = [Interval(Real, 0, None, closed="left")]
     _shorthand = {
-        **{k: v for k, v in BaseContrastive._shorthand.items() if k != "objective"},
+        **{k: v for k, v in ContrastiveEncoder._shorthand.items() if k != "objective"},
         **ConditionalInfoNCE._shorthand,
     }
 
@@ -214,6 +116,7 @@ class KernelConditionalContrastive(EncoderFitMixin, BaseContrastive):
         independence=0.0,
         form="paper",
         temperature=0.2,
+        passthrough="auto",
         views=("neighbors", "corruption"),
         n_views=2,
         clean_anchor=True,
@@ -244,6 +147,7 @@ class KernelConditionalContrastive(EncoderFitMixin, BaseContrastive):
         self.independence = independence
         self.form = form
         self.temperature = temperature
+        self.passthrough = passthrough
         self.views = views
         self.n_views = n_views
         self.clean_anchor = clean_anchor
@@ -275,26 +179,7 @@ class KernelConditionalContrastive(EncoderFitMixin, BaseContrastive):
             return objective
         return objective + self.independence * KernelIndependence(kernel=self.kernel)
 
-    def _run(self, X, given, fresh, max_iter, partial=False):
-        if self.mode == "weak" and given["condition"] is None and given["target"] is not None:
-            given = {**given, "condition": _target_as_condition(given["target"])}
-        if self.mode == "weak" and given["condition"] is None:
-            raise ValueError(
-                "KernelConditionalContrastive in mode='weak' requires y to be passed, but the "
-                "target y is None: type fit(X, y) or fit(X, condition=...)."
-            )
-        return super()._run(X, given, fresh, max_iter, partial)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = self.mode == "weak"
         return tags
-
-
-def _target_as_condition(y):
-    """Labels as categories, each row without a label as one of its own; numbers as they are."""
-    if np.asarray(y).dtype.kind == "f" or type_of_target(y) not in ("binary", "multiclass"):
-        return y
-    codes, _ = encode_classes(y, "mode='weak'")
-    own = -1 - np.arange(len(codes))
-    return np.where(codes < 0, own, codes).astype(str).astype(object)

@@ -4,12 +4,12 @@ from skcontrast.samplers._batches import (
     ClassBalanced,
     TargetSpread,
     Uniform,
-    hold_out,
     in_order,
     split_batches,
     target_ranks,
 )
 from skcontrast.samplers._clustered import Clustered
+from skcontrast.samplers._groups import OnePerGroup
 
 SAMPLERS = {
     "class_balanced": ClassBalanced,
@@ -22,9 +22,9 @@ __all__ = [
     "SAMPLERS",
     "ClassBalanced",
     "Clustered",
+    "OnePerGroup",
     "TargetSpread",
     "Uniform",
-    "hold_out",
     "in_order",
     "split_batches",
     "target_ranks",

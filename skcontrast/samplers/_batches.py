@@ -15,24 +15,6 @@ def split_batches(order, batch_size, min_rows):
     return batches
 
 
-def hold_out(n_samples, fraction, min_rows, seed):
-    """Split row numbers into those to train on and those held out for early stopping.
-
-    Returns
-    -------
-    train_index, held_out : ndarray of int
-    """
-    n_held_out = max(min_rows, int(np.ceil(fraction * n_samples)))
-    if n_samples - n_held_out < min_rows:
-        raise ValueError(
-            f"early_stopping=True holds out {n_held_out} of n_samples={n_samples} rows and "
-            f"leaves fewer than {min_rows} to train on: type early_stopping=False or a "
-            f"smaller validation_fraction than {fraction}."
-        )
-    order = np.random.RandomState(seed).permutation(n_samples)
-    return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
-
-
 def in_order(index, rows, batch_size, min_rows):
     """Batches of the rows ``index`` as they stand; None where there are none."""
     if index is None:

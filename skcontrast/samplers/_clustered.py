@@ -73,6 +73,11 @@ class Clustered(Component):
         """Side information that the space needs."""
         return ("prior",) if self.space == "prior" else ()
 
+    @property
+    def reads(self):
+        """Kinds of rows whose features can be compared."""
+        return frozenset({"any" if self.space == "prior" else "numbers"})
+
     def build(self, rows, batch_size, min_rows):
         """Make an iterable: each pass is an epoch of index tensors.
 
@@ -95,11 +100,6 @@ class Clustered(Component):
     def _clusters(self, rows, n_clusters, seed):
         """Cluster of each training row: int64 (n,)."""
         index = rows.train_index
-        if self.space == "features" and getattr(rows, "kind", "numbers") != "numbers":
-            raise ValueError(
-                "sampler='clustered' compares numbers, but the rows are documents: type "
-                "sampler='uniform', or Clustered(space='prior') with fit(X, prior=...)."
-            )
         if n_clusters == 1 or not self.share:
             return np.zeros(len(index), dtype=np.int64)
 

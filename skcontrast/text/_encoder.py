@@ -1,13 +1,13 @@
 """ContrastiveTextEncoder: vectors of sentences, learned from raw texts alone."""
 
 from skcontrast._component import HasMethods, Shorthand, StrOptions
+from skcontrast._inputs.text import BackboneInput, TextInput
 from skcontrast.base import BaseContrastive
 from skcontrast.networks import NETWORK_CONSTRAINTS
-from skcontrast.text._encoder_fit import TextFitMixin
 from skcontrast.views import TEXT_VIEW_CONSTRAINTS
 
 
-class ContrastiveTextEncoder(TextFitMixin):
+class ContrastiveTextEncoder(BaseContrastive):
     r"""Learn vectors of texts from these texts alone, with nothing to download.
 
     Documents are split into words, every word becomes hashed features (itself, its ends,
@@ -50,12 +50,8 @@ class ContrastiveTextEncoder(TextFitMixin):
         :class:`skcontrast.networks.HashedEmbeddingBag`; with a ``backbone`` it is "mlp",
         and what :class:`skcontrast.ContrastiveEncoder` takes is taken.
 
-    projector : str, component, torch.nn.Module or None, default=None
-        Network between the embedding and the objective, thrown away after training.
-
-    sampler : str or component, default="uniform"
-        How batches are put together: "uniform", "class_balanced" or, for numbers as
-        ``y``, "target_spread".
+    projector, sampler : default=as in ContrastiveEncoder
+        See :class:`skcontrast.ContrastiveEncoder`.
 
     backbone : callable, object with a method ``encode``, or None, default=None
         Makes rows of numbers of texts: a function of a list of str, or a model of
@@ -85,93 +81,35 @@ class ContrastiveTextEncoder(TextFitMixin):
     strip_accents : {"ascii", "unicode"} or callable, default=None
         Whether to take off accents.
 
-    optimizer : str or component, default="adamw"
-        "adamw", "sgd" or an object from :mod:`skcontrast.optimizers`, which holds the
-        weight decay, the learning-rate schedule with its warm-up, and gradient
-        clipping.
-
     learning_rate : float, default=3e-3
         Highest learning rate.
-
-    batch_size : int or "auto", default="auto"
-        Documents in a batch; "auto" is ``min(256, n_samples)``. The other documents of
-        the batch are an anchor's negatives.
 
     max_iter : int, default=20
         Number of epochs.
 
-    early_stopping : bool, default=False
-        Whether to hold out documents, stop once their loss does not fall any more, and
-        restore the best weights.
+    optimizer, batch_size, early_stopping : default=as in ContrastiveEncoder
+        See :class:`skcontrast.ContrastiveEncoder`.
 
-    validation_fraction : float, default=0.1
-        Share of the documents held out for early stopping.
+    validation_fraction, n_iter_no_change, tol, warm_start : default=as in ContrastiveEncoder
+        See :class:`skcontrast.ContrastiveEncoder`.
 
-    n_iter_no_change : int, default=10
-        Epochs without a better validation loss before stopping.
+    callbacks, checkpoint, device, precision, random_state : default=as in ContrastiveEncoder
+        See :class:`skcontrast.ContrastiveEncoder`.
 
-    tol : float, default=1e-4
-        A validation loss is better when it is lower by more than this.
-
-    warm_start : bool, default=False
-        Whether another ``fit`` goes on from the fitted weights; its schedule and its
-        ``loss_curve_`` start anew.
-
-    callbacks : list of skorch callbacks, default=None
-        scikit-learn's own callbacks are set by ``set_callbacks``.
-
-    checkpoint : str, path-like or Checkpoint, default=None
-        Folder for checkpoints; a ``fit`` that was killed goes on from there. See
-        :class:`skcontrast.checkpoint.Checkpoint`.
-
-    device : str or torch.device, default="auto"
-        "auto" takes CUDA, else MPS, else the CPU.
-
-    precision : {"float32", "bfloat16", "float64"}, default="float32"
-        "bfloat16" runs the network under autocast; the loss is always at least
-        float32.
-
-    random_state : int, RandomState instance or None, default=None
-        Seed of the weights, the batches and the views. An int makes two fits on one
-        CPU equal bit by bit.
-
-    verbose : int, default=0
-        Whether to print a line for each epoch.
+    verbose : default=as in ContrastiveEncoder
+        See :class:`skcontrast.ContrastiveEncoder`.
 
     Attributes
     ----------
     n_components_ : int
         Width of the embedding.
 
-    weights_ : dict of str to ndarray
-        Weights of encoder and projector.
+    input_ : object
+        What reads documents: with ``word_counts_``, counts of hashed words, by which words are
+        weighed, or with ``mean_`` and ``scale_`` of the backbone's columns.
 
-    word_counts_ : ndarray of shape (4, 16384) or None
-        Counts of hashed words, by which words are weighed; None with a ``backbone``.
-
-    objective_ : component
-        The objective that was trained.
-
-    objective_weights_ : dict of str to ndarray
-        What the objective learned, such as temperatures.
-
-    network_, projector_ : component or torch.nn.Module
-        The networks, as descriptions without weights.
-
-    mean_, scale_ : ndarray of shape (n_features,) or None
-        Standardisation of the backbone's columns.
-
-    loss_curve_ : list of float
-        Mean training loss of each epoch.
-
-    validation_curve_ : list of float or None
-        Loss on the documents held out, with ``early_stopping=True``.
-
-    n_iter_ : int
-        Number of epochs run.
-
-    classes_ : ndarray of shape (n_classes,)
-        Classes seen, for objectives and samplers that use ``y``.
+    weights_, network_, projector_, objective_, loss_curve_, n_iter_, classes_
+        See :class:`skcontrast.ContrastiveEncoder`, as for its other attributes.
 
     See Also
     --------
@@ -211,7 +149,7 @@ class ContrastiveTextEncoder(TextFitMixin):
         "views": [*TEXT_VIEW_CONSTRAINTS, StrOptions({"auto"})],
         "clean_anchor": ["boolean", StrOptions({"auto"})],
         "network": [
-            Shorthand("skcontrast.networks:TEXT_NETWORKS", "network"),
+            Shorthand(BaseContrastive._shorthand["network"], "network"),
             NETWORK_CONSTRAINTS[1],
             StrOptions({"auto"}),
         ],
@@ -287,3 +225,24 @@ class ContrastiveTextEncoder(TextFitMixin):
         self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
+
+    def _new_input(self):
+        owner = type(self).__name__
+        if self.backbone is not None:
+            return BackboneInput(owner, self.standardize, self.precision, self.backbone)
+        return TextInput(
+            owner,
+            self.tokenizer,
+            self.token_pattern,
+            self.lowercase,
+            self.stop_words,
+            self.strip_accents,
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.sparse = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags

@@ -10,6 +10,7 @@ from skcontrast.views._base import (
 )
 from skcontrast.views._mixing import FeatureSwap, Mixup
 from skcontrast.views._neighbors import Neighbors
+from skcontrast.views._partners import partners
 from skcontrast.views._tabular import Corruption, Dropout, FeatureMask, GaussianNoise
 from skcontrast.views._text import (
     Shuffle,
@@ -39,14 +40,14 @@ TEXT_VIEWS = {
     "typos": Typos,
     "word_deletion": WordDeletion,
 }
-# Of ContrastiveTextEncoder, whose rows are words or a backbone's numbers.
-ALL_VIEWS = {**VIEWS, **TEXT_VIEWS}
+# By what a row is; a kind of row of one's own is added here.
+VIEWS_OF = {"numbers": VIEWS, "tokens": TEXT_VIEWS}
 
 __all__ = [
-    "ALL_VIEWS",
     "TEXT_VIEWS",
     "TEXT_VIEW_CONSTRAINTS",
     "VIEWS",
+    "VIEWS_OF",
     "VIEW_CONSTRAINTS",
     "Compose",
     "Corruption",
@@ -67,4 +68,5 @@ __all__ = [
     "build_negatives",
     "build_views",
     "makes_negatives",
+    "partners",
 ]

@@ -69,8 +69,8 @@ class NeighborBands(View):
     ...     n_views=3,
     ... )
     >>> import numpy as np
-    >>> from skcontrast._inputs.rows import Rows
-    >>> rows = Rows(np.array([[0.0], [1.0], [3.0], [7.0]]))
+    >>> from skcontrast._inputs.rows import Rows, table_rows
+    >>> rows = table_rows(np.array([[0.0], [1.0], [3.0], [7.0]]))
     >>> x = rows.take(rows.train_index)
     >>> NeighborBands(start=1, stop=2).build(rows)(x, rows.train_index).T
     tensor([[3., 3., 0., 1.]])

@@ -1,24 +1,19 @@
 """Views: what a view is, how views are composed, and what may stand for one."""
 
+from importlib import import_module
+
 import torch
 
-from skcontrast._component import Component, Function, Several, Shorthand, resolve
+from skcontrast._component import Component, Function, Several, Shorthand, resolve, resolve_for
 from skcontrast._inputs.rows import SparseBatch
 from skcontrast._inputs.tokens import TokenBatch
 
-REGISTRY = "skcontrast.views:VIEWS"
+# Names of views of every kind of row, and of the kind that most estimators read.
+REGISTRY = "skcontrast.views:VIEWS_OF"
+NUMBERS = "skcontrast.views:VIEWS"
 
-# Of the rows of documents.
-TEXT_REGISTRY = "skcontrast.views:TEXT_VIEWS"
-EXAMPLES = {"numbers": "corruption", "tokens": "word_deletion"}
-
-VIEW_CONSTRAINTS = [Shorthand(REGISTRY, "view"), Function(), Several(REGISTRY, "view"), None]
-TEXT_VIEW_CONSTRAINTS = [
-    Shorthand("skcontrast.views:ALL_VIEWS", "view"),
-    Function(),
-    Several("skcontrast.views:ALL_VIEWS", "view"),
-    None,
-]
+VIEW_CONSTRAINTS = [Shorthand(NUMBERS, "view"), Function(), Several(NUMBERS, "view"), None]
+TEXT_VIEW_CONSTRAINTS = [Shorthand(REGISTRY, "view"), Function(), Several(REGISTRY, "view"), None]
 
 
 class View(Component):
@@ -27,8 +22,8 @@ class View(Component):
     Subclasses have a ``build`` that makes the change from the training rows.
     """
 
-    # What the rows are that it changes: "numbers" or "tokens".
-    reads = "numbers"
+    # Kinds of rows that it changes.
+    reads = frozenset({"numbers"})
 
     def build(self, rows):
         """Make the function ``(x, index) -> x'`` of one batch.
@@ -137,14 +132,8 @@ def build_views(views, rows):
         name = views.__name__
         raise TypeError(f"views: got the class {name}, not an object: type {name}().")
     if isinstance(views, str) or hasattr(views, "build"):
-        kind = getattr(rows, "kind", "numbers")
-        view = resolve(views, TEXT_REGISTRY if kind == "tokens" else REGISTRY)
-        if getattr(view, "reads", kind) not in (kind, "any"):
-            raise ValueError(
-                f"views: {type(view).__name__} changes {view.reads}, but the rows are {kind}: "
-                f"type a view of {kind}, such as {EXAMPLES[kind]!r}."
-            )
-        return view.build(rows)
+        tables = import_module("skcontrast.views").VIEWS_OF
+        return resolve_for(rows.kind, views, tables, "views").build(rows)
     if callable(views):
         return _from_function(views)
     raise TypeError(
@@ -186,7 +175,7 @@ class Compose(View):
 
     _parameter_constraints = {"views": [Several(REGISTRY, "view")]}
 
-    reads = "any"
+    reads = frozenset({"any"})
 
     def __init__(self, views=()):
         self.views = views

@@ -44,9 +44,9 @@ class FeatureSwap(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._inputs.rows import Rows
+    >>> from skcontrast._inputs.rows import Rows, table_rows
     >>> from skcontrast.views import FeatureSwap
-    >>> rows = Rows(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    >>> rows = table_rows(np.array([[1.0, 2.0], [3.0, 4.0]]))
     >>> x = rows.take(rows.train_index)
     >>> FeatureSwap(rate=1.0).build(rows)(x, rows.train_index)
     tensor([[3., 4.],
@@ -125,9 +125,9 @@ class Mixup(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._inputs.rows import Rows
+    >>> from skcontrast._inputs.rows import Rows, table_rows
     >>> from skcontrast.views import Mixup
-    >>> rows = Rows(np.eye(3))
+    >>> rows = table_rows(np.eye(3))
     >>> x = rows.take(rows.train_index)
     >>> mixed = Mixup().build(rows)(x, rows.train_index)
     >>> bool((mixed.diagonal() >= 0.5).all())

@@ -80,9 +80,9 @@ class Neighbors(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._inputs.rows import Rows
+    >>> from skcontrast._inputs.rows import Rows, table_rows
     >>> from skcontrast.views import Neighbors
-    >>> rows = Rows(np.array([[0.0], [1.0], [5.0], [7.0]]))
+    >>> rows = table_rows(np.array([[0.0], [1.0], [5.0], [7.0]]))
     >>> x = rows.take(rows.train_index)
     >>> Neighbors(n_neighbors=1).build(rows)(x, rows.train_index).T
     tensor([[1., 0., 7., 5.]])

@@ -70,9 +70,9 @@ class Corruption(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._inputs.rows import Rows
+    >>> from skcontrast._inputs.rows import Rows, table_rows
     >>> from skcontrast.views import Corruption
-    >>> rows = Rows(np.arange(40.0).reshape(8, 5))
+    >>> rows = table_rows(np.arange(40.0).reshape(8, 5))
     >>> x = rows.take(rows.train_index) + 0.5
     >>> changed = Corruption(rate=0.6).build(rows)(x, rows.train_index) != x
     >>> changed.sum(1).tolist()
@@ -168,9 +168,9 @@ class GaussianNoise(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._inputs.rows import Rows
+    >>> from skcontrast._inputs.rows import Rows, table_rows
     >>> from skcontrast.views import GaussianNoise
-    >>> rows = Rows(np.zeros((100, 100)))
+    >>> rows = table_rows(np.zeros((100, 100)))
     >>> x = rows.take(rows.train_index)
     >>> noisy = GaussianNoise(scale=0.5).build(rows)(x, rows.train_index)
     >>> round(float(noisy.std()), 1)
@@ -217,9 +217,9 @@ class FeatureMask(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._inputs.rows import Rows
+    >>> from skcontrast._inputs.rows import Rows, table_rows
     >>> from skcontrast.views import FeatureMask
-    >>> rows = Rows(np.ones((100, 100)))
+    >>> rows = table_rows(np.ones((100, 100)))
     >>> x = rows.take(rows.train_index)
     >>> masked = FeatureMask(rate=0.3).build(rows)(x, rows.train_index)
     >>> round(float(masked.mean()), 1)
@@ -272,9 +272,9 @@ class Dropout(View):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcontrast._inputs.rows import Rows
+    >>> from skcontrast._inputs.rows import Rows, table_rows
     >>> from skcontrast.views import Dropout
-    >>> rows = Rows(np.ones((4, 3)))
+    >>> rows = table_rows(np.ones((4, 3)))
     >>> x = rows.take(rows.train_index)
     >>> dropped = Dropout(rate=0.5).build(rows)(x, rows.train_index)
     >>> bool(((dropped == 0) | (dropped == 2)).all())

@@ -23,7 +23,7 @@ class TextView(View):
     ...         return lambda x, index: x.with_weights(2 * x.weights)
     """
 
-    reads = "tokens"
+    reads = frozenset({"tokens"})
 
 
 def _share(x, share):

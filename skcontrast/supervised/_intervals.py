@@ -1,14 +1,18 @@
 """Prediction intervals: errors of rows that the prediction did not see, and where they lie."""
 
+from collections.abc import Iterable, Mapping, Set
 from numbers import Real
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._inputs.table import check_rows
+from skcontrast._component import safe_indexing
+from skcontrast._inputs.side import n_rows
+from skcontrast._training.fitted import embed
 
 NEIGHBORS = 30
 
@@ -93,7 +97,8 @@ class IntervalMixin:
 
         Parameters
         ----------
-        X : {array-like, DataFrame, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : rows, of n_samples
+            As in :meth:`fit`.
 
         coverage : float, default=0.9
             Share of the rows whose interval should hold their target.
@@ -108,7 +113,7 @@ class IntervalMixin:
         if not (isinstance(coverage, Real) and 0 < coverage < 1):
             raise ValueError(f"coverage must be a number between 0 and 1, got {coverage!r}.")
         y = self.predict(X)
-        Z = self._embed(check_rows(self, X, reset=False))
+        Z = embed(self.encoder_, self.encoder_.input_.read(X))
         half = self._intervals.half_width(Z, coverage) * self.target_scale_
         half = half[:, 0] if self._one_column else half
         return y - half, y + half
@@ -131,16 +136,37 @@ class IntervalMixin:
             )
         return np.sort(np.random.RandomState(seed).permutation(labelled)[:n])
 
+    def _set_aside(self, X, y, params, held_out):
+        """Rows to train on, and those of which nothing is learned, the scale of columns neither."""
+        if not len(held_out):
+            return X, y, params, None
+        if not hasattr(X, "shape"):
+            if not isinstance(X, Iterable) or isinstance(X, (str, bytes, Mapping, Set)):
+                return X, y, params, None  # refused when it is read
+            X = list(X)
+        X = X.tocsr() if sp.issparse(X) else X
+        given = {"y": y, **{name: value for name, value in params.items() if value is not None}}
+        for name, value in given.items():
+            if n_rows(value, 0) != n_rows(X, 0):
+                raise ValueError(
+                    f"{name} has {n_rows(value, 0)} rows, but X has {n_rows(X, 0)}: pass one entry "
+                    f"of {name} for each row of X."
+                )
+        kept = np.setdiff1d(np.arange(len(y)), held_out)
+        params = {name: safe_indexing(given[name], kept) for name in given if name != "y"}
+        calibration = safe_indexing(X, held_out), y[held_out]
+        return safe_indexing(X, kept), y[kept], params, calibration
+
     def _calibrate(self, X, target, X_held, y_held):
         """Errors of the rows that were held out, in standard deviations of the target."""
         held = (y_held - self.target_mean_) / self.target_scale_
-        Z = self._embed(X_held)
+        Z = embed(self.encoder_, X_held)
         errors = np.abs(self._predict_columns(self._features(X_held, Z)) - held)
-        self._intervals = Intervals("conformal", errors, Z, (self._embed(X), target))
+        self._intervals = Intervals("conformal", errors, Z, (embed(self.encoder_, X), target))
 
     def _cross_validate(self, head, X, target, seed):
         """Errors of the rows in folds that the head was not fitted on."""
-        Z = self._embed(X)
+        Z = embed(self.encoder_, X)
         shaped = target[:, 0] if target.shape[1] == 1 else target
         folds = KFold(min(5, len(target)), shuffle=True, random_state=seed)
         found = cross_val_predict(head, self._features(X, Z), shaped, cv=folds)

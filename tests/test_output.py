@@ -3,20 +3,27 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 import skcontrast
 from skcontrast import ContrastiveEncoder
 from skcontrast._inputs.rows import BOUND
-from skcontrast.representation import _parts, _passthrough
-from skcontrast.representation._parts import Kernel, Neighborhood, Ranks
-from skcontrast.representation._patterns import Patterns, layout
+from skcontrast._output import output as _output
+from skcontrast._output import parts as _parts
+from skcontrast._output.parts import Kernel, Neighborhood, Ranks
+from skcontrast._output.patterns import Patterns, layout
+from skcontrast.networks import MLP
+from skcontrast.objectives import ConditionalInfoNCE, Objective
 
 
 def rows(n=60, d=7, seed=0):
@@ -29,24 +36,24 @@ def small(**params):
 
 
 def test_input_comes_first_and_has_most_of_the_variance():
-    X = rows()
+    X = rows(300)
     X[:, 2] = np.exp(X[:, 2] / 2)
     model = small(network="linear").fit(X)
     Z = model.transform(X)
-    parts = {name: Z[:, first:last] for name, (first, last) in model.part_columns_.items()}
+    parts = {name: Z[:, first:last] for name, (first, last) in model.output_.part_columns_.items()}
     assert list(parts) == ["columns", "learned", "ranks", "kernel", "neighborhood"]
     np.testing.assert_allclose(parts["columns"], StandardScaler().fit_transform(X), atol=1e-5)
     variance = {name: part.var(axis=0).sum() / 7 for name, part in parts.items()}
     expected = {"learned": 0.3, "ranks": 0.5 / 7, "kernel": 0.15, "neighborhood": 0.3}
     assert variance == pytest.approx({"columns": 1.0, **expected}, rel=1e-4)
-    assert Z.shape[1] == len(model.get_feature_names_out()) == 7 + 256 + 1 + 60 + 8
+    assert Z.shape[1] == len(model.get_feature_names_out()) == 7 + 256 + 1 + 256 + 8
 
 
 def test_learned_part_is_the_embedding_without_it():
-    X = rows()
+    X = rows(300)
     alone = small(passthrough=False).fit(X)
     learned = alone.transform(X)
-    assert learned.shape == (60, 256)
+    assert learned.shape == (300, 256)
     Z = small().fit_transform(X)[:, 7 : 7 + 256]
     factor = Z.std() / (learned - learned.mean(axis=0)).std()
     np.testing.assert_allclose(Z, factor * (learned - learned.mean(axis=0)), atol=1e-4)
@@ -178,9 +185,11 @@ def test_patterns_are_shares_of_places_above_a_threshold(shape):
 def test_patterns_tell_forms_apart_wherever_they_are():
     X, y = waves()
     model = small().fit(X)
-    assert "patterns" in model.part_columns_ and "ranks" not in model.part_columns_
-    assert "patterns" not in small().fit(X[:, np.random.default_rng(0).permutation(60)]).parts_
-    first, last = model.part_columns_["patterns"]
+    assert "patterns" in model.output_.part_columns_ and "ranks" not in model.output_.part_columns_
+    assert (
+        "patterns" not in small().fit(X[:, np.random.default_rng(0).permutation(60)]).output_.parts_
+    )
+    first, last = model.output_.part_columns_["patterns"]
     new, of_new = waves(seed=1)
     scores = {
         name: LogisticRegression().fit(Z[:, part], y).score(model.transform(new)[:, part], of_new)
@@ -202,19 +211,23 @@ def test_saved_parts_give_the_same(data, dtype, tmp_path):
     model = small().fit(X)
     skcontrast.save(model, tmp_path)
     loaded = skcontrast.load(tmp_path)
-    assert loaded.part_columns_ == model.part_columns_
+    assert loaded.output_.part_columns_ == model.output_.part_columns_
     assert np.array_equal(loaded.transform(X), model.transform(X))
 
 
 def test_parts_by_name():
-    X = rows()
+    X = rows(300)
     every = small().fit(X)
     some = small(passthrough=["kernel", "columns"]).fit(X)
-    assert some.part_columns_ == {"columns": (0, 7), "learned": (7, 263), "kernel": (263, 323)}
-    np.testing.assert_array_equal(some.transform(X), every.transform(X)[:, :323])
-    alone = small(passthrough=["neighborhood"], n_components=3).fit(X)
-    assert alone.part_columns_ == {"learned": (0, 3), "neighborhood": (3, 10)}
-    assert alone.transform(X).shape == (60, 10)
+    assert some.output_.part_columns_ == {
+        "columns": (0, 7),
+        "learned": (7, 263),
+        "kernel": (263, 519),
+    }
+    np.testing.assert_array_equal(some.transform(X), every.transform(X)[:, :519])
+    alone = small(passthrough=["neighborhood"], network=MLP(width=3)).fit(X)
+    assert alone.output_.part_columns_ == {"learned": (0, 3), "neighborhood": (3, 10)}
+    assert alone.transform(X).shape == (300, 10)
     message = "holds 'kernels', which is no part.*Did you mean 'kernel'"
     with pytest.raises(ValueError, match=message):
         small(passthrough=["kernels"]).fit(X)
@@ -224,7 +237,7 @@ def test_other_parts_in_further_training_are_fitted_anew():
     X = rows()
     model = small(warm_start=True, passthrough=["columns"]).fit(X)
     model.set_params(passthrough=True).fit(X)
-    assert list(model.part_columns_) == ["columns", "learned", "kernel", "neighborhood"]
+    assert list(model.output_.part_columns_) == ["columns", "learned", "kernel", "neighborhood"]
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -234,8 +247,8 @@ def test_many_columns_become_their_leading_directions(monkeypatch, sparse):
     X = rng.standard_normal((50, 5)) @ rng.standard_normal((5, 20))
     model = small().fit(sp.csr_matrix(X) if sparse else X)
     kept = model.transform(sp.csr_matrix(X) if sparse else X)[:, :5]
-    assert model.part_columns_["columns"] == (0, 5)
-    whole = X / model.scale_ if sparse else StandardScaler().fit_transform(X)
+    assert model.output_.part_columns_["columns"] == (0, 5)
+    whole = X / model.input_.scale_ if sparse else StandardScaler().fit_transform(X)
     # Five directions hold all of a matrix of rank five.
     np.testing.assert_allclose(kept @ kept.T, whole @ whole.T, rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="features"):
@@ -263,22 +276,113 @@ def test_a_far_value_is_read_as_the_network_reads_it(value, of_fit):
     "params, width",
     [
         ({"n_components": 4}, 4),
-        ({"n_components": 4, "passthrough": True}, 4 + 2 * 7 + 60),
+        ({"n_components": 4, "passthrough": False}, 4),
+        ({"n_components": 4, "network": MLP(width=9)}, 4),
         ({"passthrough": False}, 256),
-        ({}, 256 + 2 * 7 + 60),
-        ({"network": torch.nn.Linear(7, 5)}, 5),
+        ({"passthrough": False, "network": MLP(width=9)}, 9),
+        ({}, 256 + 2 * 7 + 256),
+        ({"network": MLP(width=9)}, 9 + 2 * 7 + 256),
+        ({"network": torch.nn.Linear(7, 5)}, 5 + 2 * 7 + 256),
+        ({"objective": "supcon"}, 256),
+        ({"objective": "supcon", "passthrough": True}, 256 + 2 * 7 + 256),
+        ({"objective": ConditionalInfoNCE(mode="fair")}, 256),
     ],
 )
 def test_when_it_is_there(params, width):
-    X = rows()
-    model = small(**params).fit(X)
-    assert model.transform(X).shape == (60, width)
-    if "network" not in params:
-        assert model.n_components_ == params.get("n_components", 256)
+    X = rows(300)
+    side = {"condition": X[:, 0]} if isinstance(params.get("objective"), Objective) else {}
+    model = small(**params).fit(X, np.arange(300) % 3, **side)
+    assert model.transform(X).shape == (300, width)
+    assert model.n_components_ == len(model.get_feature_names_out()) == width
+
+
+# ------------------------------------------------------- leading directions
+
+
+def test_a_number_of_columns_are_the_principal_components_of_all_columns():
+    X, new = rows(300), rows(50, seed=1)
+    every = small().fit(X)
+    model = small(n_components=20).fit(X)
+    assert all(np.array_equal(a, model.weights_[k]) for k, a in every.weights_.items())
+    pca = PCA(20, svd_solver="full").fit(every.transform(X))
+    Z, expected = model.transform(new), pca.transform(every.transform(new))
+    np.testing.assert_allclose(Z * np.sign((Z * expected).sum(0)), expected, atol=1e-5)
+    V = model.output_.directions_
+    assert (V[np.abs(V).argmax(axis=0), np.arange(20)] > 0).all()
+    np.testing.assert_allclose(V.T @ V, np.eye(20), atol=1e-9)
+
+
+def test_fewer_columns_are_the_first_of_more():
+    X = rows(300)
+    few, more = (small(n_components=k).fit(X).transform(X) for k in (3, 30))
+    np.testing.assert_allclose(few, more[:, :3], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [5, 40])
+def test_columns_beyond_the_rank_are_zero(n):
+    Z = small(n_components=100).fit(rows(n)).transform(rows(20, seed=1))
+    assert Z.shape == (20, 100) and np.isfinite(Z).all()
+    assert np.ptp(Z[:, : n - 1], axis=0).all() and not Z[:, n - 1 :].any()
+
+
+@pytest.mark.parametrize("n_components", [None, 8])
+def test_a_row_is_the_same_in_every_batch(n_components):
+    X = rows(300)
+    model = small(n_components=n_components).fit(X)
+    Z, order = model.transform(X), np.random.default_rng(0).permutation(300)
+    np.testing.assert_allclose(model.transform(X[order]), Z[order], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(model.transform(X[7:8]), Z[7:8], rtol=0, atol=1e-6)
+
+
+def test_few_rows_do_not_become_many_columns():
+    X = rows(5, 4)
+    model = small().fit(X)
+    widths = {name: last - first for name, (first, last) in model.output_.part_columns_.items()}
+    assert widths["columns"] == 4 and max(widths.values()) == 4
+    # Nothing is lost: rows that were fitted are as far from each other as in all columns.
+    assert np.linalg.matrix_rank(model.transform(X) - model.transform(X).mean(0)) == 4
+
+
+@pytest.mark.parametrize("further", ["partial_fit", "warm_start"])
+def test_a_stream_keeps_its_directions(further):
+    X = rows(300)
+    model = small(n_components=6, warm_start=further == "warm_start")
+    step = model.partial_fit if further == "partial_fit" else model.fit
+    step(X)
+    before = model.output_
+    step(rows(50, seed=1))
+    assert np.array_equal(model.output_.directions_, before.directions_)
+    assert model.output_.part_scales_["kernel"] == before.part_scales_["kernel"]
+    assert model.output_.part_scales_["learned"] != before.part_scales_["learned"]
+
+
+def test_names_say_what_a_column_is():
+    frame = pd.DataFrame(rows(300, 3), columns=["age", "height", "income"])
+    frame["income"] = np.exp(frame["income"] / 3)
+    frame["color"] = np.random.default_rng(0).choice(["red", "green"], 300)
+    names = list(small(network=MLP(width=8)).fit(frame).get_feature_names_out())
+    assert names[:5] == [f"columns__{n}" for n in (*frame.columns[:3], "color_green", "color_red")]
+    assert names[5:14] == [*(f"learned__{j}" for j in range(8)), "ranks__income"]
+    assert names[14] == "kernel__0" and names[-1] == "neighborhood__ranks__income"
+    assert names[-6] == "neighborhood__age" and len(set(names)) == len(names)
+    encoder = small(n_components=2).fit(frame)
+    assert list(encoder.get_feature_names_out()) == ["contrastiveencoder0", "contrastiveencoder1"]
+    with pytest.raises(ValueError, match="input_features is not equal to feature_names_in_"):
+        small().fit(frame).get_feature_names_out(["a", "b", "c", "d"])
+    series = small().fit(waves()[0]).get_feature_names_out()
+    assert {"patterns__3", "neighborhood__3", "columns__x0"} <= set(series)
+
+
+def test_a_search_over_the_width_changes_nothing_else():
+    X, y = rows(120), np.arange(120) % 2
+    search = GridSearchCV(
+        make_pipeline(small(), LogisticRegression()), {"contrastiveencoder__n_components": [2, 9]}
+    ).fit(X + y[:, None], y)
+    assert search.best_estimator_[0].n_components_ == search.best_params_.popitem()[1]
 
 
 def test_further_training_keeps_the_columns_and_rescales_the_learned_ones():
-    X = rows()
+    X = rows(300)
     model = small(warm_start=True).fit(X)
     before = model.transform(X)
     model.fit(X)
@@ -287,14 +391,14 @@ def test_further_training_keeps_the_columns_and_rescales_the_learned_ones():
     assert np.array_equal(before[:, 7 + 256 :], after[:, 7 + 256 :])
     assert after[:, 7 : 7 + 256].var(axis=0).sum() == pytest.approx(2.1, rel=1e-4)
     model.set_params(passthrough=False).fit(X)
-    assert model.transform(X).shape == (60, 256) and not hasattr(model, "parts_")
+    assert model.transform(X).shape == (300, 256) and not hasattr(model.output_, "parts_")
 
 
 def test_a_fit_that_fails_leaves_the_parts_of_the_earlier_one(monkeypatch):
     X = rows()
     model = small().fit(X)
     before = model.transform(X)
-    monkeypatch.setattr(_passthrough, "Kernel", lambda: 1 / 0)
+    monkeypatch.setattr(_output, "Kernel", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         model.fit(rows(40, 3))
     assert np.array_equal(model.transform(X), before)

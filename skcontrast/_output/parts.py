@@ -57,7 +57,11 @@ class Columns(BaseEstimator):
 
     def compared(self, C):
         """The columns in which kernel and neighbourhood compare rows."""
-        return C if self.components_ is None else C[:, :COMPARED]
+        return C[:, : self.n_compared(C.shape[1])]
+
+    def n_compared(self, n_columns):
+        """How many of the columns these are."""
+        return n_columns if self.components_ is None else min(COMPARED, len(self.components_))
 
 
 class Ranks(BaseEstimator):

@@ -56,8 +56,13 @@ def check_head(head, kind, owner):
         )
 
 
-def check_passthrough(estimator, kind, X):
-    """Raise where the default head, which takes dense rows, would read sparse columns."""
+def check_passthrough(estimator, kind, X, source):
+    """Raise where no head could read columns, or the default one, for dense rows, sparse ones."""
+    if estimator.passthrough is True and not source.has_columns:
+        raise ValueError(
+            f"passthrough=True hands the columns of X to the {kind}, and rows of {source.kind} "
+            "have none: type passthrough='auto'."
+        )
     if getattr(estimator, kind) is None and estimator.passthrough is True and sp.issparse(X):
         own = {"regressor": "Ridge()", "classifier": "LogisticRegression()"}[kind]
         raise ValueError(

@@ -1,0 +1,96 @@
+"""The object that says what a row is: it reads rows, learns what they are like, makes batches."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
+from sklearn.utils.validation import validate_data
+
+NAMES = ("n_features_in_", "feature_names_in_")
+
+
+class Input(OneToOneFeatureMixin, BaseEstimator):
+    """What a row is; a subclass for each kind of row, and an object for each fit.
+
+    A subclass states ``kind`` and ``choices`` and has
+
+    ``fit(X, n_least=2) -> X``
+        checks rows, learns what a later row has to be like, and gives the rows in the form
+        that the methods below read;
+    ``read(X, n_least=1) -> X``
+        checks other rows against what was learned;
+    ``rows(X, side, **options) -> Rows``
+        makes the rows of a training of what these give;
+    ``batch(X, dtype, device)``
+        makes one batch of a slice of it, as the encoder reads it;
+    ``n_features``
+        is the width that networks are built for.
+
+    Nothing but arrays, numbers and names is learned, so that an input is saved with its
+    estimator.
+
+    Parameters
+    ----------
+    owner : str, default="estimator"
+        Class of the estimator that reads rows in this way: messages speak in its name.
+    """
+
+    # What a row is. Views, networks, samplers and objectives say in ``reads`` which kinds they
+    # take, and registries of names go by it.
+    kind = None
+    # What "auto" stands for in parameters of the estimator, and the learned width.
+    choices: dict = {}
+    # What a message may advise where a component reads rows of another kind.
+    hint = ""
+    # Whether rows are points of a vector space, with columns that can be passed on.
+    has_columns = False
+
+    def __init__(self, owner="estimator"):
+        self.owner = owner
+
+    def _validated(self, X, *, reset, **options):
+        """scikit-learn's own check of X, in the name of the estimator."""
+        voice = type(self.owner, (BaseEstimator,), {})()
+        vars(voice).update({name: vars(self)[name] for name in NAMES if name in vars(self)})
+        X = validate_data(voice, X, reset=reset, **options)
+        if reset:
+            for name in NAMES:
+                vars(self).pop(name, None)
+            vars(self).update(vars(voice))
+        return X
+
+    def hold_out(self, n_samples, fraction, min_rows, seed, pairs=None):
+        """Split row numbers into those to train on and those held out for early stopping.
+
+        Parameters
+        ----------
+        n_samples : int
+
+        fraction : float
+            Share of the rows to hold out.
+
+        min_rows : int
+            Fewest rows of either part.
+
+        seed : int
+
+        pairs : int64 ndarray of shape (n_samples,), default=None
+            Rows with one number stay together: a row and its view must not be parted.
+
+        Returns
+        -------
+        train_index, held_out : ndarray of int
+        """
+        n_held_out = max(min_rows, int(np.ceil(fraction * n_samples)))
+        order = np.random.RandomState(seed).permutation(n_samples)
+        if pairs is not None:
+            first = np.full(pairs.max() + 1, n_samples)
+            np.minimum.at(first, pairs[order], np.arange(n_samples))
+            order = order[np.argsort(first[pairs[order]], kind="stable")]
+            end = pairs[order[n_held_out - 1]]
+            n_held_out = int(np.flatnonzero(pairs[order] == end)[-1]) + 1
+        if n_samples - n_held_out < min_rows:
+            raise ValueError(
+                f"early_stopping=True holds out {n_held_out} of n_samples={n_samples} rows and "
+                f"leaves fewer than {min_rows} to train on: type early_stopping=False or a "
+                f"smaller validation_fraction than {fraction}."
+            )
+        return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])

@@ -1,0 +1,170 @@
+"""The modules of a training: network, criterion, the view of each slot, the batches."""
+
+import copy
+
+import torch
+
+from skcontrast._component import resolve, resolve_for
+from skcontrast._output import Output
+from skcontrast._training.devices import DTYPES
+from skcontrast._training.embed import FORWARD_ROWS, load_arrays, to_tensors
+from skcontrast._training.network import ViewNetwork
+from skcontrast.networks import NETWORKS, NETWORKS_OF, build_network, build_projector
+from skcontrast.samplers import OnePerGroup, Uniform
+from skcontrast.views import build_negatives, build_views, partners
+
+
+def build(estimator, fitted, rows, given, call):
+    """Network and criterion of a training: new ones, or the fitted ones to go on with.
+
+    Parameters
+    ----------
+    estimator : estimator
+
+    fitted : dict
+        Fitted attributes, with ``input_`` and ``objective_``; what describes the modules is
+        added.
+
+    rows : Rows
+
+    given : dict
+        Side information by name, as it was given.
+
+    call : Call
+    """
+    if call.further:
+        names = ("network_", "projector_", "_width")
+        fitted |= {name: vars(estimator)[name] for name in names}
+    else:
+        fitted |= _described(estimator, fitted)
+    dtype = DTYPES[estimator.precision]
+    module, width = build_module(fitted, rows.n_features, dtype, fitted["input_"].choices["width"])
+    # Before the end there are the learned columns alone.
+    fitted |= {"_width": width, "n_components_": width, "output_": Output()}
+    criterion = fitted["objective_"].build(rows.n_rows)
+    if hasattr(criterion, "prepare"):
+        # Of a later call too, whose rows need not be of every class.
+        criterion.prepare(rows.side, {**given, "classes": fitted.get("classes_")}, width)
+    criterion = criterion.to(dtype)
+    if call.further:
+        _go_on(estimator, module, criterion)
+    elif hasattr(module.encoder, "prepare"):
+        module.encoder.prepare(rows)
+    return module, criterion
+
+
+def _described(estimator, fitted):
+    """Networks as descriptions without weights, and the learned width that is asked for."""
+    source, projector = fitted["input_"], estimator.projector
+    network = estimator._settled("network", estimator.network, source)
+    advice = f"network={source.choices['network']!r}{source.hint}"
+    return {
+        "network_": resolve_for(source.kind, network, NETWORKS_OF, "network", advice, "numbers"),
+        "projector_": None if projector is None else resolve(projector, NETWORKS),
+        # Beside parts ``n_components`` counts the columns of all of them.
+        "_width": None if estimator._parts(fitted["objective_"]) else estimator.n_components,
+    }
+
+
+def build_module(described, n_features, dtype, width=None):
+    """Encoder and projector as one module, and the number of learned columns.
+
+    Parameters
+    ----------
+    described : dict
+        ``network_``, ``projector_`` and ``_width``, the number of learned columns; where that
+        is None the network says it, else ``width``.
+
+    n_features : int
+
+    dtype : torch.dtype
+
+    width : int, default=None
+    """
+    network, learned = described["network_"], described["_width"]
+    encoder, learned = build_network(network, n_features, learned, width=width)
+    projector = build_projector(described["projector_"], learned)
+    return ViewNetwork(encoder, projector).to(dtype), learned
+
+
+def _go_on(estimator, module, criterion):
+    """Write the fitted weights of an estimator into modules that were built anew."""
+    load_arrays(module, estimator.weights_)
+    state = to_tensors(estimator.objective_weights_)
+    now = {name: tensor.shape for name, tensor in criterion.state_dict().items()}
+    if now == {name: tensor.shape for name, tensor in state.items()}:
+        criterion.load_state_dict(state)
+    elif state.keys() == now.keys():
+        raise ValueError(
+            f"objective={estimator.objective!r} keeps a state for each row, class or column of y: "
+            "pass the same as before, or fit with warm_start=False."
+        )
+
+
+def are_none(views):
+    """Whether these views change nothing."""
+    return views is None or isinstance(views, (list, tuple)) and not views
+
+
+def slot_views(views, n_views, clean_anchor, rows, network, objective, choices):
+    """The function that makes each view of a batch; None where it is the rows themselves.
+
+    Rows that are given to each other, by ``groups``, are the views of one another.
+
+    Parameters
+    ----------
+    views : what may stand for views
+
+    n_views : int
+
+    clean_anchor : bool
+
+    rows : Rows
+
+    network : ViewNetwork
+
+    objective : Objective
+
+    choices : dict
+        What this kind of row takes by default, for the message.
+    """
+    given = "pairs" in rows.side and n_views > 1 and not objective.hard_negatives
+    few = rows.train_index[:8]
+    if are_none(views) and n_views > 1 and not given and not network.is_random(rows.take(few)):
+        one = " or n_views=1" if objective.min_views == 1 else ""
+        raise ValueError(
+            f"views={views!r} and a network without dropout make all n_views={n_views} views of "
+            f"a row equal: type views={choices['views']!r}, or a network with dropout=0.1{one}."
+        )
+    view = build_views(views, rows)
+    made = [view] * n_views
+    # A single view is the changed row, or ``views`` would mean nothing.
+    if clean_anchor and n_views > 1:
+        made[0] = None
+    if given:
+        made[1:] = [partners(rows, view)] * (n_views - 1)
+    if objective.hard_negatives:
+        made[-1] = build_negatives(views, rows)
+    return made
+
+
+def build_batches(sampler, rows, batch_size, min_rows):
+    """What an epoch goes through: rows that belong together never meet as negatives."""
+    if "pairs" in rows.side and isinstance(sampler, Uniform):
+        return OnePerGroup(rows, batch_size, min_rows)
+    return sampler.build(rows, batch_size, min_rows)
+
+
+@torch.no_grad()
+def embed_view(encoder, views, rows):
+    """Embedding (n, d) of one random view of each row, or None where nothing is random."""
+    # A copy, as the mode of the encoder itself is not to change.
+    encoder = copy.deepcopy(encoder).to(rows.device)
+    network = ViewNetwork(encoder, torch.nn.Identity(), [build_views(views, rows)])
+    nothing = are_none(views)
+    if nothing and not network.is_random(rows.take(rows.train_index[:8])):
+        return None
+    network.train(nothing)  # the view is then that of the dropout
+    parts = rows.train_index.split(FORWARD_ROWS)
+    out = [network(rows.take(i), i.to(rows.device))["embedding"][0].cpu() for i in parts]
+    return torch.cat(out).numpy()

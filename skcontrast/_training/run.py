@@ -1,0 +1,137 @@
+"""What accompanies one training: seeds, callbacks, a checkpoint, what was learned so far."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skcontrast._component import resolve
+from skcontrast._training.callbacks import FitTasks
+from skcontrast._training.checkpoint import open_checkpoint
+from skcontrast._training.embed import learned, optimizer_to_tensors
+from skcontrast._training.loop import Training
+from skcontrast.optimizers import OPTIMIZERS
+
+
+class Call(NamedTuple):
+    """What a call of ``fit``, ``partial_fit`` or ``finetune`` trains.
+
+    Parameters
+    ----------
+    objective : str or component
+
+    max_iter : int
+        Epochs.
+
+    further : bool
+        Whether it goes on from the fitted weights.
+
+    partial : bool
+        One pass over the rows, without schedule, early stopping and checkpoint.
+
+    second : bool
+        A second stage, which callbacks of scikit-learn and checkpoints take no part in.
+
+    source : Input
+        Where it has read X already.
+    """
+
+    objective: Any
+    max_iter: int
+    further: bool
+    partial: bool = False
+    second: bool = False
+    source: Any = None
+
+
+class Run:
+    """One training of an estimator, as the loop meets it.
+
+    Parameters
+    ----------
+    estimator : estimator
+
+    call : Call
+
+    X : checked rows
+
+    side : dict of str to ndarray
+
+    y : array-like
+        The target as it was given, for callbacks.
+
+    Attributes
+    ----------
+    seed : int
+        Of this fit.
+
+    draws : int
+        Of the draws in it.
+
+    settings : dict
+        Arguments of :func:`skcontrast._training.loop.train`.
+    """
+
+    def __init__(self, estimator, call, X, side, y):
+        self.call = call
+        apart = call.partial or call.second
+        self.checkpoint = None if apart else open_checkpoint(estimator, X, side, call.further)
+        seed = check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max)
+        self.seed = self.draws = self.checkpoint.seed(seed) if self.checkpoint else seed
+        self.past, self.n_epochs = [], 0
+        if call.further:
+            self.n_epochs = estimator._n_epochs
+            # Going on with the same draws as before would teach nothing new.
+            sequence = np.random.SeedSequence([self.seed, self.n_epochs])
+            self.draws = int(sequence.generate_state(1)[0])
+        if call.partial and call.further:
+            self.past = list(estimator.loss_curve_)
+        self.tasks = FitTasks(None if call.second else estimator, X, y, call.max_iter)
+        self.settings = {
+            "optimizer": resolve(estimator.optimizer, OPTIMIZERS),
+            "learning_rate": estimator.learning_rate,
+            "max_iter": call.max_iter,
+            "validation_seed": self.seed,
+            "patience": estimator.n_iter_no_change,
+            "tol": estimator.tol,
+            "precision": estimator.precision,
+            "callbacks": estimator.callbacks,
+            "on_begin": self._begin_epoch,
+            "on_end": self._end_epoch,
+            "state": self._start(vars(estimator).get("_optimizer_state"), estimator.optimizer),
+            "scheduled": not call.partial,
+            "verbose": int(estimator.verbose),
+        }
+
+    def begin(self, fitted, network, criterion, rows):
+        """Note what is trained, and what is known of it before it is."""
+        self.fitted, self.network = fitted, network
+        self.criterion, self.rows = criterion, rows
+        return self.settings
+
+    def learned(self, training):
+        """Fitted attributes as if training ended here."""
+        so_far = {"_n_epochs": self.n_epochs + training.n_iter}
+        return self.fitted | so_far | learned(self.network, self.criterion, training, self.past)
+
+    def _start(self, kept, optimizer):
+        """State to start from: a checkpoint's, or the optimizer's of the last call."""
+        if self.checkpoint is not None and self.checkpoint.load() is not None:
+            return self.checkpoint.load()
+        call = self.call
+        if not call.further or call.second or kept is None or kept["name"] != repr(optimizer):
+            return None
+        return {"moments": optimizer_to_tensors(kept["moments"])}
+
+    def _begin_epoch(self, epoch):
+        """Tell callbacks, and the objectives that renew themselves."""
+        self.tasks.begin_epoch()
+        if hasattr(self.criterion, "refresh"):
+            self.criterion.refresh(epoch, lambda: self.network.project(self.rows))
+
+    def _end_epoch(self, net, epochs, last):
+        """Write the checkpoint, and ask callbacks whether to stop."""
+        if self.checkpoint is not None:
+            self.checkpoint.save(net, epochs, last)
+        so_far = Training(epochs.loss_curve, epochs.validation_curve, len(epochs.loss_curve), {})
+        return self.tasks.end_epoch(lambda: self.learned(so_far))

@@ -1,0 +1,10 @@
+"""Estimators that predict: a head on any encoder."""
+
+from skcontrast.supervised._adjusted import WeightedProbabilities
+from skcontrast.supervised._classifier import SupervisedContrastiveClassifier
+from skcontrast.supervised._regressor import SupervisedContrastiveRegressor
+
+# Of fitted estimators: what a saved folder may name has to be found here.
+_SAVED = (WeightedProbabilities,)
+
+__all__ = ["SupervisedContrastiveClassifier", "SupervisedContrastiveRegressor"]
