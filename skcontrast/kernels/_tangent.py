@@ -1,6 +1,7 @@
 """The tangent kernel: how alike two rows are to a network that was trained."""
 
 import copy
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,6 +14,7 @@ from torch import nn
 from skcontrast._component import HasMethods, Integral, Interval, StrOptions, check_parameters
 from skcontrast._inputs.rows import to_batch
 from skcontrast._training.devices import DTYPES
+from skcontrast._typing import Estimator
 from skcontrast.kernels._base import Built, Kernel
 from skcontrast.kernels._gradients import BATCH_NORMS, Network, Projection, summation
 
@@ -284,14 +286,14 @@ class TangentKernel(Kernel):
 
     def __init__(
         self,
-        model,
-        form="trace",
-        normalize=True,
-        n_projections=None,
-        projection="rademacher",
-        random_state=0,
-        dtype="float32",
-        block_size=None,
+        model: Estimator | nn.Module,
+        form: Literal["trace", "sum"] = "trace",
+        normalize: bool = True,
+        n_projections: int | None = None,
+        projection: Literal["rademacher", "normal"] = "rademacher",
+        random_state: int = 0,
+        dtype: Literal["float32", "float64"] = "float32",
+        block_size: int | None = None,
     ):
         self.model = model
         self.form = form
@@ -302,7 +304,7 @@ class TangentKernel(Kernel):
         self.dtype = dtype
         self.block_size = block_size
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Parameters of the kernel; those of the fitted model are not among them.
 
         Parameters
