@@ -17,6 +17,7 @@ test: $(VENV)/.installed lint
 lint: $(VENV)/.installed
 	$(BIN)/ruff check skcontrast tests examples benchmarks
 	$(BIN)/ruff format --check skcontrast tests examples benchmarks
+	$(BIN)/mypy
 
 # The same tests on the oldest supported scikit-learn.
 test-floor: .venv-floor/.installed

@@ -1,6 +1,7 @@
 """Contrastive and kernel representation learning as scikit-learn estimators."""
 
 from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
 
 from skcontrast._version import __version__
 
@@ -40,11 +41,28 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    if name in _PUBLIC:
-        return getattr(_import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module 'skcontrast' has no attribute {name!r}")
+if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
+    from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
+    from skcontrast.persistence import load, save
+    from skcontrast.representation import (
+        ContrastiveEncoder,
+        KernelConditionalContrastive,
+        SupervisedContrastiveClassifier,
+        SupervisedContrastiveRegressor,
+    )
+    from skcontrast.text import (
+        ContrastiveTextEncoder,
+        PhraseTransformer,
+        Sent2VecVectorizer,
+        Word2VecVectorizer,
+    )
+else:  # a checker would take a module with __getattr__ to have any name
+
+    def __getattr__(name):
+        if name in _PUBLIC:
+            return getattr(_import_module(_PUBLIC[name]), name)
+        raise AttributeError(f"module 'skcontrast' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

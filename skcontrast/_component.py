@@ -8,6 +8,7 @@ torch object that does the work.
 import difflib
 from importlib import import_module
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -319,13 +320,13 @@ class ShorthandMixin:
     """
 
     # parameter name -> "package.module:TABLE"
-    _shorthand = {}
+    _shorthand: dict[str, str] = {}
 
     def _settled(self, name, value):
         """What a value of the parameter ``name`` stands for, before its own parameters are set."""
         return value
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set the parameters of this object and of the components it holds.
 
         Parameters
@@ -350,10 +351,19 @@ class ShorthandMixin:
                 params[name] = compose(value, self._shorthand[name])
             elif value is not None:
                 params[name] = value
-        return super().set_params(**params)
+        return super().set_params(**params)  # type: ignore[misc]
 
 
-class Component(ShorthandMixin, BaseEstimator):
+if TYPE_CHECKING:
+    # scikit-learn has no annotations. Of a class whose base may be anything, mypy takes
+    # ``0.5 * InfoNCE()`` to be a number.
+    class _Base:
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+else:
+    _Base = BaseEstimator
+
+
+class Component(ShorthandMixin, _Base):
     """A description with parameters; ``build`` makes the object that does the work.
 
     Components behave like scikit-learn estimators without ``fit``: they have
@@ -363,6 +373,6 @@ class Component(ShorthandMixin, BaseEstimator):
     # parameter name -> list of constraints, as in scikit-learn
     _parameter_constraints: dict = {}
 
-    def build(self, *args):
+    def build(self, *args: Any) -> Any:
         """Make the torch object that this component describes."""
         raise TypeError(f"{type(self).__name__} does not say how it is built.")

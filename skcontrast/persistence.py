@@ -7,10 +7,12 @@ import os
 import re
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skcontrast._typing import Estimator, FilePath
 from skcontrast._version import __version__
 
 FORMAT = "skcontrast estimator"
@@ -26,7 +28,7 @@ _TRANSIENT = {
 }
 
 
-def save(estimator, folder):
+def save(estimator: Estimator, folder: FilePath) -> None:
     """Write an estimator of this package to a folder.
 
     The folder holds ``estimator.json`` (parameters, components and small attributes,
@@ -61,7 +63,7 @@ def save(estimator, folder):
             f"save writes estimators of skcontrast, got {type(estimator).__name__}: "
             "use joblib.dump for others, pipelines among them."
         )
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     description = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -100,7 +102,7 @@ def _safetensors():
     return safetensors
 
 
-def load(folder):
+def load(folder: FilePath) -> Any:
     """Read an estimator that :func:`save` wrote.
 
     Parameters

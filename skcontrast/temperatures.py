@@ -18,6 +18,7 @@ and for a decoupled rule
 """
 
 import math
+from typing import Literal, TypeAlias
 
 import torch
 from torch import nn
@@ -69,11 +70,11 @@ class Learned(Component):
         "minimum": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, init=0.07, minimum=0.01):
+    def __init__(self, init: float = 0.07, minimum: float = 0.01):
         self.init = init
         self.minimum = minimum
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the rule."""
         if self.init < self.minimum:
             raise ValueError(
@@ -140,13 +141,15 @@ class ModelAware(Component):
         "minimum": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, tau=0.1, alpha=0.5, threshold=0.0, minimum=0.01):
+    def __init__(
+        self, tau: float = 0.1, alpha: float = 0.5, threshold: float = 0.0, minimum: float = 0.01
+    ):
         self.tau = tau
         self.alpha = alpha
         self.threshold = threshold
         self.minimum = minimum
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the rule."""
         return _ModelAwareRule(self.tau, self.alpha, self.threshold, self.minimum)
 
@@ -242,15 +245,15 @@ class Individual(Component):
 
     def __init__(
         self,
-        tau=0.1,
-        gamma=0.9,
-        rho=0.3,
-        learning_rate=0.01,
-        momentum=0.9,
-        minimum=0.05,
-        maximum=0.7,
-        first_visit="sample",
-        value="objective",
+        tau: float = 0.1,
+        gamma: float = 0.9,
+        rho: float = 0.3,
+        learning_rate: float = 0.01,
+        momentum: float = 0.9,
+        minimum: float = 0.05,
+        maximum: float = 0.7,
+        first_visit: Literal["sample", "batch"] = "sample",
+        value: Literal["objective", "surrogate"] = "objective",
     ):
         self.tau = tau
         self.gamma = gamma
@@ -262,7 +265,7 @@ class Individual(Component):
         self.first_visit = first_visit
         self.value = value
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the rule."""
         if self.minimum > self.maximum:
             raise ValueError(
@@ -334,8 +337,11 @@ TEMPERATURE_CONSTRAINTS = [
     Shorthand("skcontrast.temperatures:TEMPERATURES", "temperature"),
 ]
 
+# What stands for a temperature in a constructor.
+Temperature: TypeAlias = float | str | Component
 
-def build_temperature(temperature, n_samples):
+
+def build_temperature(temperature: Temperature, n_samples: int) -> nn.Module:
     """Make the torch module of ``temperature``, a float, a name or a rule."""
     if isinstance(temperature, Real):
         return _FixedRule(float(temperature))

@@ -23,6 +23,7 @@ MODULES = sorted(
 
 # Every module stands on a floor and imports from lower floors, or from its own package.
 FLOORS = {
+    "_typing": 0,
     "_version": 0,
     "functional": 0,
     "_component": 0,

@@ -9,6 +9,7 @@ With :math:`k_i = k(q, s_i) w_i` and the rows' one-hot labels (or residuals) :ma
 """
 
 import numpy as np
+from torch import Tensor
 
 TIP_ALPHA = 1.17
 LOCAL_RIDGE = 0.1
@@ -89,7 +90,16 @@ def _slope_part(P, Q, S, Y, ridge):
     return (v.transpose(0, 2, 1) @ targets)[:, 0]
 
 
-def tip_adapter_loss(keys, values, queries, base_logits, target, *, alpha=TIP_ALPHA, beta=1.0):
+def tip_adapter_loss(
+    keys: Tensor,
+    values: Tensor,
+    queries: Tensor,
+    base_logits: Tensor,
+    target: Tensor,
+    *,
+    alpha: float = TIP_ALPHA,
+    beta: float = 1.0,
+) -> Tensor:
     r"""Cross-entropy of Tip-Adapter-F, where the keys are trained.
 
     .. math:: -\log \mathrm{softmax}(\text{base} + \alpha e^{-\beta (1 - q S^\top)} Y)_{y}

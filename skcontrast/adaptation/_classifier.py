@@ -1,16 +1,22 @@
 """ProKeRClassifier: a few labelled rows added to any classifier."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
 from skcontrast._component import StrOptions
+from skcontrast._typing import ArrayLike, Estimator, Grid, RandomState, Self
 from skcontrast.adaptation._base_scores import fit_base, left_out_scores
 from skcontrast.adaptation._calibration import fit_temperature
 from skcontrast.adaptation._frame import BaseProKeR
 from skcontrast.adaptation._methods import METHODS
 from skcontrast.adaptation._selection import Rows
 from skcontrast.adaptation._zero_shot import softmax
+from skcontrast.kernels import Kernel
 
 
 class ProKeRClassifier(ClassifierMixin, BaseProKeR):
@@ -181,20 +187,20 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator | None = None,
         *,
-        method="auto",
-        kernel="rbf",
-        gamma="auto",
-        alpha="auto",
-        base_scale="auto",
-        scaling="reference",
-        fit_intercept="auto",
-        solver="auto",
-        n_components=2000,
-        tol=1e-8,
-        max_iter=200,
-        random_state=None,
+        method: Literal["auto", "proker", "tip", "gda", "nadaraya_watson", "local_linear"] = "auto",
+        kernel: str | Kernel = "rbf",
+        gamma: float | Grid | Literal["auto", "scale", "median"] = "auto",
+        alpha: float | Grid | Literal["auto"] = "auto",
+        base_scale: float | Grid | Literal["auto"] = "auto",
+        scaling: Literal["reference", "ridge"] = "reference",
+        fit_intercept: bool | Literal["auto"] = "auto",
+        solver: Literal["auto", "cholesky", "nystroem", "cg"] = "auto",
+        n_components: int = 2000,
+        tol: float = 1e-8,
+        max_iter: int = 200,
+        random_state: RandomState = None,
     ):
         self.estimator = estimator
         self.method = method
@@ -210,7 +216,7 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self: Self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the base where it is not frozen, and the correction.
 
         Parameters
@@ -281,7 +287,13 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
             self.temperature_ = 1 / scale
         return self
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self: Self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Add labelled rows; what was chosen in the first call stays as it is.
 
         The base is not fitted again. With ``method="proker"`` the triangular factor of the
@@ -325,7 +337,7 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
         X = self._query(X)
         return METHODS[self.method][1](self, X, self._base_of(X))
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Scores of the classes.
 
         Parameters
@@ -340,7 +352,7 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Class with the largest score.
 
         Parameters
@@ -357,7 +369,7 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
             return self.classes_[(scores[:, 1] - scores[:, 0] > 0).astype(int)]
         return self.classes_[scores.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Softmax of the scores over ``temperature_``.
 
         Parameters

@@ -1,14 +1,20 @@
 """ProKeRRegressor: a few rows with a known target added to any regressor."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from skcontrast._component import StrOptions
+from skcontrast._typing import ArrayLike, Estimator, Grid, RandomState, Self
 from skcontrast.adaptation._base_scores import fit_base, left_out_scores
 from skcontrast.adaptation._cache import average
 from skcontrast.adaptation._frame import BaseProKeR, grid
 from skcontrast.adaptation._selection import Rows
 from skcontrast.adaptation._similarity import AVERAGE_GRID, Similarity, candidates, gamma_of
+from skcontrast.kernels import Kernel
 
 
 class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
@@ -134,20 +140,20 @@ class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator | None = None,
         *,
-        method="proker",
-        kernel="rbf",
-        gamma="auto",
-        alpha="auto",
-        base_scale="auto",
-        scaling="ridge",
-        fit_intercept="auto",
-        solver="auto",
-        n_components=2000,
-        tol=1e-8,
-        max_iter=200,
-        random_state=None,
+        method: Literal["proker", "nadaraya_watson", "local_linear"] = "proker",
+        kernel: str | Kernel = "rbf",
+        gamma: float | Grid | Literal["auto", "scale", "median"] = "auto",
+        alpha: float | Grid | Literal["auto"] = "auto",
+        base_scale: float | Grid | Literal["auto"] = "auto",
+        scaling: Literal["reference", "ridge"] = "ridge",
+        fit_intercept: bool | Literal["auto"] = "auto",
+        solver: Literal["auto", "cholesky", "nystroem", "cg"] = "auto",
+        n_components: int = 2000,
+        tol: float = 1e-8,
+        max_iter: int = 200,
+        random_state: RandomState = None,
     ):
         self.estimator = estimator
         self.method = method
@@ -163,7 +169,7 @@ class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self: Self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the base where it is not frozen, and the correction.
 
         Parameters
@@ -227,7 +233,9 @@ class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
         self.gamma_, self.X_fit_, self.n_iter_ = gamma_of(self.kernel_), rows.X, 1
         self._support, self._factor = vars(rows), None
 
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self: Self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Add rows; what was chosen in the first call stays as it is.
 
         The base is not fitted again; the triangular factor of the kernel matrix grows by
@@ -267,7 +275,7 @@ class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
         self.X_fit_, self.dual_coef_, self._support = rows.X, R, vars(rows)
         return self
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Targets of rows.
 
         Parameters

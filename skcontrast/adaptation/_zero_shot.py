@@ -1,5 +1,7 @@
 """Zero-shot classification: the class whose embedding points the same way."""
 
+from __future__ import annotations
+
 import warnings
 
 import numpy as np
@@ -9,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcontrast._component import Interval, Real, check_parameters
+from skcontrast._typing import ArrayLike, Self
 
 # float16 embeddings have lengths that are off by 1e-3; these count as unit rows.
 UNIT_TOLERANCE = 5e-3
@@ -97,12 +100,17 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         "logit_scale": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, class_embeddings=None, classes=None, logit_scale=100.0):
+    def __init__(
+        self,
+        class_embeddings: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        logit_scale: float = 100.0,
+    ):
         self.class_embeddings = class_embeddings
         self.classes = classes
         self.logit_scale = logit_scale
 
-    def fit(self, X, y=None):
+    def fit(self: Self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Learn what the classes are called, and their means without ``class_embeddings``.
 
         Parameters
@@ -211,7 +219,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             self._check_length(X)
         return unit_rows(X) @ self.class_embeddings_.T
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Cosine of each row with each class embedding.
 
         Parameters
@@ -226,7 +234,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         scores = self._cosines(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Class with the largest cosine.
 
         Parameters
@@ -240,7 +248,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         best = self._cosines(X).argmax(axis=1)
         return self.classes_[best]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Softmax of the cosines times ``logit_scale``.
 
         Parameters

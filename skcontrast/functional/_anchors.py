@@ -1,13 +1,18 @@
 """Blocks of anchors, for losses that need all candidates of an anchor at once."""
 
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 # Above this many pairs a dozen float32 matrices, indices and gradients among them, pass 256 MB.
 LIMIT = 2**22
 
 
-def over_anchors(block, n, m, block_size=None):
+def over_anchors(
+    block: Callable[[slice], tuple[Tensor, ...]], n: int, m: int, block_size: int | None = None
+) -> tuple[Tensor, ...]:
     """Evaluate a function of anchors and all their candidates, on some anchors at a time.
 
     Sorting an anchor's candidates, or drawing among them, cannot be done tile by tile, so

@@ -1,14 +1,16 @@
 """Equations that are no sums over pairs, or combine such sums."""
 
 import math
+from typing import Literal
 
 import torch
+from torch import Tensor
 
 from skcontrast.functional._pairs import OFF_DIAGONAL, pair_sums
 from skcontrast.functional._rows import power_distance
 
 
-def alignment(x, y, alpha=2.0):
+def alignment(x: Tensor, y: Tensor, alpha: float = 2.0) -> Tensor:
     """Distance to the power ``alpha`` of each positive pair: (n, d), (n, d) -> (n,)."""
     squared = (x - y).square().sum(-1)
     if alpha == 2:
@@ -17,7 +19,7 @@ def alignment(x, y, alpha=2.0):
     return squared.clamp_min(1e-12).pow(alpha / 2)
 
 
-def log_mean_gaussian(x, t=2.0, block_size=None):
+def log_mean_gaussian(x: Tensor, t: float = 2.0, block_size: int | None = None) -> Tensor:
     """``log mean_{i<j} exp(-t ||x_i - x_j||^2)``, the uniformity of ``x`` (n, d) -> ()."""
     n = len(x)
     sums = pair_sums(
@@ -32,8 +34,14 @@ def log_mean_gaussian(x, t=2.0, block_size=None):
 
 
 def ridge_smoother(
-    K, regularization, *, unit_diagonal=False, zero_diagonal=False, clip=None, indefinite="raise"
-):
+    K: Tensor,
+    regularization: float,
+    *,
+    unit_diagonal: bool = False,
+    zero_diagonal: bool = False,
+    clip: float | None = None,
+    indefinite: Literal["raise", "solve"] = "raise",
+) -> Tensor:
     """Return ``(K + regularization I)^{-1} K`` of shape (n, n).
 
     Solved by Cholesky in float64 and cast back: with a wide kernel the condition

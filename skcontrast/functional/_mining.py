@@ -1,17 +1,23 @@
 """Hard negatives: the nearest candidates that are not too near to be true."""
 
 import math
+from typing import Literal
 
 import torch
+from torch import Tensor
 
 from skcontrast.functional._pairs import _side
-from skcontrast.functional._rows import dot
+from skcontrast.functional._rows import Pairs, Similarity, dot
 
 # What a ceiling is measured from.
 CEILINGS = ("absolute", "fixed", "relative")
 
 
-def score_ceiling(positive, margin=0.05, rule="relative"):
+def score_ceiling(
+    positive: Tensor,
+    margin: float = 0.05,
+    rule: Literal["relative", "absolute", "fixed"] = "relative",
+) -> Tensor:
     r"""Highest score at which a candidate still counts as a negative (NV-Retriever).
 
     With p the score of an anchor's positive and m the margin,
@@ -56,16 +62,16 @@ def score_ceiling(positive, margin=0.05, rule="relative"):
 
 @torch.no_grad()
 def mine_negatives(
-    anchors,
-    candidates,
-    n_negatives,
+    anchors: Tensor,
+    candidates: Tensor,
+    n_negatives: int,
     *,
-    keep=None,
-    ceiling=None,
-    skip=0,
-    similarity=dot,
-    block_size=None,
-):
+    keep: Pairs | None = None,
+    ceiling: Tensor | None = None,
+    skip: int = 0,
+    similarity: Similarity = dot,
+    block_size: int | None = None,
+) -> tuple[Tensor, Tensor]:
     r"""Find the highest scoring candidates of each anchor that lie under a ceiling.
 
     .. math:: N(i) = \mathrm{top}_k \{ j : \mathrm{keep}_{ij}, \; s_{ij} \le c_i \}

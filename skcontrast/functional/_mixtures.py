@@ -1,8 +1,9 @@
 """Contrast with mixtures of rows on a line: the equations of SupReMix."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
+from torch import Tensor
 
 from skcontrast.functional._anchors import over_anchors
 from skcontrast.functional._rows import distinct, logsumexp, softplus
@@ -20,8 +21,15 @@ class Between(NamedTuple):
 
 
 def mixed_contrast(
-    z, y, sample, tau, share=None, between=None, weighting="linear", block_size=None
-):
+    z: Tensor,
+    y: Tensor,
+    sample: Tensor,
+    tau: float | Tensor,
+    share: Tensor | None = None,
+    between: Between | None = None,
+    weighting: Literal["linear", "quadratic", "none"] = "linear",
+    block_size: int | None = None,
+) -> tuple[Tensor, ...]:
     r"""Loss of each anchor with given mixtures.
 
     Parameters
@@ -102,7 +110,7 @@ def mixed_contrast(
     return over_anchors(anchors, len(z), len(z), block_size)
 
 
-def draw_between(y, window, n_pairs):
+def draw_between(y: Tensor, window: float, n_pairs: int) -> Between:
     """Draw pairs of rows around each anchor, all of them where there are few.
 
     Parameters

@@ -16,12 +16,13 @@ rows, ``tau`` is a temperature, and ``P`` and ``W`` are pair weights:
 """
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from skcontrast.functional._rows import distinct, dot, logsumexp
+from skcontrast.functional._rows import Pairs, Similarity, distinct, dot, logsumexp
 
 # Above this many pairs a dense float32 matrix and its gradient pass 256 MB, and tiles
 # are used unless the caller says otherwise.
@@ -120,17 +121,17 @@ def _side(n, m, block_size):
 
 
 def pair_sums(
-    anchors,
-    candidates,
-    weights=None,
-    temperature=1.0,
+    anchors: Tensor,
+    candidates: Tensor,
+    weights: Pairs | None = None,
+    temperature: float | Tensor = 1.0,
     *,
-    similarity=dot,
-    bias=None,
-    mean=False,
-    detach_mean=False,
-    block_size=None,
-):
+    similarity: Similarity = dot,
+    bias: Pairs | None = None,
+    mean: bool = False,
+    detach_mean: bool = False,
+    block_size: int | None = None,
+) -> PairSums:
     """Sum up each anchor's row of the similarity matrix, densely or tile by tile.
 
     Parameters
@@ -206,16 +207,16 @@ def pair_sums(
 
 
 def pair_loss(
-    anchors,
-    candidates,
-    weights,
-    temperature,
+    anchors: Tensor,
+    candidates: Tensor,
+    weights: Pairs,
+    temperature: float | Tensor,
     *,
-    form="outside",
-    similarity=dot,
-    bias=None,
-    block_size=None,
-):
+    form: Literal["outside", "inside"] = "outside",
+    similarity: Similarity = dot,
+    bias: Pairs | None = None,
+    block_size: int | None = None,
+) -> tuple[Tensor, Tensor]:
     """Loss of each anchor from pair weights: the engine behind most objectives.
 
     Parameters
@@ -268,7 +269,14 @@ def pair_loss(
 
 
 @torch.no_grad()
-def nearest(anchors, candidates, keep, *, similarity=dot, block_size=None):
+def nearest(
+    anchors: Tensor,
+    candidates: Tensor,
+    keep: Pairs,
+    *,
+    similarity: Similarity = dot,
+    block_size: int | None = None,
+) -> Tensor:
     """Find the most similar candidate of each anchor, densely or tile by tile.
 
     Parameters
@@ -306,7 +314,7 @@ def nearest(anchors, candidates, keep, *, similarity=dot, block_size=None):
     return torch.cat(blocks)
 
 
-def mean_over(loss, valid):
+def mean_over(loss: Tensor, valid: Tensor) -> Tensor:
     """Scale ``loss`` so that its plain mean is the mean over the ``valid`` anchors.
 
     Selecting rows by a mask would make the shape depend on the data, which costs a

@@ -1,12 +1,20 @@
 """Equations over rows: norms, similarities, distances, and a safe log-sum-exp."""
 
 import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+
+# Of rows (n, d) and (m, d) -> (n, m), larger for nearer rows.
+Similarity: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+# Of a slice of anchors and one of candidates: what holds for their pairs.
+Pairs: TypeAlias = Callable[[slice, slice], Any]
 
 
-def normalize(x):
+def normalize(x: Tensor) -> Tensor:
     """Scale the rows (last axis) of ``x`` to unit length; a zero row stays zero.
 
     Rows shorter than 1e-12 are left as they are: dividing them by 1e-12 would give a
@@ -16,17 +24,17 @@ def normalize(x):
     return x / torch.where(length > 1e-12, length, 1)
 
 
-def softplus(x):
+def softplus(x: Tensor) -> Tensor:
     """Log of 1 + exp(x), exact for large ``x`` too (torch's own becomes linear)."""
     return -F.logsigmoid(-x)
 
 
-def dot(a, b):
+def dot(a: Tensor, b: Tensor) -> Tensor:
     """Inner products, the cosine for unit rows: (n, d), (m, d) -> (n, m)."""
     return a @ b.T
 
 
-def squared_distance(a, b):
+def squared_distance(a: Tensor, b: Tensor) -> Tensor:
     """Squared Euclidean distances, never negative: (n, d), (m, d) -> (n, m)."""
     aa = a.square().sum(-1, keepdim=True)  # (n, 1)
     bb = b.square().sum(-1)  # (m,)
@@ -42,7 +50,7 @@ def squared_distance(a, b):
     return torch.addmm(bb, a, b.T, alpha=-2).add_(aa).clamp_min(0)
 
 
-def distance_power(squared, gamma, eps=1e-12):
+def distance_power(squared: Tensor, gamma: float, eps: float = 1e-12) -> Tensor:
     """Return ``(squared + eps)^(gamma / 2)``: distances to the power ``gamma``.
 
     ``eps`` keeps the slope finite where two rows coincide and ``gamma < 2``; at
@@ -51,12 +59,12 @@ def distance_power(squared, gamma, eps=1e-12):
     return squared if gamma == 2 else (squared + eps).pow(gamma / 2)
 
 
-def power_distance(gamma):
+def power_distance(gamma: float) -> Similarity:
     """Return the similarity ``-||a_i - b_j||^gamma``, by :func:`distance_power`."""
     return lambda a, b: -distance_power(squared_distance(a, b), gamma)
 
 
-def logsumexp(x, keep=None, dim=-1):
+def logsumexp(x: Tensor, keep: Tensor | None = None, dim: int = -1) -> Tensor:
     """Log of the sum of exponentials over the entries where ``keep`` is True.
 
     A row with nothing to keep gives -inf, with a zero gradient in place of NaN.
@@ -69,7 +77,7 @@ def logsumexp(x, keep=None, dim=-1):
     return out.masked_fill(empty.squeeze(dim), -math.inf)
 
 
-def distinct(rows, columns, device):
+def distinct(rows: slice, columns: slice, device: torch.device) -> Tensor:
     """Bool (rows, columns): True where row and column are different indices."""
     i = torch.arange(rows.start, rows.stop, device=device)
     j = torch.arange(columns.start, columns.stop, device=device)

@@ -8,10 +8,11 @@ constant.
 import math
 
 import torch
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from skcontrast.functional._pairs import DENSE_LIMIT, TILE
-from skcontrast.functional._rows import logsumexp
+from skcontrast.functional._rows import Pairs, logsumexp
 
 
 def _tile(a, b, tau, bins, kept, n_bins):
@@ -35,8 +36,15 @@ def _tile(a, b, tau, bins, kept, n_bins):
 
 
 def log_mean_by_class(
-    anchors, keys, labels, n_classes, temperature=1.0, *, keep=None, block_size=None
-):
+    anchors: Tensor,
+    keys: Tensor,
+    labels: Tensor,
+    n_classes: int,
+    temperature: float | Tensor = 1.0,
+    *,
+    keep: Pairs | None = None,
+    block_size: int | None = None,
+) -> Tensor:
     r"""Log of the mean exponentiated similarity of each anchor to the keys of each class.
 
     .. math:: \log S_c(i) = \log \sum_{m: y_m = c} e^{z_i \cdot k_m / \tau}
@@ -99,7 +107,9 @@ def log_mean_by_class(
     return torch.cat(blocks)
 
 
-def class_cross_entropy(scores, labels, log_prior=None):
+def class_cross_entropy(
+    scores: Tensor, labels: Tensor, log_prior: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     r"""Cross-entropy of class scores, where a class with the score -inf is left out.
 
     .. math:: l_i = -(s_{i,y_i} + b_{y_i}) + \log \sum_c e^{s_{ic} + b_c}

@@ -1,18 +1,32 @@
 """Which training rows made a prediction."""
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
+from skcontrast._typing import ArrayLike, Estimator
 from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor
 from skcontrast.inspection._surrogate import TangentSurrogate, kernel_matrix
+from skcontrast.kernels import Kernel
 
 # Methods of the adapters whose correction is a sum over rows with fixed coefficients.
 ADDITIVE = "proker", "tip"
 
 
-def attribute(model, X_train, X, y_train=None, *, labels=None, per_class=False, alpha=1e-4):
+def attribute(
+    model: Estimator | nn.Module | Kernel,
+    X_train: ArrayLike | None,
+    X: ArrayLike,
+    y_train: ArrayLike | None = None,
+    *,
+    labels: ArrayLike | None = None,
+    per_class: bool = False,
+    alpha: float = 1e-4,
+) -> np.ndarray:
     r"""Share of every training row in every prediction.
 
     For a model whose scores are sums over training rows,

@@ -1,13 +1,17 @@
 """A linear model on a kernel matrix, which stands in for a network."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
 
 from skcontrast._component import HasMethods, Integral, Interval, Real, check_parameters
+from skcontrast._typing import ArrayLike, Estimator, Self
 from skcontrast.kernels import Kernel, TangentKernel
 
 
@@ -99,12 +103,14 @@ class TangentSurrogate(ClassifierMixin, BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, model, alpha=1e-4, max_iter=1000):
+    def __init__(
+        self, model: Estimator | nn.Module | Kernel, alpha: float = 1e-4, max_iter: int = 1000
+    ):
         self.model = model
         self.alpha = alpha
         self.max_iter = max_iter
 
-    def fit(self, X, y):
+    def fit(self: Self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit the regressions.
 
         Parameters
@@ -151,7 +157,7 @@ class TangentSurrogate(ClassifierMixin, BaseEstimator):
         K = kernel_matrix(self.kernel_, X, self.X_fit_)
         return K @ self.dual_coef_ + self.intercept_
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Log-odds of each class against the others.
 
         Parameters
@@ -166,7 +172,7 @@ class TangentSurrogate(ClassifierMixin, BaseEstimator):
         scores = self._scores(X)
         return scores[:, 1] if scores.shape[1] == 2 else scores
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Class with the largest score.
 
         Parameters
@@ -180,7 +186,7 @@ class TangentSurrogate(ClassifierMixin, BaseEstimator):
         best = self._scores(X).argmax(axis=1)
         return self.classes_[best]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Logistic function of the scores, scaled to the sum one.
 
         Parameters

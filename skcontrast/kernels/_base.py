@@ -1,9 +1,13 @@
 """What a kernel is, sums and products of kernels, and data-driven widths."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from skcontrast._component import Component, Interval, Real, StrOptions
+from skcontrast._typing import ArrayLike
 from skcontrast.functional import squared_distance
 
 # Rows that a median is taken over: 1,000 rows give half a million pairs.
@@ -130,7 +134,7 @@ class Kernel(Component):
     # Whether columns that hold codes of categories make sense to it.
     takes_categories = False
 
-    def build(self, x, categorical=None):
+    def build(self, x: np.ndarray | Tensor, categorical: np.ndarray | None = None) -> Built:
         """Make the function of tensors.
 
         Parameters
@@ -157,7 +161,7 @@ class Kernel(Component):
     def _build(self, x, categorical):
         raise TypeError(f"{type(self).__name__} does not say how it is built.")
 
-    def __call__(self, X, Y=None):
+    def __call__(self, X: ArrayLike | Tensor, Y: ArrayLike | Tensor | None = None) -> np.ndarray:
         """Kernel matrix of two arrays, in float64: (n, d), (m, d) -> (n, m).
 
         Data-driven parameters are taken from X.
@@ -166,15 +170,15 @@ class Kernel(Component):
         b = a if Y is None else as_rows(Y).double()
         return self.build(a)(a, b).numpy()
 
-    def diag(self, X):
+    def diag(self, X: ArrayLike | Tensor) -> np.ndarray:
         """Diagonal of ``self(X)``: (n, d) -> (n,)."""
         a = as_rows(X).double()
         return self.build(a).diag(a).numpy()
 
-    def __add__(self, other):
+    def __add__(self, other: Kernel) -> Kernel:
         return KernelSum(self, other) if isinstance(other, Kernel) else NotImplemented
 
-    def __mul__(self, other):
+    def __mul__(self, other: float | Kernel) -> Kernel:
         if isinstance(other, Real):
             return ScaledKernel(self, other)
         return KernelProduct(self, other) if isinstance(other, Kernel) else NotImplemented
@@ -203,12 +207,12 @@ class ScaledKernel(Kernel):
         "factor": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, kernel, factor=1.0):
+    def __init__(self, kernel: Kernel, factor: float = 1.0):
         self.kernel = kernel
         self.factor = factor
 
     @property
-    def takes_categories(self):
+    def takes_categories(self) -> bool:
         """Whether the kernel takes codes of categories."""
         return self.kernel.takes_categories
 
@@ -220,10 +224,13 @@ class ScaledKernel(Kernel):
 class _Pair(Kernel):
     """Two kernels of the same rows."""
 
+    first: Kernel
+    second: Kernel
+
     _parameter_constraints = {"first": [Kernel], "second": [Kernel]}
 
     @property
-    def takes_categories(self):
+    def takes_categories(self) -> bool:
         """Whether both kernels take codes of categories."""
         return self.first.takes_categories and self.second.takes_categories
 
@@ -245,7 +252,7 @@ class KernelSum(_Pair):
     KernelSum(first=RBF(gamma=0.1), second=Linear())
     """
 
-    def __init__(self, first, second):
+    def __init__(self, first: Kernel, second: Kernel):
         self.first = first
         self.second = second
 
@@ -268,7 +275,7 @@ class KernelProduct(_Pair):
     KernelProduct(first=RBF(), second=Cosine())
     """
 
-    def __init__(self, first, second):
+    def __init__(self, first: Kernel, second: Kernel):
         self.first = first
         self.second = second
 

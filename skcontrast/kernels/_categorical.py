@@ -98,7 +98,9 @@ class Mixed(Kernel):
         "categorical": "skcontrast.kernels:KERNELS",
     }
 
-    def __init__(self, numeric="rbf", categorical="delta", n_values=10):
+    def __init__(
+        self, numeric: str | Kernel = "rbf", categorical: str | Kernel = "delta", n_values: int = 10
+    ):
         self.numeric = numeric
         self.categorical = categorical
         self.n_values = n_values

@@ -1,5 +1,7 @@
 """Kernels of numbers."""
 
+from typing import Literal
+
 import torch
 
 from skcontrast._component import Integral, Interval, Real, StrOptions
@@ -49,7 +51,7 @@ class RBF(Kernel):
 
     _parameter_constraints = {"gamma": GAMMA_CONSTRAINTS}
 
-    def __init__(self, gamma="scale"):
+    def __init__(self, gamma: float | Literal["scale", "median", "auto"] = "scale"):
         self.gamma = gamma
 
     def _build(self, x, categorical):
@@ -78,7 +80,7 @@ class Laplacian(Kernel):
 
     _parameter_constraints = {"gamma": GAMMA_CONSTRAINTS}
 
-    def __init__(self, gamma="auto"):
+    def __init__(self, gamma: float | Literal["scale", "median", "auto"] = "auto"):
         self.gamma = gamma
 
     def _build(self, x, categorical):
@@ -122,7 +124,9 @@ class GammaExponential(Kernel):
         "gamma": GAMMA_CONSTRAINTS,
     }
 
-    def __init__(self, power=1.0, gamma="scale"):
+    def __init__(
+        self, power: float = 1.0, gamma: float | Literal["scale", "median", "auto"] = "scale"
+    ):
         self.power = power
         self.gamma = gamma
 
@@ -176,7 +180,9 @@ class Polynomial(Kernel):
         "coef0": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, degree=3, gamma="auto", coef0=1.0):
+    def __init__(
+        self, degree: int = 3, gamma: float | Literal["scale", "auto"] = "auto", coef0: float = 1.0
+    ):
         self.degree = degree
         self.gamma = gamma
         self.coef0 = coef0
@@ -239,7 +245,9 @@ class Log(Kernel):
 
     _parameter_constraints = GammaExponential._parameter_constraints
 
-    def __init__(self, power=2.0, gamma="scale"):
+    def __init__(
+        self, power: float = 2.0, gamma: float | Literal["scale", "median", "auto"] = "scale"
+    ):
         self.power = power
         self.gamma = gamma
 

@@ -2,6 +2,7 @@
 
 import copy
 from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,6 +16,7 @@ from skcontrast._component import HasMethods, Integral, Interval, StrOptions, ch
 from skcontrast._inputs.rows import to_batch
 from skcontrast._training.devices import DTYPES, device_at_hand
 from skcontrast._training.fitted import encoder_of
+from skcontrast._typing import Estimator
 from skcontrast.kernels._base import Built, Kernel
 from skcontrast.kernels._gradients import BATCH_NORMS, Network, Projection, summation
 
@@ -299,14 +301,14 @@ class TangentKernel(Kernel):
 
     def __init__(
         self,
-        model,
-        form="trace",
-        normalize=True,
-        n_projections=None,
-        projection="rademacher",
-        random_state=0,
-        dtype="float32",
-        block_size=None,
+        model: Estimator | nn.Module,
+        form: Literal["trace", "sum"] = "trace",
+        normalize: bool = True,
+        n_projections: int | None = None,
+        projection: Literal["rademacher", "normal"] = "rademacher",
+        random_state: int = 0,
+        dtype: Literal["float32", "float64"] = "float32",
+        block_size: int | None = None,
     ):
         self.model = model
         self.form = form
@@ -317,7 +319,7 @@ class TangentKernel(Kernel):
         self.dtype = dtype
         self.block_size = block_size
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Parameters of the kernel; those of the fitted model are not among them.
 
         Parameters

@@ -1,8 +1,14 @@
 """Centred kernel alignment: whether two embeddings say the same about which rows are alike."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
 import numpy as np
 from sklearn.metrics.pairwise import pairwise_kernels
 
+from skcontrast._typing import ArrayLike
 from skcontrast.metrics._checks import (
     BLOCK,
     blocks,
@@ -18,7 +24,7 @@ KERNELS = "linear", "rbf", "laplacian", "poly", "cosine"
 ROUNDING = 1e-13
 
 
-def linear_cka(X, Y, *, block_size=BLOCK):
+def linear_cka(X: ArrayLike, Y: ArrayLike, *, block_size: int = BLOCK) -> float:
     r"""Centred kernel alignment of two tables with linear kernels, from their columns.
 
     .. math::
@@ -69,7 +75,15 @@ def linear_cka(X, Y, *, block_size=BLOCK):
     return _ratio(product, _squared_product(X, X, size), _squared_product(Y, Y, size))
 
 
-def cka(X, Y, kernel="linear", *, gamma=None, unbiased=False, block_size=BLOCK):
+def cka(
+    X: ArrayLike,
+    Y: ArrayLike,
+    kernel: Literal["linear", "rbf", "laplacian", "poly", "cosine"] | Callable = "linear",
+    *,
+    gamma: float | None = None,
+    unbiased: bool = False,
+    block_size: int = BLOCK,
+) -> float:
     r"""Centred kernel alignment of two representations of the same rows.
 
     .. math::

@@ -1,9 +1,14 @@
 """Measures of nearest rows: hubs, and views that find each other."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from scipy.stats import skew
 from sklearn.neighbors import NearestNeighbors
 
+from skcontrast._typing import ArrayLike
 from skcontrast.metrics._checks import (
     BLOCK,
     TIE,
@@ -18,7 +23,9 @@ from skcontrast.metrics._checks import (
 SCORES = "skewness", "robin_hood", "gini", "atkinson", "antihub", "hub"
 
 
-def k_occurrence(z, n_neighbors=10, *, metric="euclidean"):
+def k_occurrence(
+    z: ArrayLike, n_neighbors: int = 10, *, metric: Literal["euclidean", "cosine"] = "euclidean"
+) -> np.ndarray:
     r"""How often each row is among the nearest rows of the others.
 
     .. math:: N_i = \#\{j \ne i : i \in \mathrm{kNN}(j)\}
@@ -67,7 +74,13 @@ def k_occurrence(z, n_neighbors=10, *, metric="euclidean"):
     return np.bincount(nearest.ravel(), minlength=len(z))
 
 
-def hubness(z, n_neighbors=10, *, score="skewness", metric="euclidean"):
+def hubness(
+    z: ArrayLike,
+    n_neighbors: int = 10,
+    *,
+    score: Literal["skewness", "robin_hood", "gini", "atkinson", "antihub", "hub"] = "skewness",
+    metric: Literal["euclidean", "cosine"] = "euclidean",
+) -> float:
     r"""How unequally rows are neighbours of others; 0 is equal, higher is worse.
 
     With the k-occurrences :math:`N_i` of :func:`k_occurrence`, their mean k and standard
@@ -145,7 +158,7 @@ def hubness(z, n_neighbors=10, *, score="skewness", metric="euclidean"):
     return float(occurrence[occurrence >= 2 * k].sum() / total)
 
 
-def retrieval(z1, z2, *, k=1, block_size=BLOCK):
+def retrieval(z1: ArrayLike, z2: ArrayLike, *, k: int = 1, block_size: int = BLOCK) -> float:
     r"""Share of rows whose other view is among the k nearest; higher is better.
 
     .. math::

@@ -1,5 +1,10 @@
 """Scorers of encoders for a search without labels: measures of what ``transform`` gives."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
@@ -15,10 +20,21 @@ from skcontrast._component import (
     check_parameters,
     did_you_mean,
 )
+from skcontrast._typing import Estimator, MatrixLike, RandomState
 from skcontrast.metrics._neighbors import hubness, retrieval
 from skcontrast.metrics._spectrum import effective_rank, isotropy
 from skcontrast.metrics._sphere import alignment, cosine_gap, uniformity
 
+Measure: TypeAlias = Literal[
+    "alignment",
+    "alignment_uniformity",
+    "cosine_gap",
+    "effective_rank",
+    "hubness",
+    "isotropy",
+    "uniformity",
+    "view_retrieval",
+]
 # Share of the entries that are resampled where an estimator has no views of its own.
 RATE = 0.3
 
@@ -35,7 +51,7 @@ MEASURES = {
 }
 
 
-def resample_columns(X, rate=RATE, random_state=None):
+def resample_columns(X: MatrixLike, rate: float = RATE, random_state: RandomState = None) -> Any:
     r"""Replace entries of a table by values of the same column in other rows.
 
     .. math:: x'_{ij} = X_{r_{ij} j} \text{ with probability } rate, \text{ else } x_{ij}
@@ -100,7 +116,8 @@ def resample_columns(X, rate=RATE, random_state=None):
             out.isetitem(j, X.iloc[taken[:, j], j].array)
         return out
     if hasattr(X, "with_columns"):
-        return X.with_columns(X[name][rows] for name, rows in zip(X.columns, taken.T))
+        columns = zip(X.columns, np.transpose(taken))
+        return X.with_columns(X[name][rows] for name, rows in columns)
     return np.take_along_axis(X, taken, axis=0)
 
 
@@ -192,12 +209,18 @@ class EmbeddingScorer(BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, measure="view_retrieval", *, view="auto", random_state=0):
+    def __init__(
+        self,
+        measure: Measure | Callable[[np.ndarray, np.ndarray], float] = "view_retrieval",
+        *,
+        view: float | Literal["auto"] | Callable = "auto",
+        random_state: RandomState = 0,
+    ):
         self.measure = measure
         self.view = view
         self.random_state = random_state
 
-    def __call__(self, estimator, X, y=None):
+    def __call__(self, estimator: Estimator, X: MatrixLike, y: Any = None) -> float:
         """Score a fitted estimator.
 
         Parameters
@@ -261,7 +284,7 @@ effective_rank_scorer = EmbeddingScorer("effective_rank")
 view_retrieval_scorer = EmbeddingScorer("view_retrieval")
 
 
-def get_scorer(name):
+def get_scorer(name: Measure) -> EmbeddingScorer:
     """Scorer of a name, a new object each time.
 
     Parameters
@@ -294,7 +317,7 @@ def get_scorer(name):
     return EmbeddingScorer(name)
 
 
-def get_scorer_names():
+def get_scorer_names() -> list[str]:
     """Names that :func:`get_scorer` takes, sorted.
 
     Returns

@@ -1,8 +1,13 @@
 """Measures of the spectrum: over how many directions an embedding spreads, and how evenly."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from scipy.special import entr, logsumexp
 
+from skcontrast._typing import ArrayLike
 from skcontrast.metrics._checks import (
     BLOCK,
     blocks,
@@ -25,7 +30,7 @@ def _scaled(z, name="z"):
     return z / largest, largest
 
 
-def effective_rank(z, *, eps=0.0):
+def effective_rank(z: ArrayLike, *, eps: float = 0.0) -> float:
     r"""Number of directions that an embedding uses: exponential of the spectrum's entropy.
 
     .. math::
@@ -74,7 +79,7 @@ def effective_rank(z, *, eps=0.0):
     return float(np.exp(entr(sigma / sigma.sum() + eps).sum()))
 
 
-def covariance_spectrum(z, *, normalize=True):
+def covariance_spectrum(z: ArrayLike, *, normalize: bool = True) -> np.ndarray:
     r"""Eigenvalues of the covariance of the rows, largest first.
 
     .. math::
@@ -122,7 +127,7 @@ def covariance_spectrum(z, *, normalize=True):
     return values
 
 
-def column_spread(z):
+def column_spread(z: ArrayLike) -> float:
     r"""Spread of the columns of the unit rows, 1 where it is that of an even sphere.
 
     .. math:: \frac{\sqrt d}{d} \sum_k \mathrm{std}_i(u_{ik})
@@ -161,7 +166,12 @@ def column_spread(z):
     return float(u.std(axis=0).mean() * np.sqrt(u.shape[1]))
 
 
-def isotropy(z, *, method="iso_score", block_size=BLOCK):
+def isotropy(
+    z: ArrayLike,
+    *,
+    method: Literal["iso_score", "partition"] = "iso_score",
+    block_size: int = BLOCK,
+) -> float:
     r"""How evenly the directions of the space are used; between 0 and 1, higher is more even.
 
     ``method="iso_score"`` compares the variances :math:`\lambda` along the principal axes

@@ -1,9 +1,14 @@
 """Measures of unit rows: views that agree, rows that spread, classes that stay together."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.utils.validation import column_or_1d
 
+from skcontrast._typing import ArrayLike
 from skcontrast.metrics._checks import (
     BLOCK,
     blocks,
@@ -16,7 +21,7 @@ from skcontrast.metrics._checks import (
 )
 
 
-def alignment(z1, z2, alpha=2):
+def alignment(z1: ArrayLike, z2: ArrayLike, alpha: float = 2) -> float:
     r"""Mean distance of the two views of a row, to a power; lower is better.
 
     .. math:: \frac{1}{n} \sum_i \lVert u_i - v_i \rVert^\alpha
@@ -61,7 +66,7 @@ def alignment(z1, z2, alpha=2):
     return float(np.mean(squared ** (alpha / 2)))
 
 
-def uniformity(z, t=2, *, block_size=BLOCK):
+def uniformity(z: ArrayLike, t: float = 2, *, block_size: int = BLOCK) -> float:
     r"""Logarithm of the mean Gaussian similarity of two rows; lower is better.
 
     .. math:: \log \frac{2}{n (n - 1)} \sum_{i < j} \exp(-t \lVert u_i - u_j \rVert^2)
@@ -119,7 +124,9 @@ def uniformity(z, t=2, *, block_size=BLOCK):
     return float(np.clip(total - np.log(n * (n - 1) / 2), -4 * t, 0.0))
 
 
-def tolerance(z, labels, *, pairs="same_class"):
+def tolerance(
+    z: ArrayLike, labels: ArrayLike, *, pairs: Literal["same_class", "all"] = "same_class"
+) -> float:
     r"""Mean cosine of rows of the same class; higher is more tolerant.
 
     With ``pairs="same_class"`` the mean goes over the pairs of different rows of one class,
@@ -192,7 +199,7 @@ def tolerance(z, labels, *, pairs="same_class"):
     return float((total - n) / n_pairs)
 
 
-def cosine_gap(z1, z2):
+def cosine_gap(z1: ArrayLike, z2: ArrayLike) -> float:
     r"""How much nearer the other view of a row is than the view of another; higher is better.
 
     .. math::

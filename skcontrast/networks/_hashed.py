@@ -120,17 +120,17 @@ class HashedEmbeddingBag(Component):
 
     def __init__(
         self,
-        n_rows=8192,
-        n_hashes=4,
-        subwords=1.0,
-        smoothing=1e-2,
-        power=1.0,
-        lexical=0.75,
-        lexical_weight=2.0,
-        window=0,
-        hidden_layer_sizes=(),
-        dropout=0.0,
-        width="auto",
+        n_rows: int = 8192,
+        n_hashes: int = 4,
+        subwords: float = 1.0,
+        smoothing: float = 1e-2,
+        power: float = 1.0,
+        lexical: float = 0.75,
+        lexical_weight: float = 2.0,
+        window: int = 0,
+        hidden_layer_sizes: tuple[int, ...] | list[int] = (),
+        dropout: float = 0.0,
+        width: int | str = "auto",
     ):
         self.n_rows = n_rows
         self.n_hashes = n_hashes
@@ -144,7 +144,7 @@ class HashedEmbeddingBag(Component):
         self.dropout = dropout
         self.width = width
 
-    def build(self, n_features_in, n_components):
+    def build(self, n_features_in: int, n_components: int) -> nn.Module:
         """Make the torch module TokenBatch of n documents -> (n, n_components).
 
         Parameters

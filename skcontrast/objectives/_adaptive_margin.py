@@ -1,12 +1,14 @@
 """Adaptive-margin contrast for regression (AdaCon)."""
 
 import math
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real
 from skcontrast.functional import distinct, mean_over, normalize, pair_loss
-from skcontrast.objectives._base import BuiltObjective, PairObjective, anchor_index
+from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 from skcontrast.objectives._y_aware import at_most_finite, real_columns
 
@@ -81,17 +83,30 @@ class AdaptiveMargin(PairObjective):
         "n_bins": [Interval(Integral, 2, None, closed="left"), None],
     }
 
-    def __init__(self, temperature=0.1, margin=2.0, n_bins=20, block_size=None):
+    def __init__(
+        self,
+        temperature: Temperature = 0.1,
+        margin: float = 2.0,
+        n_bins: int | None = 20,
+        block_size: int | None = None,
+    ):
         self.temperature = temperature
         self.margin = margin
         self.n_bins = n_bins
         self.block_size = block_size
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         return self._checked(_BuiltAdaptiveMargin(self, n_samples))
 
-    def loss(self, views, target, temperature, index=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        target: Tensor,
+        temperature: nn.Module,
+        index: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d), target (n,) or (n, 1) -> (V n,)."""
         z = normalize(views)
         n_views, n, width = z.shape

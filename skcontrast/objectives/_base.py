@@ -1,13 +1,14 @@
 """What an objective is: a description whose ``loss`` is a formula over named tensors."""
 
 from contextlib import nullcontext
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from skcontrast._component import Component, Integral, Interval, Real
 from skcontrast.functional import mean_over
-from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS, build_temperature
+from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS, Temperature, build_temperature
 
 
 class Objective(Component):
@@ -21,19 +22,19 @@ class Objective(Component):
     """
 
     # Named tensors that ``loss`` needs.
-    requires = ("views",)
+    requires: tuple[str, ...] = ("views",)
     # What ``target`` holds, where it is required: "class" (codes, -1 for unlabelled rows),
     # "real" ((n, t) numbers, NaN for unlabelled rows) or "labels" ((n, t) codes).
     target_type = "class"
     # The objectives that a sum is made of.
-    terms = ()
+    terms: tuple["Objective", ...] = ()
     # Fewest views and fewest rows of a batch that the formula is defined for.
     min_views = 2
     min_rows = 2
     # Whether the last view holds hard negatives, which few views can make.
     hard_negatives = False
 
-    def check_views(self, n_views, makes_negatives=False):
+    def check_views(self, n_views: int, makes_negatives: bool = False) -> None:
         """Raise when an estimator's ``n_views`` views of each row do not suit."""
         if self.hard_negatives and not makes_negatives:
             raise ValueError(
@@ -54,11 +55,11 @@ class Objective(Component):
                 f"{self.min_views} views of each row: type n_views={self.min_views}."
             )
 
-    def loss(self, views, **named):
+    def loss(self, views: Tensor, **named: Any) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (n_anchors,) or ()."""
         raise TypeError(f"{type(self).__name__} does not define a loss.")
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module that evaluates the objective during training.
 
         Parameters
@@ -73,19 +74,19 @@ class Objective(Component):
         """
         return BuiltObjective(self, n_samples)
 
-    def __call__(self, views, **named):
+    def __call__(self, views: Tensor, **named: Any) -> Tensor:
         """Evaluate on tensors: ``views`` (V, n, d) and what ``requires`` names."""
         n_samples = views.shape[1]
         if named.get("index") is not None:
             n_samples = max(n_samples, int(named["index"].max()) + 1)
         return self.build(n_samples)(views=views, **named)
 
-    def __add__(self, other):
+    def __add__(self, other: "Objective") -> "Objective":
         if not isinstance(other, Objective):
             return NotImplemented
         return Sum(self, other)
 
-    def __mul__(self, weight):
+    def __mul__(self, weight: float) -> "Objective":
         if not isinstance(weight, Real):
             return NotImplemented
         return Weighted(self, weight)
@@ -175,36 +176,36 @@ class Weighted(Objective):
         "weight": [Interval(Real, None, None, closed="neither")],
     }
 
-    def __init__(self, objective, weight=1.0):
+    def __init__(self, objective: Objective, weight: float = 1.0):
         self.objective = objective
         self.weight = weight
 
     @property
-    def terms(self):
+    def terms(self) -> tuple[Objective, ...]:
         """The objective that is weighted."""
         return (self.objective,)
 
     @property
-    def requires(self):
+    def requires(self) -> tuple[str, ...]:
         """Named tensors that the objective needs."""
         return self.objective.requires
 
     @property
-    def min_views(self):
+    def min_views(self) -> int:
         """Fewest views."""
         return self.objective.min_views
 
     @property
-    def min_rows(self):
+    def min_rows(self) -> int:
         """Fewest rows of a batch."""
         return self.objective.min_rows
 
     @property
-    def hard_negatives(self):
+    def hard_negatives(self) -> bool:
         """Whether the last view holds hard negatives."""
         return self.objective.hard_negatives
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module."""
         return _BuiltSum([self.objective.build(n_samples)], [self.weight])
 
@@ -225,36 +226,36 @@ class Sum(Objective):
 
     _parameter_constraints = {"first": [Objective], "second": [Objective]}
 
-    def __init__(self, first, second):
+    def __init__(self, first: Objective, second: Objective):
         self.first = first
         self.second = second
 
     @property
-    def terms(self):
+    def terms(self) -> tuple[Objective, ...]:
         """The objectives that are added."""
         return self.first, self.second
 
     @property
-    def requires(self):
+    def requires(self) -> tuple[str, ...]:
         """Named tensors that either objective needs."""
         return tuple(dict.fromkeys(self.first.requires + self.second.requires))
 
     @property
-    def min_views(self):
+    def min_views(self) -> int:
         """Fewest views."""
         return max(self.first.min_views, self.second.min_views)
 
     @property
-    def min_rows(self):
+    def min_rows(self) -> int:
         """Fewest rows of a batch."""
         return max(self.first.min_rows, self.second.min_rows)
 
     @property
-    def hard_negatives(self):
+    def hard_negatives(self) -> bool:
         """Whether the last view holds hard negatives."""
         return self.first.hard_negatives or self.second.hard_negatives
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module."""
         return _BuiltSum([self.first.build(n_samples), self.second.build(n_samples)], [1, 1])
 
@@ -292,7 +293,7 @@ class PairObjective(Objective):
     }
     _shorthand = {"temperature": "skcontrast.temperatures:TEMPERATURES"}
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         return self._checked(super().build(n_samples))
 
@@ -322,6 +323,7 @@ __all__ = [
     "Objective",
     "PairObjective",
     "Sum",
+    "Temperature",
     "Weighted",
     "anchor_index",
     "mean_over",

@@ -2,8 +2,10 @@
 
 import math
 from itertools import combinations
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import distinct, normalize, pair_sums, power_distance
@@ -85,14 +87,14 @@ class CACR(Objective):
 
     def __init__(
         self,
-        t_pos=1.0,
-        t_neg=2.0,
-        alpha=1.0,
-        beta=1.0,
-        cost="euclidean",
-        t=2.0,
-        detach_weights=False,
-        block_size=None,
+        t_pos: float = 1.0,
+        t_neg: float = 2.0,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        cost: Literal["euclidean", "rbf"] = "euclidean",
+        t: float = 2.0,
+        detach_weights: bool = False,
+        block_size: int | None = None,
     ):
         self.t_pos = t_pos
         self.t_neg = t_neg
@@ -103,13 +105,13 @@ class CACR(Objective):
         self.detach_weights = detach_weights
         self.block_size = block_size
 
-    def loss(self, views, **named):
+    def loss(self, views: Tensor, **named: Any) -> Tensor:
         """Loss of the batch: views (V, n, d) -> ()."""
         z = normalize(views)
         repulsion = [self._repulsion(x, y) for x, y in combinations(z, 2)]
         return self.attraction(z) + self.beta * sum(repulsion) / len(repulsion)
 
-    def attraction(self, z):
+    def attraction(self, z: Tensor) -> Tensor:
         """Attraction term of unit rows: (V, n, d) -> ()."""
         c = (z[:, None] - z[None]).square().sum(-1)  # (V, V, n)
         own = torch.eye(len(z), dtype=torch.bool, device=z.device)[:, :, None]

@@ -1,12 +1,15 @@
 """Negatives from clusters: far ones from the next cluster, near ones held at a distance."""
 
+from typing import Any, Literal
+
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from skcontrast._clusters import cluster_means, find_centers, nearest_center
 from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast.functional import OFF_DIAGONAL, normalize, pair_sums
-from skcontrast.objectives._base import BuiltObjective, PairObjective, anchor_index
+from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import positive_similarity, same_sample
 
 
@@ -102,14 +105,14 @@ class ClusterNS(PairObjective):
 
     def __init__(
         self,
-        temperature=0.2,
-        n_clusters=32,
-        alpha=0.2,
-        beta=0.5,
-        weight=0.01,
-        warm_up=5,
-        form="ntxent",
-        block_size=None,
+        temperature: Temperature = 0.2,
+        n_clusters: int = 32,
+        alpha: float = 0.2,
+        beta: float = 0.5,
+        weight: float = 0.01,
+        warm_up: int = 5,
+        form: Literal["ntxent", "one_way"] = "ntxent",
+        block_size: int | None = None,
     ):
         self.temperature = temperature
         self.n_clusters = n_clusters
@@ -120,7 +123,7 @@ class ClusterNS(PairObjective):
         self.form = form
         self.block_size = block_size
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         if self.beta < self.alpha:
             raise ValueError(
@@ -129,7 +132,14 @@ class ClusterNS(PairObjective):
             )
         return self._checked(_BuiltClusterNS(self, n_samples))
 
-    def loss(self, views, temperature, centroids=None, index=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        temperature: nn.Module,
+        centroids: Tensor | None = None,
+        index: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
         z = normalize(views)
         n, width = z.shape[1:]
@@ -167,7 +177,9 @@ class ClusterNS(PairObjective):
         margins = self.margins(anchors, candidates, positive, ranks[:, 0])
         return partition - positive / tau + self.weight * margins
 
-    def margins(self, anchors, candidates, positive, cluster):
+    def margins(
+        self, anchors: Tensor, candidates: Tensor, positive: Tensor, cluster: Tensor
+    ) -> Tensor:
         """Mean violation of the two margins within clusters, for each anchor.
 
         Parameters

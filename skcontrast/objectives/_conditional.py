@@ -2,13 +2,16 @@
 
 import math
 import warnings
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import distinct, normalize, pair_sums
-from skcontrast.kernels import KERNEL_CONSTRAINTS
-from skcontrast.objectives._base import PairObjective
+from skcontrast.kernels import KERNEL_CONSTRAINTS, Kernel
+from skcontrast.objectives._base import PairObjective, Temperature
 from skcontrast.objectives._info_nce import positive_similarity
 from skcontrast.objectives._kernel import BuiltKernelObjective, precise, smoother
 
@@ -120,15 +123,15 @@ class ConditionalInfoNCE(PairObjective):
 
     def __init__(
         self,
-        mode="weak",
-        kernel="auto",
-        regularization=0.01,
-        temperature=0.2,
-        form="paper",
-        diagonal=None,
-        clip=1e-6,
-        normalize=False,
-        inverse_gradient=False,
+        mode: Literal["weak", "fair", "hard"] = "weak",
+        kernel: str | Kernel = "auto",
+        regularization: float = 0.01,
+        temperature: Temperature = 0.2,
+        form: Literal["paper", "reference"] = "paper",
+        diagonal: Literal["keep", "zero"] | None = None,
+        clip: float = 1e-6,
+        normalize: bool = False,
+        inverse_gradient: bool = False,
     ):
         self.mode = mode
         self.kernel = kernel
@@ -141,25 +144,33 @@ class ConditionalInfoNCE(PairObjective):
         self.inverse_gradient = inverse_gradient
 
     @property
-    def side_name(self):
+    def side_name(self) -> str | None:
         """Named tensor that the kernel compares, when it is side information."""
         return None if self.mode == "hard" else "condition"
 
     @property
-    def requires(self):
+    def requires(self) -> tuple[str, ...]:
         """Named tensors that the mode needs."""
         return ("views", self.side_name or "embedding")
 
     @property
-    def takes_target_as_condition(self):
+    def takes_target_as_condition(self) -> bool:
         """Whether ``y`` serves where no condition is given."""
         return self.mode == "weak"
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         return self._checked(BuiltKernelObjective(self, n_samples))
 
-    def loss(self, views, temperature, kernel, condition=None, embedding=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        temperature: nn.Module,
+        kernel: Callable,
+        condition: Tensor | None = None,
+        embedding: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,)."""
         z = normalize(views)
         tau = temperature(positive_similarity(z).detach(), None)
@@ -171,7 +182,13 @@ class ConditionalInfoNCE(PairObjective):
             losses.append(sum(others) / len(others))
         return torch.cat(losses)
 
-    def smoothers(self, views, kernel, condition=None, embedding=None):
+    def smoothers(
+        self,
+        views: Tensor,
+        kernel: Callable,
+        condition: Tensor | None = None,
+        embedding: Tensor | None = None,
+    ) -> list[Tensor]:
         """Weights A (n, n), one for all views or, in mode "hard", one for each."""
         reference = self.form == "reference"
         zero = self.diagonal == "zero" or (self.diagonal is None and reference)
@@ -233,7 +250,7 @@ class ConditionalInfoNCE(PairObjective):
 
     # -------------------------------------------------------------- advice
 
-    def check_side(self, rows):
+    def check_side(self, rows: Tensor) -> None:
         """Look at the condition of all training rows, once."""
         if bool((rows == rows[:1]).all()):
             if self.mode == "weak":
@@ -248,7 +265,14 @@ class ConditionalInfoNCE(PairObjective):
                 stacklevel=2,
             )
 
-    def advice(self, views, kernel, condition=None, embedding=None, **named):
+    def advice(
+        self,
+        views: Tensor,
+        kernel: Callable,
+        condition: Tensor | None = None,
+        embedding: Tensor | None = None,
+        **named: Any,
+    ) -> list[str]:
         """What is wrong with the weights of a batch: a list of messages."""
         rows = precise(self._conditions(views, condition, embedding)[0])
         K = kernel(rows)(rows, rows)

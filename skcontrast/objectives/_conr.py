@@ -1,10 +1,13 @@
 """ConR: a contrast for regression, of rows that are predicted alike and are not."""
 
+from typing import Any, Literal
+
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import distinct, mean_over, normalize, pair_sums
-from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._prediction import (
     BuiltPrediction,
     predicted_numbers,
@@ -115,13 +118,13 @@ class ConR(PairObjective):
 
     def __init__(
         self,
-        temperature=0.07,
-        window=0.2,
-        push=0.2,
-        weight=0.2,
-        error="absolute",
-        form="corrected",
-        block_size=None,
+        temperature: Temperature = 0.07,
+        window: float = 0.2,
+        push: float = 0.2,
+        weight: float = 0.2,
+        error: Literal["absolute", "squared"] = "absolute",
+        form: Literal["corrected", "reference"] = "corrected",
+        block_size: int | None = None,
     ):
         self.temperature = temperature
         self.window = window
@@ -131,21 +134,21 @@ class ConR(PairObjective):
         self.form = form
         self.block_size = block_size
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         return self._checked(BuiltPrediction(self, n_samples))
 
     def loss(
         self,
-        views,
-        target,
-        temperature,
-        head=None,
-        index=None,
-        embedding=None,
-        prediction=None,
-        **named,
-    ):
+        views: Tensor,
+        target: Tensor,
+        temperature: nn.Module,
+        head: nn.Module | None = None,
+        index: Tensor | None = None,
+        embedding: Tensor | None = None,
+        prediction: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d), target (n, t) -> (V n,)."""
         z = normalize(views)
         p, y, labelled = predicted_numbers(views, target, head, embedding, prediction)
@@ -155,7 +158,15 @@ class ConR(PairObjective):
             return contrast
         return mean_over(regression_error(p, y, self.error), labelled) + contrast
 
-    def contrast(self, z, y, p, temperature, labelled=None, weight=None):
+    def contrast(
+        self,
+        z: Tensor,
+        y: Tensor,
+        p: Tensor,
+        temperature: float | Tensor,
+        labelled: Tensor | None = None,
+        weight: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """The term l of each row, and which rows have a positive.
 
         Parameters

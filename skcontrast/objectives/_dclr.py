@@ -1,10 +1,13 @@
 """InfoNCE without the negatives that a guide holds for false, and with negatives of noise."""
 
+from typing import Any, Literal
+
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import distinct, normalize, pair_sums
-from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._guide import GUIDE_CONSTRAINTS, guide_requires, guide_rows, slack
 from skcontrast.objectives._info_nce import positive_similarity, same_sample
 
@@ -84,12 +87,12 @@ class DCLR(PairObjective):
 
     def __init__(
         self,
-        temperature=0.2,
-        guide="projection",
-        threshold=0.9,
-        noise_ratio=0.0,
-        form="ntxent",
-        block_size=None,
+        temperature: Temperature = 0.2,
+        guide: Literal["projection", "prior"] = "projection",
+        threshold: float = 0.9,
+        noise_ratio: float = 0.0,
+        form: Literal["ntxent", "one_way"] = "ntxent",
+        block_size: int | None = None,
     ):
         self.temperature = temperature
         self.guide = guide
@@ -99,11 +102,19 @@ class DCLR(PairObjective):
         self.block_size = block_size
 
     @property
-    def requires(self):
+    def requires(self) -> tuple[str, ...]:
         """Named tensors that the guide needs."""
         return guide_requires(self.guide)
 
-    def loss(self, views, temperature, prior=None, noise=None, index=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        temperature: nn.Module,
+        prior: Tensor | None = None,
+        noise: Tensor | None = None,
+        index: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
         z = normalize(views)
         n, width = z.shape[1:]

@@ -1,10 +1,13 @@
 """Decoupled contrastive learning: the positive leaves the partition."""
 
+from typing import Any, Literal
+
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import normalize, pair_sums
-from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import positive_similarity, same_sample
 
 
@@ -66,12 +69,12 @@ class DecoupledContrastive(PairObjective):
 
     def __init__(
         self,
-        temperature=0.1,
-        form="symmetric",
-        weighted=False,
-        sigma=0.5,
-        detach_weights=True,
-        block_size=None,
+        temperature: Temperature = 0.1,
+        form: Literal["symmetric", "one_way"] = "symmetric",
+        weighted: bool = False,
+        sigma: float = 0.5,
+        detach_weights: bool = True,
+        block_size: int | None = None,
     ):
         self.temperature = temperature
         self.form = form
@@ -83,7 +86,9 @@ class DecoupledContrastive(PairObjective):
     def _accepts(self, rule):
         return not rule.stateful
 
-    def loss(self, views, temperature, index=None, **named):
+    def loss(
+        self, views: Tensor, temperature: nn.Module, index: Tensor | None = None, **named: Any
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
         z = normalize(views)
         n, width = z.shape[1:]

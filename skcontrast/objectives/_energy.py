@@ -1,6 +1,9 @@
 """A margin between the positive and the hardest negative."""
 
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from skcontrast._component import Interval, Real
 from skcontrast.functional import distinct, nearest, normalize
@@ -49,11 +52,11 @@ class EnergyHinge(Objective):
         "block_size": PairObjective._parameter_constraints["block_size"],
     }
 
-    def __init__(self, margin=0.2, block_size=None):
+    def __init__(self, margin: float = 0.2, block_size: int | None = None):
         self.margin = margin
         self.block_size = block_size
 
-    def loss(self, views, **named):
+    def loss(self, views: Tensor, **named: Any) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (n,)."""
         z = normalize(views)
         anchors, positives = z[0], z[1]

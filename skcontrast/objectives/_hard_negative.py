@@ -1,12 +1,14 @@
 """Negatives corrected for false ones, and weighted by how hard they are."""
 
 import math
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
 from skcontrast.functional import normalize, pair_sums, softplus
-from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import positive_similarity, same_sample
 
 
@@ -89,12 +91,16 @@ class DebiasedContrastive(PairObjective):
         "tau_plus": [Interval(Real, 0, 1, closed="left")],
     }
 
-    def __init__(self, temperature=0.5, tau_plus=0.1, block_size=None):
+    def __init__(
+        self, temperature: Temperature = 0.5, tau_plus: float = 0.1, block_size: int | None = None
+    ):
         self.temperature = temperature
         self.tau_plus = tau_plus
         self.block_size = block_size
 
-    def loss(self, views, temperature, index=None, **named):
+    def loss(
+        self, views: Tensor, temperature: nn.Module, index: Tensor | None = None, **named: Any
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,)."""
         z = normalize(views)
         positive = positive_similarity(z)  # (V n,)
@@ -102,7 +108,9 @@ class DebiasedContrastive(PairObjective):
         log_negatives, _ = self.log_negatives(z, positive, tau)
         return softplus(log_negatives - positive / tau)
 
-    def log_negatives(self, z, positive, tau):
+    def log_negatives(
+        self, z: Tensor, positive: Tensor, tau: float | Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Log of N_i (V n,), and a bool tensor: where it is at its floor."""
         n_views, n, _ = z.shape
         count = n_views * (n - 1)  # M
@@ -182,11 +190,11 @@ class HardNegative(DebiasedContrastive):
 
     def __init__(
         self,
-        temperature=0.5,
-        tau_plus=0.1,
-        beta=1.0,
-        detach_weights=False,
-        block_size=None,
+        temperature: Temperature = 0.5,
+        tau_plus: float = 0.1,
+        beta: float = 1.0,
+        detach_weights: bool = False,
+        block_size: int | None = None,
     ):
         super().__init__(temperature, tau_plus, block_size)
         self.beta = beta

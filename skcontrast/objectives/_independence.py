@@ -1,10 +1,14 @@
 """Independence of the embedding from a side variable, by kernel alignment."""
 
 import warnings
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
 from skcontrast.functional import squared_distance
-from skcontrast.kernels import KERNEL_CONSTRAINTS
+from skcontrast.kernels import KERNEL_CONSTRAINTS, Kernel
 from skcontrast.objectives._base import Objective
 from skcontrast.objectives._kernel import BuiltKernelObjective, precise
 
@@ -63,15 +67,22 @@ class KernelIndependence(Objective):
     }
     _shorthand = {"kernel": "skcontrast.kernels:KERNELS"}
 
-    def __init__(self, kernel="auto", gamma=1.0):
+    def __init__(self, kernel: str | Kernel = "auto", gamma: float = 1.0):
         self.kernel = kernel
         self.gamma = gamma
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         return BuiltKernelObjective(self, n_samples)
 
-    def loss(self, views, kernel, condition, embedding=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        kernel: Callable,
+        condition: Tensor,
+        embedding: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of the batch: embedding (V, n, d), condition (n, q) -> ()."""
         h = views if embedding is None else embedding
         h = h.float() if h.dtype.itemsize < 4 else h
@@ -88,7 +99,7 @@ class KernelIndependence(Objective):
         scale = K.square().sum().clamp_min(1e-24).sqrt() * L.square().sum().clamp_min(1e-24).sqrt()
         return (K * L).sum() / scale
 
-    def check_side(self, rows):
+    def check_side(self, rows: Tensor) -> None:
         """Look at the condition of all training rows, once."""
         if bool((rows == rows[:1]).all()):
             warnings.warn(
@@ -98,7 +109,7 @@ class KernelIndependence(Objective):
                 stacklevel=2,
             )
 
-    def advice(self, views, **named):
+    def advice(self, views: Tensor, **named: Any) -> list[str]:
         """What is wrong with the weights of a batch: nothing."""
         return []
 

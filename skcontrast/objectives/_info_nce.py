@@ -1,10 +1,13 @@
 """InfoNCE in its three forms."""
 
+from typing import Any, Literal
+
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import OFF_DIAGONAL, normalize, pair_sums
-from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 
 
 def positive_similarity(z):
@@ -82,11 +85,11 @@ class InfoNCE(PairObjective):
 
     def __init__(
         self,
-        temperature=0.2,
-        form="ntxent",
-        hard_negatives=False,
-        hard_negative_weight=0.0,
-        block_size=None,
+        temperature: Temperature = 0.2,
+        form: Literal["ntxent", "two_way", "one_way"] = "ntxent",
+        hard_negatives: bool = False,
+        hard_negative_weight: float = 0.0,
+        block_size: int | None = None,
     ):
         self.temperature = temperature
         self.form = form
@@ -95,14 +98,14 @@ class InfoNCE(PairObjective):
         self.block_size = block_size
 
     @property
-    def min_views(self):
+    def min_views(self) -> int:
         """Fewest views: the anchor, its positive, and the hard negative if any."""
         return 3 if self.hard_negatives else 2
 
     def _accepts(self, rule):
         return True
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         if self.hard_negatives and self.form != "one_way":
             raise ValueError(
@@ -117,7 +120,9 @@ class InfoNCE(PairObjective):
             )
         return built
 
-    def loss(self, views, temperature, index=None, **named):
+    def loss(
+        self, views: Tensor, temperature: nn.Module, index: Tensor | None = None, **named: Any
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
         z = normalize(views)
         if self.form == "one_way":

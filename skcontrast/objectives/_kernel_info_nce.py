@@ -1,8 +1,10 @@
 """InfoNCE with an exponential kernel of a power of the distance."""
 
 import math
+from typing import Any, Literal
 
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import (
@@ -12,7 +14,7 @@ from skcontrast.functional import (
     pair_sums,
     power_distance,
 )
-from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import positive_similarity
 
 
@@ -80,12 +82,12 @@ class KernelInfoNCE(PairObjective):
 
     def __init__(
         self,
-        temperature=0.5,
-        gamma=1.0,
-        mixture=None,
-        weight=0.5,
-        eps=0.0,
-        block_size=None,
+        temperature: Temperature = 0.5,
+        gamma: float = 1.0,
+        mixture: Literal["loss", "kernel", "concatenation"] | None = None,
+        weight: float = 0.5,
+        eps: float = 0.0,
+        block_size: int | None = None,
     ):
         self.temperature = temperature
         self.gamma = gamma
@@ -94,7 +96,9 @@ class KernelInfoNCE(PairObjective):
         self.eps = eps
         self.block_size = block_size
 
-    def loss(self, views, temperature, index=None, **named):
+    def loss(
+        self, views: Tensor, temperature: nn.Module, index: Tensor | None = None, **named: Any
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,)."""
         z = normalize(views)
         tau = temperature(positive_similarity(z).detach(), anchor_index(index, z))

@@ -1,6 +1,9 @@
 """Class scores by a mixture over keys, corrected by how frequent the classes are."""
 
+from typing import Any
+
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
 from skcontrast.functional import (
@@ -10,7 +13,7 @@ from skcontrast.functional import (
     mean_over,
     normalize,
 )
-from skcontrast.objectives._base import BuiltObjective, PairObjective, anchor_index
+from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 
 
 class LogitAdjusted(PairObjective):
@@ -85,16 +88,26 @@ class LogitAdjusted(PairObjective):
         "adjustment": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, temperature=0.1, adjustment=1.0, block_size=None):
+    def __init__(
+        self, temperature: Temperature = 0.1, adjustment: float = 1.0, block_size: int | None = None
+    ):
         self.temperature = temperature
         self.adjustment = adjustment
         self.block_size = block_size
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         return self._checked(_BuiltLogitAdjusted(self, n_samples))
 
-    def loss(self, views, target, temperature, class_prior=None, index=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        target: Tensor,
+        temperature: nn.Module,
+        class_prior: Tensor | None = None,
+        index: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d), target (n,) -> (V n,)."""
         z = normalize(views)
         n_views, n, width = z.shape

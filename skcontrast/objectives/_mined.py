@@ -1,6 +1,9 @@
 """Negatives mined from all rows, by where they lie at present."""
 
+from typing import Any, Literal
+
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast.functional import (
@@ -12,7 +15,7 @@ from skcontrast.functional import (
     pair_sums,
     score_ceiling,
 )
-from skcontrast.objectives._base import BuiltObjective, PairObjective, anchor_index
+from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import positive_similarity
 
 
@@ -109,15 +112,15 @@ class MinedNegatives(PairObjective):
 
     def __init__(
         self,
-        temperature=0.2,
-        n_negatives=5,
-        n_candidates=50,
-        skip=0,
-        rule="relative",
-        margin=0.05,
-        warm_up=5,
-        max_candidates=20_000,
-        block_size=None,
+        temperature: Temperature = 0.2,
+        n_negatives: int = 5,
+        n_candidates: int = 50,
+        skip: int = 0,
+        rule: Literal["relative", "absolute", "fixed"] = "relative",
+        margin: float = 0.05,
+        warm_up: int = 5,
+        max_candidates: int = 20_000,
+        block_size: int | None = None,
     ):
         self.temperature = temperature
         self.n_negatives = n_negatives
@@ -129,11 +132,19 @@ class MinedNegatives(PairObjective):
         self.max_candidates = max_candidates
         self.block_size = block_size
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         return self._checked(_BuiltMinedNegatives(self, n_samples))
 
-    def loss(self, views, temperature, negatives=None, there=None, index=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        temperature: nn.Module,
+        negatives: Tensor | None = None,
+        there: Tensor | None = None,
+        index: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,).
 
         ``negatives`` (n, k, d) are those of each sample, of which the ones count that are

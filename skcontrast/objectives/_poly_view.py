@@ -1,12 +1,14 @@
 """Poly-View contrastive learning: more than two views of a sample."""
 
 import math
+from typing import Any, Literal
 
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import StrOptions
 from skcontrast.functional import logsumexp, normalize, pair_sums, softplus
-from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import positive_similarity, same_sample
 
 
@@ -79,11 +81,11 @@ class PolyView(PairObjective):
 
     def __init__(
         self,
-        temperature=0.1,
-        form="geometric",
-        statistic="unit",
-        anchor="statistic",
-        block_size=None,
+        temperature: Temperature = 0.1,
+        form: Literal["geometric", "arithmetic", "sufficient"] = "geometric",
+        statistic: Literal["unit", "mean"] = "unit",
+        anchor: Literal["statistic", "view"] = "statistic",
+        block_size: int | None = None,
     ):
         self.temperature = temperature
         self.form = form
@@ -91,7 +93,7 @@ class PolyView(PairObjective):
         self.anchor = anchor
         self.block_size = block_size
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         for name, default in (("statistic", "unit"), ("anchor", "statistic")):
             value = getattr(self, name)
@@ -102,7 +104,9 @@ class PolyView(PairObjective):
                 )
         return super().build(n_samples)
 
-    def loss(self, views, temperature, index=None, **named):
+    def loss(
+        self, views: Tensor, temperature: nn.Module, index: Tensor | None = None, **named: Any
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,)."""
         z = normalize(views)
         n_views, n, _ = z.shape

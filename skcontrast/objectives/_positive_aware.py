@@ -1,5 +1,9 @@
 """InfoNCE against hard negatives that are not nearer than the positive."""
 
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
 from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast.functional import (
     CEILINGS,
@@ -9,7 +13,7 @@ from skcontrast.functional import (
     pair_sums,
     score_ceiling,
 )
-from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._guide import GUIDE_CONSTRAINTS, guide_requires, guide_rows, slack
 from skcontrast.objectives._info_nce import positive_similarity, same_sample
 
@@ -88,12 +92,12 @@ class PositiveAware(PairObjective):
 
     def __init__(
         self,
-        temperature=0.2,
-        rule="relative",
-        margin=0.05,
-        n_negatives=None,
-        guide="projection",
-        block_size=None,
+        temperature: Temperature = 0.2,
+        rule: Literal["relative", "absolute", "fixed"] = "relative",
+        margin: float = 0.05,
+        n_negatives: int | None = None,
+        guide: Literal["projection", "prior"] = "projection",
+        block_size: int | None = None,
     ):
         self.temperature = temperature
         self.rule = rule
@@ -103,11 +107,18 @@ class PositiveAware(PairObjective):
         self.block_size = block_size
 
     @property
-    def requires(self):
+    def requires(self) -> tuple[str, ...]:
         """Named tensors that the guide needs."""
         return guide_requires(self.guide)
 
-    def loss(self, views, temperature, prior=None, index=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        temperature: nn.Module,
+        prior: Tensor | None = None,
+        index: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,)."""
         z = normalize(views)
         n, width = z.shape[1:]

@@ -1,8 +1,10 @@
 """Terms that predict the target from the embedding, with a linear head of their own."""
 
+from typing import Any, Literal
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import mean_over
@@ -182,15 +184,25 @@ class PredictionError(Objective):
         "delta": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, error="squared", delta=1.0):
+    def __init__(
+        self, error: Literal["squared", "absolute", "huber"] = "squared", delta: float = 1.0
+    ):
         self.error = error
         self.delta = delta
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         return BuiltPrediction(self, n_samples)
 
-    def loss(self, views, target, head=None, embedding=None, prediction=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        target: Tensor,
+        head: nn.Module | None = None,
+        embedding: Tensor | None = None,
+        prediction: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: embedding (V, n, h), target (n, t) -> (V n,)."""
         p, y, labelled = predicted_numbers(views, target, head, embedding, prediction)
         return mean_over(regression_error(p, y, self.error, self.delta), labelled)
@@ -255,24 +267,24 @@ class CrossEntropy(Objective):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
-    def __init__(self, adjustment=0.0, label_smoothing=0.0):
+    def __init__(self, adjustment: float = 0.0, label_smoothing: float = 0.0):
         self.adjustment = adjustment
         self.label_smoothing = label_smoothing
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         return _BuiltClassifier(self, n_samples)
 
     def loss(
         self,
-        views,
-        target,
-        head=None,
-        class_prior=None,
-        embedding=None,
-        prediction=None,
-        **named,
-    ):
+        views: Tensor,
+        target: Tensor,
+        head: nn.Module | None = None,
+        class_prior: Tensor | None = None,
+        embedding: Tensor | None = None,
+        prediction: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: embedding (V, n, h), target (n,) -> (V n,)."""
         n_views, n = views.shape[:2]
         if target.shape != (n,):

@@ -1,9 +1,12 @@
 """Rank-N-Contrast: rows in the order of their target."""
 
+from typing import Any
+
 import torch
+from torch import Tensor, nn
 
 from skcontrast.functional import distinct, mean_over, over_anchors, squared_distance
-from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 from skcontrast.objectives._y_aware import real_columns
 
@@ -109,11 +112,18 @@ class RankNContrast(PairObjective):
 
     _parameter_constraints = PairObjective._parameter_constraints
 
-    def __init__(self, temperature=2.0, block_size=None):
+    def __init__(self, temperature: Temperature = 2.0, block_size: int | None = None):
         self.temperature = temperature
         self.block_size = block_size
 
-    def loss(self, views, target, temperature, index=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        target: Tensor,
+        temperature: nn.Module,
+        index: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d), target (n,) or (n, t) -> (V n,)."""
         n_views, n, width = views.shape
         y = real_columns(target, views, "RankNContrast").repeat(n_views, 1)  # (V n, t)

@@ -1,8 +1,10 @@
 """Redundancy reduction: decorrelate the columns instead of separating the rows."""
 
 from itertools import combinations
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from skcontrast._component import Interval, Real
 from skcontrast.objectives._base import Objective
@@ -47,11 +49,11 @@ class BarlowTwins(Objective):
         "eps": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, weight=0.005, eps=1e-5):
+    def __init__(self, weight: float = 0.005, eps: float = 1e-5):
         self.weight = weight
         self.eps = eps
 
-    def loss(self, views, **named):
+    def loss(self, views: Tensor, **named: Any) -> Tensor:
         """Loss of the batch: views (V, n, d) -> ()."""
         centred = views - views.mean(1, keepdim=True)
         z = centred / (centred.square().mean(1, keepdim=True) + self.eps).sqrt()
@@ -118,13 +120,19 @@ class VICReg(Objective):
         "eps": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, invariance=25.0, variance=25.0, covariance=1.0, eps=1e-4):
+    def __init__(
+        self,
+        invariance: float = 25.0,
+        variance: float = 25.0,
+        covariance: float = 1.0,
+        eps: float = 1e-4,
+    ):
         self.invariance = invariance
         self.variance = variance
         self.covariance = covariance
         self.eps = eps
 
-    def loss(self, views, **named):
+    def loss(self, views: Tensor, **named: Any) -> Tensor:
         """Loss of the batch: views (V, n, d) -> ()."""
         n, width = views.shape[1:]
         distances = [(x - y).square().mean() for x, y in combinations(views, 2)]

@@ -1,12 +1,18 @@
 """Soft-target contrastive loss: a row's target is a distribution over the batch."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
+from skcontrast._typing import ArrayLike
 from skcontrast.functional import distinct, dot, normalize, pair_loss, pair_sums
-from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._likeness import (
     BuiltLabelObjective,
     check_classes,
@@ -93,11 +99,11 @@ class SoftTarget(PairObjective):
 
     def __init__(
         self,
-        temperature=0.05,
-        target_temperature=0.35,
-        similarity=None,
-        class_embeddings=None,
-        block_size=None,
+        temperature: Temperature = 0.05,
+        target_temperature: float = 0.35,
+        similarity: ArrayLike | None = None,
+        class_embeddings: ArrayLike | None = None,
+        block_size: int | None = None,
     ):
         self.temperature = temperature
         self.target_temperature = target_temperature
@@ -105,11 +111,11 @@ class SoftTarget(PairObjective):
         self.class_embeddings = class_embeddings
         self.block_size = block_size
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         return self._checked(BuiltLabelObjective(self, n_samples))
 
-    def class_table(self):
+    def class_table(self) -> Tensor | None:
         """Similarity (n_classes, n_classes) or vectors (n_classes, q) of the classes."""
         if self.similarity is not None and self.class_embeddings is not None:
             raise ValueError(
@@ -122,7 +128,7 @@ class SoftTarget(PairObjective):
             return row_table(self.class_embeddings, "class_embeddings")
         return None
 
-    def check_target(self, target, given=None):
+    def check_target(self, target: Tensor, given: Any = None) -> None:
         """Raise where the classes of all rows do not suit; ``given`` is y as it came."""
         check_shape(self, target, len(target))
         table = self.class_table()
@@ -130,7 +136,15 @@ class SoftTarget(PairObjective):
             name = "class_embeddings" if self.similarity is None else "similarity"
             check_classes(target, table, name, given is not None)
 
-    def loss(self, views, target, temperature, table=None, index=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        target: Tensor,
+        temperature: nn.Module,
+        table: Tensor | None = None,
+        index: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d), target (n,) -> (n,)."""
         z = normalize(views)
         check_shape(self, target, z.shape[1])
@@ -146,7 +160,7 @@ class SoftTarget(PairObjective):
         x = z[0]
         return sum(entropy(x, y) + entropy(y, x) for y in z[1:]) / (2 * (len(z) - 1))
 
-    def shares(self, target, table, z):
+    def shares(self, target: Tensor, table: Tensor | None, z: Tensor) -> Callable:
         """Give the function (rows, columns) -> T, whose full rows sum to 1 (at 0: any sum)."""
 
         def known(rows, columns):

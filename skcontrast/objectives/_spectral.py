@@ -1,6 +1,9 @@
 """The spectral contrastive loss."""
 
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from skcontrast._component import Interval, Real
 from skcontrast.functional import normalize
@@ -47,11 +50,11 @@ class SpectralContrastive(Objective):
         "include_positive": ["boolean"],
     }
 
-    def __init__(self, weight=1.0, include_positive=False):
+    def __init__(self, weight: float = 1.0, include_positive: bool = False):
         self.weight = weight
         self.include_positive = include_positive
 
-    def loss(self, views, **named):
+    def loss(self, views: Tensor, **named: Any) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,)."""
         z = normalize(views)
         n_views, n, width = z.shape

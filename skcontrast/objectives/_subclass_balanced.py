@@ -1,11 +1,14 @@
 """Supervised contrast within subclasses of about equal size, and between classes."""
 
+from typing import Any, Literal
+
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast.functional import distinct, mean_over, normalize, pair_loss
-from skcontrast.objectives._base import BuiltObjective, PairObjective, anchor_index
+from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 from skcontrast.objectives._subclasses import split_classes
 
@@ -118,14 +121,14 @@ class SubclassBalanced(PairObjective):
 
     def __init__(
         self,
-        temperature=0.1,
-        base_temperature=None,
-        gamma=0.25,
-        form="rank",
-        cluster_size=10,
-        warm_up=10,
-        refresh_every=10,
-        block_size=None,
+        temperature: Temperature = 0.1,
+        base_temperature: float | None = None,
+        gamma: float = 0.25,
+        form: Literal["rank", "ccl"] = "rank",
+        cluster_size: int = 10,
+        warm_up: int = 10,
+        refresh_every: int = 10,
+        block_size: int | None = None,
     ):
         self.temperature = temperature
         self.base_temperature = base_temperature
@@ -136,21 +139,21 @@ class SubclassBalanced(PairObjective):
         self.refresh_every = refresh_every
         self.block_size = block_size
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         return self._checked(_BuiltSubclassBalanced(self, n_samples))
 
     def loss(
         self,
-        views,
-        target,
-        temperature,
-        subclass=None,
-        relative_temperature=None,
-        index=None,
-        warming=False,
-        **named,
-    ):
+        views: Tensor,
+        target: Tensor,
+        temperature: nn.Module,
+        subclass: Tensor | None = None,
+        relative_temperature: Tensor | None = None,
+        index: Tensor | None = None,
+        warming: bool = False,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d), target and subclass (n,) -> (V n,)."""
         z = normalize(views)
         n_views, n, width = z.shape

@@ -1,10 +1,16 @@
 """Supervised contrastive learning."""
 
+from __future__ import annotations
+
+from typing import Any, Literal
+
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import StrOptions
+from skcontrast._typing import ArrayLike
 from skcontrast.functional import distinct, mean_over, normalize, pair_loss
-from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 from skcontrast.objectives._likeness import (
     BuiltLabelObjective,
@@ -116,11 +122,11 @@ class SupCon(PairObjective):
 
     def __init__(
         self,
-        temperature=0.1,
-        form="outside",
-        anchors="all",
-        block_size=None,
-        label_similarity="equal",
+        temperature: Temperature = 0.1,
+        form: Literal["outside", "inside"] = "outside",
+        anchors: Literal["all", "first"] = "all",
+        block_size: int | None = None,
+        label_similarity: Literal["equal", "jaccard", "tree"] | ArrayLike = "equal",
     ):
         self.temperature = temperature
         self.form = form
@@ -129,7 +135,7 @@ class SupCon(PairObjective):
         self.label_similarity = label_similarity
 
     @property
-    def target_type(self):
+    def target_type(self) -> str:
         """What the target holds: columns of labels for "jaccard" and "tree"."""
         return "labels" if self._rule in ("jaccard", "tree") else "class"
 
@@ -137,17 +143,17 @@ class SupCon(PairObjective):
     def _rule(self):
         return self.label_similarity if isinstance(self.label_similarity, str) else "table"
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         return self._checked(BuiltLabelObjective(self, n_samples))
 
-    def class_table(self):
+    def class_table(self) -> Tensor | None:
         """Weights (n_classes, n_classes), where an array was given."""
         if self._rule != "table":
             return None
         return square_table(self.label_similarity, "label_similarity", nonnegative=True)
 
-    def check_target(self, target, given=None):
+    def check_target(self, target: Tensor, given: Any = None) -> None:
         """Raise where the labels of all rows do not suit; ``given`` is y as it came."""
         check_shape(self, target, len(target))
         if self._rule == "jaccard":
@@ -155,7 +161,15 @@ class SupCon(PairObjective):
         elif self._rule == "table":
             check_classes(target, self.class_table(), "label_similarity", given is not None)
 
-    def loss(self, views, target, temperature, table=None, index=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        target: Tensor,
+        temperature: nn.Module,
+        table: Tensor | None = None,
+        index: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d), target (n,) or (n, t) -> (V n,), or (n,)."""
         z = normalize(views)
         n_views, n, width = z.shape

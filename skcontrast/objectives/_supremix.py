@@ -1,6 +1,9 @@
 """SupReMix: supervised contrast for regression with mixtures of rows."""
 
+from typing import Any, Literal
+
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast.functional import (
@@ -10,7 +13,7 @@ from skcontrast.functional import (
     mixed_contrast,
     normalize,
 )
-from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._y_aware import real_columns
 
 
@@ -114,14 +117,14 @@ class SupReMix(PairObjective):
 
     def __init__(
         self,
-        temperature=0.3,
-        n_mixtures=16,
-        window=0.5,
-        negatives=True,
-        beta=(2.0, 8.0),
-        weighting="linear",
-        bin_width=None,
-        block_size=None,
+        temperature: Temperature = 0.3,
+        n_mixtures: int = 16,
+        window: float = 0.5,
+        negatives: bool = True,
+        beta: tuple[float, float] | list[float] = (2.0, 8.0),
+        weighting: Literal["linear", "quadratic", "none"] = "linear",
+        bin_width: float | None = None,
+        block_size: int | None = None,
     ):
         self.temperature = temperature
         self.n_mixtures = n_mixtures
@@ -132,7 +135,7 @@ class SupReMix(PairObjective):
         self.bin_width = bin_width
         self.block_size = block_size
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         a_and_b = self.beta if len(self.beta) == 2 else (0,)
         if not all(isinstance(number, Real) and 0 < number < float("inf") for number in a_and_b):
@@ -142,7 +145,14 @@ class SupReMix(PairObjective):
             )
         return super().build(n_samples)
 
-    def loss(self, views, target, temperature, index=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        target: Tensor,
+        temperature: nn.Module,
+        index: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d), target (n,) or (n, 1) -> (V n,)."""
         z = normalize(views)
         n_views, n, width = z.shape

@@ -1,10 +1,14 @@
 """Alignment and uniformity, apart from each other or decoupled."""
 
+from collections.abc import Callable
 from itertools import combinations
+from typing import Any
+
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
 from skcontrast.functional import alignment, log_mean_gaussian, normalize
-from skcontrast.kernels import KERNEL_CONSTRAINTS
+from skcontrast.kernels import KERNEL_CONSTRAINTS, Kernel
 from skcontrast.objectives._base import Objective, PairObjective
 from skcontrast.objectives._kernel import BuiltKernelObjective, smoother
 
@@ -64,11 +68,11 @@ class AlignmentUniformity(Objective):
 
     def __init__(
         self,
-        alpha=2.0,
-        t=2.0,
-        alignment_weight=1.0,
-        uniformity_weight=1.0,
-        block_size=None,
+        alpha: float = 2.0,
+        t: float = 2.0,
+        alignment_weight: float = 1.0,
+        uniformity_weight: float = 1.0,
+        block_size: int | None = None,
     ):
         self.alpha = alpha
         self.t = t
@@ -76,7 +80,7 @@ class AlignmentUniformity(Objective):
         self.uniformity_weight = uniformity_weight
         self.block_size = block_size
 
-    def loss(self, views, **named):
+    def loss(self, views: Tensor, **named: Any) -> Tensor:
         """Loss of the batch: views (V, n, d) -> ()."""
         z = normalize(views)
         pairs = [alignment(x, y, self.alpha).mean() for x, y in combinations(z, 2)]
@@ -143,41 +147,53 @@ class DecoupledUniformity(Objective):
     _shorthand = {"kernel": "skcontrast.kernels:KERNELS"}
     side_name = "prior"
 
-    def __init__(self, t=2.0, kernel=None, regularization=0.01, block_size=None):
+    def __init__(
+        self,
+        t: float = 2.0,
+        kernel: str | Kernel | None = None,
+        regularization: float | None = 0.01,
+        block_size: int | None = None,
+    ):
         self.t = t
         self.kernel = kernel
         self.regularization = regularization
         self.block_size = block_size
 
     @property
-    def requires(self):
+    def requires(self) -> tuple[str, ...]:
         """Named tensors: the prior when there is a kernel for it."""
         return ("views",) if self.kernel is None else ("views", "prior")
 
-    def build(self, n_samples):
+    def build(self, n_samples: int) -> nn.Module:
         """Make the torch module of the objective."""
         if self.kernel is None:
             return super().build(n_samples)
         return BuiltKernelObjective(self, n_samples)
 
-    def loss(self, views, **named):
+    def loss(self, views: Tensor, **named: Any) -> Tensor:
         """Loss of the batch: views (V, n, d) -> ()."""
         centroids = self.centroids(views, **named)  # (n, d)
         return log_mean_gaussian(centroids, self.t, self.block_size)
 
-    def centroids(self, views, kernel=None, prior=None, **named):
+    def centroids(
+        self,
+        views: Tensor,
+        kernel: Callable | None = None,
+        prior: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Mean unit row of each sample, smoothed over alike priors if any: -> (n, d)."""
         centroids = normalize(views).mean(0)
         if kernel is None:
             return centroids
         return self.smoother(prior, kernel).to(centroids.dtype) @ centroids
 
-    def smoother(self, prior, kernel):
+    def smoother(self, prior: Tensor, kernel: Callable) -> Tensor:
         """Weights (K + lambda I)^-1 K of the rows of a batch: (n, q) -> (n, n)."""
         regularization = self.regularization or len(prior) ** -0.5
         return smoother(prior, kernel, regularization)
 
-    def check_side(self, rows):
+    def check_side(self, rows: Tensor) -> None:
         """Look at the prior of all training rows, once."""
         if bool((rows == rows[:1]).all()):
             raise ValueError(
@@ -185,7 +201,9 @@ class DecoupledUniformity(Objective):
                 "that varies, or type kernel=None."
             )
 
-    def advice(self, views, kernel, prior=None, **named):
+    def advice(
+        self, views: Tensor, kernel: Callable, prior: Tensor | None = None, **named: Any
+    ) -> list[str]:
         """What is wrong with the weights of a batch: a list of messages."""
         A = self.smoother(prior, kernel)
         own = A.diagonal().abs()

@@ -1,12 +1,14 @@
 """The y-aware loss, and what objectives for numbers share."""
 
 import math
+from typing import Any, Literal
 
 import torch
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import OFF_DIAGONAL, distinct, mean_over, normalize, pair_sums
-from skcontrast.objectives._base import PairObjective, anchor_index
+from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 
 
@@ -109,13 +111,26 @@ class YAware(PairObjective):
         "normalization": [StrOptions({"row", "column"})],
     }
 
-    def __init__(self, temperature=0.1, gamma=5.0, normalization="row", block_size=None):
+    def __init__(
+        self,
+        temperature: Temperature = 0.1,
+        gamma: float = 5.0,
+        normalization: Literal["row", "column"] = "row",
+        block_size: int | None = None,
+    ):
         self.temperature = temperature
         self.gamma = gamma
         self.normalization = normalization
         self.block_size = block_size
 
-    def loss(self, views, target, temperature, index=None, **named):
+    def loss(
+        self,
+        views: Tensor,
+        target: Tensor,
+        temperature: nn.Module,
+        index: Tensor | None = None,
+        **named: Any,
+    ) -> Tensor:
         """Loss of each anchor: views (V, n, d), target (n,) or (n, t) -> (V n,)."""
         z = normalize(views)
         n_views, n, width = z.shape

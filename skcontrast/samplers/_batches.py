@@ -1,12 +1,16 @@
 """Samplers: how the rows of an epoch are put into batches."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from skcontrast._component import Component
+from skcontrast._inputs.rows import Rows
 
 
-def split_batches(order, batch_size, min_rows):
+def split_batches(order: Tensor, batch_size: int, min_rows: int) -> list[Tensor]:
     """Cut ``order`` into batches; a last batch under ``min_rows`` joins the one before."""
     batches = list(order.split(batch_size))
     if len(batches) > 1 and len(batches[-1]) < min_rows:
@@ -15,7 +19,9 @@ def split_batches(order, batch_size, min_rows):
     return batches
 
 
-def in_order(index, rows, batch_size, min_rows):
+def in_order(
+    index: np.ndarray | Tensor | None, rows: Rows, batch_size: int, min_rows: int
+) -> list[Tensor] | None:
     """Batches of the rows ``index`` as they stand; None where there are none."""
     if index is None:
         return None
@@ -35,7 +41,7 @@ class Uniform(Component):
     >>> encoder = ContrastiveEncoder(sampler="uniform")
     """
 
-    def build(self, rows, batch_size, min_rows):
+    def build(self, rows: Rows, batch_size: int, min_rows: int) -> Iterable[Tensor]:
         """Make an iterable: each pass is an epoch of index tensors.
 
         Parameters
@@ -83,7 +89,7 @@ class ClassBalanced(Component):
     requires = ("target",)
     target_type = "class"
 
-    def build(self, rows, batch_size, min_rows):
+    def build(self, rows: Rows, batch_size: int, min_rows: int) -> Iterable[Tensor]:
         """Make an iterable: each pass is an epoch of index tensors.
 
         Parameters
@@ -137,7 +143,7 @@ class TargetSpread(Component):
     requires = ("target",)
     target_type = "real"
 
-    def build(self, rows, batch_size, min_rows):
+    def build(self, rows: Rows, batch_size: int, min_rows: int) -> Iterable[Tensor]:
         """Make an iterable: each pass is an epoch of index tensors.
 
         Parameters
@@ -191,7 +197,7 @@ class _SpreadBatches(UniformBatches):
         yield from split_batches(self.index[order], self.batch_size, self.min_rows)
 
 
-def target_ranks(target):
+def target_ranks(target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rank rows by a real target; rows that hold a NaN share the last rank.
 
     Parameters

@@ -1,12 +1,16 @@
 """Batches of rows that lie near each other."""
 
+from collections.abc import Iterable
+from typing import Literal
+
 import numpy as np
 import scipy.sparse as sp
 import torch
+from torch import Tensor
 
 from skcontrast._clusters import find_centers, nearest_center
 from skcontrast._component import Component, Integral, Interval, Real, StrOptions
-from skcontrast._inputs.rows import CHUNK
+from skcontrast._inputs.rows import CHUNK, Rows
 from skcontrast.samplers._batches import UniformBatches, split_batches
 
 # Training rows that clusters are found from; the others are given to them.
@@ -63,22 +67,27 @@ class Clustered(Component):
         "space": [StrOptions({"features", "prior"})],
     }
 
-    def __init__(self, n_clusters=None, share=0.5, space="features"):
+    def __init__(
+        self,
+        n_clusters: int | None = None,
+        share: float = 0.5,
+        space: Literal["features", "prior"] = "features",
+    ):
         self.n_clusters = n_clusters
         self.share = share
         self.space = space
 
     @property
-    def requires(self):
+    def requires(self) -> tuple[str, ...]:
         """Side information that the space needs."""
         return ("prior",) if self.space == "prior" else ()
 
     @property
-    def reads(self):
+    def reads(self) -> frozenset[str]:
         """Kinds of rows whose features can be compared."""
         return frozenset({"any" if self.space == "prior" else "numbers"})
 
-    def build(self, rows, batch_size, min_rows):
+    def build(self, rows: Rows, batch_size: int, min_rows: int) -> Iterable[Tensor]:
         """Make an iterable: each pass is an epoch of index tensors.
 
         Parameters

@@ -1,7 +1,10 @@
 """Fitting skip-gram vectors to documents, and pooling documents with them."""
 
+from __future__ import annotations
+
 import warnings
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -12,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skcontrast._component import check_parameters
 from skcontrast._inputs.documents import token_lists
 from skcontrast._training.devices import resolve_device
+from skcontrast._typing import Documents, Self
 from skcontrast.text._corpus import Options
 from skcontrast.text._pooling import common_components, pool, sif_weights, without
 from skcontrast.text._vocabulary import check_neighbours, count, encode, read_corpus
@@ -40,7 +44,12 @@ _TAKEN = (
 class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """``fit``, ``partial_fit`` and ``transform`` of an estimator with skip-gram's parameters."""
 
-    def fit(self, X, y=None):
+    vocabulary_: dict[str, int]
+    counts_: np.ndarray
+    embedding_: np.ndarray
+    context_embedding_: np.ndarray
+
+    def fit(self: Self, X: Documents, y: Any = None) -> Self:
         """Learn the vocabulary and the vectors of its words.
 
         Parameters
@@ -58,7 +67,7 @@ class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         self._fit(X)
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Documents, y: Any = None) -> np.ndarray:
         """Fit, and return the vectors of the same documents, which are read once.
 
         Parameters
@@ -74,7 +83,7 @@ class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         return self._pooled(self._fit(X))
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self: Self, X: Documents, y: Any = None) -> Self:
         """Go through documents once more, from the vectors as they are.
 
         The first call makes the vocabulary of its documents, or takes ``vocabulary``;
@@ -93,7 +102,7 @@ class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         self : object
         """
         check_parameters(self)
-        chosen = self._chosen_solver(partial=True)
+        solver, device = self._chosen_solver(partial=True)
         if not hasattr(self, "embedding_"):
             vocabulary, corpus = self._read(X)
             index, counts, start, past = vocabulary.index, vocabulary.counts, None, []
@@ -111,11 +120,11 @@ class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         # Each call draws its own random numbers.
         step = int(np.random.SeedSequence([seed, len(past)]).generate_state(1)[0] >> 1)
         once = {"seed": step, "max_iter": 1, "min_learning_rate": self.learning_rate}
-        trained = self._train(*chosen, corpus, counts, start, **once)
+        trained = self._train(solver, device, corpus, counts, start, **once)
         self._keep(index, counts, corpus, trained, past, seed)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Documents) -> np.ndarray:
         """Vectors of documents.
 
         Parameters

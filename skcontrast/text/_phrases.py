@@ -1,6 +1,10 @@
 """Phrases: tokens that belong together, found by :mod:`._collocations` and joined."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -14,12 +18,15 @@ from skcontrast._component import (
     check_parameters,
 )
 from skcontrast._inputs.documents import analyzed
+from skcontrast._typing import Documents, Self, Words
 from skcontrast.text._collocations import ENGLISH, count_pairs, join_phrases, score_pairs
 
 AUTO_THRESHOLD = {"default": 10.0, "npmi": 0.5}
 
 
-class PhraseTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class PhraseTransformer(  # type: ignore[call-arg]
+    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     r"""Find words that belong together, and join them into one token.
 
     "new york" becomes "new_york" where the two stand together more often than chance has
@@ -132,21 +139,21 @@ class PhraseTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
 
     def __init__(
         self,
-        min_count=5,
+        min_count: int = 5,
         *,
-        threshold="auto",
-        scoring="default",
-        n_passes=1,
-        delimiter="_",
-        connector_words=None,
-        max_features=None,
-        analyzer="word",
-        tokenizer=None,
-        token_pattern=r"(?u)\b\w\w+\b",
-        lowercase=True,
-        stop_words=None,
-        strip_accents=None,
-        preprocessor=None,
+        threshold: float | Literal["auto"] = "auto",
+        scoring: Literal["default", "npmi"] = "default",
+        n_passes: int = 1,
+        delimiter: str = "_",
+        connector_words: Literal["english"] | Words | None = None,
+        max_features: int | None = None,
+        analyzer: Literal["word", "char", "char_wb"] | Callable = "word",
+        tokenizer: Callable[[str], Iterable[str]] | None = None,
+        token_pattern: str | None = r"(?u)\b\w\w+\b",
+        lowercase: bool = True,
+        stop_words: Literal["english"] | Words | None = None,
+        strip_accents: Literal["ascii", "unicode"] | Callable[[str], str] | None = None,
+        preprocessor: Callable[[str], str] | None = None,
     ):
         self.min_count = min_count
         self.threshold = threshold
@@ -163,7 +170,7 @@ class PhraseTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         self.stop_words = stop_words
         self.strip_accents = strip_accents
 
-    def fit(self, X, y=None):
+    def fit(self: Self, X: Documents, y: Any = None) -> Self:
         """Count the words and pairs of the documents, and score the pairs.
 
         Parameters
@@ -181,7 +188,7 @@ class PhraseTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         self._fit(X)
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Documents, y: Any = None) -> list[list[str]]:
         """Fit, and join the phrases of the same documents; X is read once.
 
         Parameters
@@ -198,7 +205,7 @@ class PhraseTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         documents = self._fit(X)
         return [self._join(tokens, self._passes[-1:]) for tokens in documents]
 
-    def transform(self, X):
+    def transform(self, X: Documents) -> list[list[str]]:
         """Join the phrases of documents.
 
         Parameters
@@ -212,7 +219,7 @@ class PhraseTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         check_is_fitted(self)
         return [self._join(tokens, self._passes) for tokens in analyzed(X, self)]
 
-    def tokenize(self, document):
+    def tokenize(self, document: str | Sequence[str]) -> list[str]:
         """Tokens of one document, with its phrases joined.
 
         Parameters
@@ -229,7 +236,7 @@ class PhraseTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
 
     __call__ = tokenize
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name of the one column, of lists of tokens, that comes out.
 
         Parameters
@@ -243,7 +250,7 @@ class PhraseTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         check_is_fitted(self)
         return np.array(["tokens"], dtype=object)
 
-    def set_output(self, *, transform=None):
+    def set_output(self: Self, *, transform: Any = None) -> Self:
         """Do nothing: the output is a list of lists whatever is asked.
 
         Parameters

@@ -1,11 +1,13 @@
 """Sent2VecVectorizer: documents as the means of vectors that were learnt to be averaged."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
 import torch
 from sklearn.base import BaseEstimator
 
 from skcontrast._component import HasMethods, Integral, Interval, Real, StrOptions
+from skcontrast._typing import RandomState, Words
 from skcontrast.text._sent2vec_fit import Sent2VecFitMixin
 from skcontrast.text._word_vectors import WordVectorsMixin
 
@@ -186,30 +188,30 @@ class Sent2VecVectorizer(Sent2VecFitMixin, WordVectorsMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_components=100,
+        n_components: int = 100,
         *,
-        ngram=2,
-        n_buckets=2_000_000,
-        negative=10,
-        min_count=5,
-        max_features=None,
-        vocabulary=None,
-        sample=1e-3,
-        ns_exponent=0.5,
-        max_iter=20,
-        learning_rate=0.2,
-        dropout_ngrams=2,
-        subwords=False,
-        analyzer="word",
-        tokenizer=None,
-        token_pattern=r"(?u)\b\w\w+\b",
-        lowercase=True,
-        stop_words=None,
-        strip_accents=None,
-        preprocessor=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
+        ngram: int = 2,
+        n_buckets: int = 2_000_000,
+        negative: int = 10,
+        min_count: int = 5,
+        max_features: int | None = None,
+        vocabulary: Mapping[str, int] | Iterable[str] | None = None,
+        sample: float = 1e-3,
+        ns_exponent: float = 0.5,
+        max_iter: int = 20,
+        learning_rate: float = 0.2,
+        dropout_ngrams: int = 2,
+        subwords: bool = False,
+        analyzer: Literal["word", "char", "char_wb"] | Callable = "word",
+        tokenizer: Callable[[str], Iterable[str]] | None = None,
+        token_pattern: str | None = r"(?u)\b\w\w+\b",
+        lowercase: bool = True,
+        stop_words: Literal["english"] | Words | None = None,
+        strip_accents: Literal["ascii", "unicode"] | Callable[[str], str] | None = None,
+        preprocessor: Callable[[str], str] | None = None,
+        device: str | torch.device = "auto",
+        random_state: RandomState = None,
+        verbose: int = 0,
     ):
         self.n_components = n_components
         self.ngram = ngram

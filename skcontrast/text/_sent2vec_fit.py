@@ -1,6 +1,10 @@
 """Fitting sent2vec's vectors to documents, and averaging them."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -10,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skcontrast._component import check_parameters
 from skcontrast._inputs.documents import token_lists
 from skcontrast._training.devices import resolve_device
+from skcontrast._typing import Documents, Self
 from skcontrast.text._corpus import keep_probability, noise_distribution
 from skcontrast.text._leave_one_out import Schedule, Sources, train
 from skcontrast.text._ngrams import frequent_buckets, ngram_buckets, rows_of
@@ -26,7 +31,11 @@ NGRAM_MIN_COUNT = 2
 class Sent2VecFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """``fit``, ``transform`` and ``word_vectors`` of an estimator with sent2vec's parameters."""
 
-    def fit(self, X, y=None):
+    vocabulary_: dict[str, int]
+    counts_: np.ndarray
+    embedding_: np.ndarray
+
+    def fit(self: Self, X: Documents, y: Any = None) -> Self:
         """Learn the vocabulary and the vectors of words and n-grams.
 
         Parameters
@@ -45,7 +54,7 @@ class Sent2VecFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         self._fit(token_lists(X, self))
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Documents, y: Any = None) -> np.ndarray:
         """Fit, and return the vectors of the same documents, which are read once.
 
         Parameters
@@ -64,7 +73,7 @@ class Sent2VecFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         self._fit(documents)
         return self._vectors(documents)
 
-    def transform(self, X):
+    def transform(self, X: Documents) -> np.ndarray:
         """Vectors of documents.
 
         Parameters
@@ -80,7 +89,7 @@ class Sent2VecFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_parameters(self)
         return self._vectors(token_lists(X, self))
 
-    def word_vectors(self, words):
+    def word_vectors(self, words: str | Iterable[str]) -> np.ndarray:
         """Vectors of words.
 
         Parameters

@@ -53,7 +53,7 @@ class Group(NamedTuple):
     ``weights`` how much a negative counts for a context, or for all of them, with a minus sign.
     """
 
-    index: torch.Tensor
+    index: torch.Tensor  # type: ignore[assignment]  # tuples have a method of this name
     mask: torch.Tensor
     pairs: torch.Tensor
     weights: torch.Tensor

@@ -19,7 +19,7 @@ class Vocabulary(NamedTuple):
     """
 
     words: list
-    index: dict
+    index: dict  # type: ignore[assignment]  # tuples have a method of this name
     counts: np.ndarray
 
 

@@ -1,6 +1,7 @@
 """Word2VecVectorizer: documents as the pooled vectors of their words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from skcontrast._component import (
     StrOptions,
     check_parameters,
 )
+from skcontrast._typing import FilePath, RandomState, Self, Words
 from skcontrast.text._fit import SkipGramFitMixin
 from skcontrast.text._text_format import read_word2vec
 from skcontrast.text._word_vectors import WordVectorsMixin
@@ -243,39 +245,39 @@ class Word2VecVectorizer(SkipGramFitMixin, WordVectorsMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_components=100,
+        n_components: int = 100,
         *,
-        window=5,
-        negative=5,
-        min_count=5,
-        max_features=None,
-        vocabulary=None,
-        sample=1e-3,
-        ns_exponent=0.75,
-        max_iter=5,
-        learning_rate=0.025,
-        min_learning_rate=1e-4,
-        objective="sgns",
-        margin=0.2,
-        solver="auto",
-        pooling="mean",
-        sif_a=1e-3,
-        n_removed=1,
-        analyzer="word",
-        tokenizer=None,
-        token_pattern=r"(?u)\b\w\w+\b",
-        lowercase=True,
-        stop_words=None,
-        strip_accents=None,
-        preprocessor=None,
-        shift=1.0,
-        power=0.5,
-        smoothing=0.75,
-        block_size=None,
-        n_jobs=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
+        window: int = 5,
+        negative: int = 5,
+        min_count: int = 5,
+        max_features: int | None = None,
+        vocabulary: Mapping[str, int] | Iterable[str] | None = None,
+        sample: float = 1e-3,
+        ns_exponent: float = 0.75,
+        max_iter: int = 5,
+        learning_rate: float = 0.025,
+        min_learning_rate: float = 1e-4,
+        objective: Literal["sgns", "margin"] = "sgns",
+        margin: float = 0.2,
+        solver: Literal["auto", "block", "numba", "spectral"] = "auto",
+        pooling: Literal["mean", "sif", "max"] = "mean",
+        sif_a: float = 1e-3,
+        n_removed: int = 1,
+        analyzer: Literal["word", "char", "char_wb"] | Callable = "word",
+        tokenizer: Callable[[str], Iterable[str]] | None = None,
+        token_pattern: str | None = r"(?u)\b\w\w+\b",
+        lowercase: bool = True,
+        stop_words: Literal["english"] | Words | None = None,
+        strip_accents: Literal["ascii", "unicode"] | Callable[[str], str] | None = None,
+        preprocessor: Callable[[str], str] | None = None,
+        shift: float = 1.0,
+        power: float = 0.5,
+        smoothing: float = 0.75,
+        block_size: int | None = None,
+        n_jobs: int | None = None,
+        device: str | torch.device = "auto",
+        random_state: RandomState = None,
+        verbose: int = 0,
     ):
         self.n_components = n_components
         self.window = window
@@ -311,7 +313,7 @@ class Word2VecVectorizer(SkipGramFitMixin, WordVectorsMixin, BaseEstimator):
         self.verbose = verbose
 
     @classmethod
-    def from_word2vec_format(cls, path, **params):
+    def from_word2vec_format(cls: type[Self], path: FilePath, **params: Any) -> Self:
         """Read word vectors from word2vec's text format, or GloVe's, as a fitted vectoriser.
 
         The format keeps neither counts nor vectors of contexts: ``counts_`` and

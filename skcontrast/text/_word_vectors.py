@@ -1,12 +1,15 @@
 """Reading the fitted vectors of words: look-up, neighbours, information, files."""
 
+from __future__ import annotations
+
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import did_you_mean
+from skcontrast._typing import ArrayLike, FilePath
 from skcontrast.text._information import frequency_corrected, information_gain
 from skcontrast.text._text_format import write_word2vec
 
@@ -17,7 +20,12 @@ HINTS = 5000
 class WordVectorsMixin:
     """Methods of an estimator with ``vocabulary_``, ``embedding_`` and ``counts_``."""
 
-    def word_vectors(self, words):
+    vocabulary_: dict[str, int]
+    counts_: np.ndarray
+    embedding_: np.ndarray
+    context_embedding_: np.ndarray
+
+    def word_vectors(self, words: str | Iterable[str]) -> np.ndarray:
         """Vectors of words.
 
         Parameters
@@ -66,7 +74,12 @@ class WordVectorsMixin:
         )
         return did_you_mean(word, [other for other, _ in zip(near, range(HINTS))])
 
-    def most_similar(self, positive=(), negative=(), topn=10):
+    def most_similar(
+        self,
+        positive: ArrayLike | Sequence = (),
+        negative: ArrayLike | Sequence = (),
+        topn: int = 10,
+    ) -> list[tuple[str, float]]:
         """Words whose vectors have the largest cosine with a word, a vector or a sum of them.
 
         Of several, the unit vectors are added (``positive``) and taken away
@@ -118,7 +131,7 @@ class WordVectorsMixin:
         return vector
 
     @property
-    def information_gain_(self):
+    def information_gain_(self) -> np.ndarray:
         """Information gain of each word in nats, ndarray of shape (n_words,)."""
         fitted = hasattr(self, "context_embedding_") and self.counts_.any()
         if not fitted or getattr(self, "objective", "sgns") != "sgns":
@@ -129,11 +142,11 @@ class WordVectorsMixin:
         return information_gain(self.embedding_, self.context_embedding_, self.counts_)
 
     @property
-    def corrected_information_gain_(self):
+    def corrected_information_gain_(self) -> np.ndarray:
         """``information_gain_`` less what words as frequent have by chance, (n_words,)."""
         return frequency_corrected(self.information_gain_, self.counts_)
 
-    def save_word2vec_format(self, path):
+    def save_word2vec_format(self, path: FilePath) -> None:
         """Write the word vectors in word2vec's text format.
 
         Parameters

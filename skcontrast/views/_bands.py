@@ -1,8 +1,12 @@
 """Positives and negatives from ranges of ranks among the nearest rows."""
 
+from collections.abc import Callable
+from typing import Literal
+
 import torch
 
 from skcontrast._component import Integral, Interval, StrOptions, resolve
+from skcontrast._inputs.rows import Rows
 from skcontrast.views._base import REGISTRY, Compose, View, build_views
 from skcontrast.views._neighbors import Neighbors
 
@@ -87,12 +91,12 @@ class NeighborBands(View):
 
     def __init__(
         self,
-        start=0,
-        stop=5,
-        negative_start=20,
-        negative_stop=40,
-        metric="auto",
-        max_candidates=50_000,
+        start: int = 0,
+        stop: int = 5,
+        negative_start: int = 20,
+        negative_stop: int = 40,
+        metric: Literal["auto", "euclidean", "manhattan", "cosine"] = "auto",
+        max_candidates: int = 50_000,
     ):
         self.start = start
         self.stop = stop
@@ -101,11 +105,11 @@ class NeighborBands(View):
         self.metric = metric
         self.max_candidates = max_candidates
 
-    def build(self, rows):
+    def build(self, rows: Rows) -> Callable:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         return self._draw(rows, self.start, self.stop)
 
-    def build_negatives(self, rows):
+    def build_negatives(self, rows: Rows) -> Callable:
         """Make the function that gives hard negatives: ``(x, index) -> x'``."""
         return self._draw(rows, self.negative_start, self.negative_stop)
 
@@ -142,7 +146,7 @@ def _split(views):
     return first, members[1:]
 
 
-def makes_negatives(views):
+def makes_negatives(views: str | View | Callable | list | tuple | None) -> bool:
     """Whether the first of these views can make hard negatives of a row.
 
     Parameters
@@ -158,7 +162,7 @@ def makes_negatives(views):
     return hasattr(first, "build_negatives")
 
 
-def build_negatives(views, rows):
+def build_negatives(views: str | View | list | tuple, rows: Rows) -> Callable:
     """Make the function of a batch that gives hard negatives, by a composition of views.
 
     Parameters

@@ -1,9 +1,11 @@
 """Views that borrow from other rows of the batch; a sparse one is never made dense."""
 
+from collections.abc import Callable
+
 import torch
 
 from skcontrast._component import Interval, Real
-from skcontrast._inputs.rows import SparseBatch
+from skcontrast._inputs.rows import Rows, SparseBatch
 from skcontrast.views._base import View
 from skcontrast.views._tabular import random_scores
 
@@ -55,10 +57,10 @@ class FeatureSwap(View):
 
     _parameter_constraints = {"rate": [Interval(Real, 0, 1, closed="both")]}
 
-    def __init__(self, rate=0.3):
+    def __init__(self, rate: float = 0.3):
         self.rate = rate
 
-    def build(self, rows):
+    def build(self, rows: Rows) -> Callable:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         rate, features = self.rate, rows.features
 
@@ -136,10 +138,10 @@ class Mixup(View):
 
     _parameter_constraints = {"alpha": [Interval(Real, 0, None, closed="neither")]}
 
-    def __init__(self, alpha=1.0):
+    def __init__(self, alpha: float = 1.0):
         self.alpha = alpha
 
-    def build(self, rows):
+    def build(self, rows: Rows) -> Callable:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         # The concentrations are put on the device once, not in every batch.
         # Beyond these bounds float32 draws are 0 or 1, or 1/2, as they are at the bounds.

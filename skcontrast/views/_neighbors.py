@@ -1,12 +1,15 @@
 """Another row as the view: one of the nearest training rows."""
 
+from collections.abc import Callable
+from typing import Literal
+
 import numpy as np
 import scipy.sparse as sp
 import torch
 from sklearn.neighbors import NearestNeighbors
 
 from skcontrast._component import Integral, Interval, StrOptions
-from skcontrast._inputs.rows import CHUNK
+from skcontrast._inputs.rows import CHUNK, Rows
 from skcontrast.views._base import View
 
 
@@ -95,13 +98,19 @@ class Neighbors(View):
         "n_steps": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, n_neighbors=5, metric="auto", max_candidates=50_000, n_steps=1):
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        metric: Literal["auto", "euclidean", "manhattan", "cosine"] = "auto",
+        max_candidates: int = 50_000,
+        n_steps: int = 1,
+    ):
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.max_candidates = max_candidates
         self.n_steps = n_steps
 
-    def build(self, rows):
+    def build(self, rows: Rows) -> Callable:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         graph = torch.as_tensor(self._graph(rows), device=rows.index_device)
         k = graph.shape[1]

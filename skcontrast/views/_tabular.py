@@ -1,10 +1,12 @@
 """Views of table rows, dense or sparse; a sparse batch is never made dense."""
 
+from collections.abc import Callable
+
 import torch
 from torch.nn.functional import dropout
 
 from skcontrast._component import Interval, Real
-from skcontrast._inputs.rows import SparseBatch
+from skcontrast._inputs.rows import Rows, SparseBatch
 from skcontrast.views._base import View, with_values
 
 # Sets of features drawn ahead by a corruption, as a number of stored columns.
@@ -81,10 +83,10 @@ class Corruption(View):
 
     _parameter_constraints = {"rate": [Interval(Real, 0, 1, closed="right")]}
 
-    def __init__(self, rate=0.6):
+    def __init__(self, rate: float = 0.6):
         self.rate = rate
 
-    def build(self, rows):
+    def build(self, rows: Rows) -> Callable:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         reference = rows.reference()
         if isinstance(reference, SparseBatch):
@@ -179,10 +181,10 @@ class GaussianNoise(View):
 
     _parameter_constraints = {"scale": [Interval(Real, 0, None, closed="left")]}
 
-    def __init__(self, scale=0.1):
+    def __init__(self, scale: float = 0.1):
         self.scale = scale
 
-    def build(self, rows):
+    def build(self, rows: Rows) -> Callable:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         scale = self.scale
 
@@ -228,10 +230,10 @@ class FeatureMask(View):
 
     _parameter_constraints = {"rate": [Interval(Real, 0, 1, closed="left")]}
 
-    def __init__(self, rate=0.3):
+    def __init__(self, rate: float = 0.3):
         self.rate = rate
 
-    def build(self, rows):
+    def build(self, rows: Rows) -> Callable:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         rate, features = self.rate, rows.features
 
@@ -283,10 +285,10 @@ class Dropout(View):
 
     _parameter_constraints = {"rate": [Interval(Real, 0, 1, closed="left")]}
 
-    def __init__(self, rate=0.1):
+    def __init__(self, rate: float = 0.1):
         self.rate = rate
 
-    def build(self, rows):
+    def build(self, rows: Rows) -> Callable:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         rate = self.rate
 

@@ -1,10 +1,12 @@
 """Views of documents: words taken away, repeated, cut to a span, moved or misspelled."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from skcontrast._component import Integral, Interval, Real
-from skcontrast._inputs.tokens import Words
+from skcontrast._inputs.tokens import TokenRows, Words
 from skcontrast._inputs.word_features import word_features
 from skcontrast.views._base import View
 
@@ -59,10 +61,10 @@ class WordDeletion(TextView):
 
     _parameter_constraints = {"rate": [Interval(Real, 0, 1, closed="left")]}
 
-    def __init__(self, rate=0.5):
+    def __init__(self, rate: float = 0.5):
         self.rate = rate
 
-    def build(self, rows):
+    def build(self, rows: TokenRows) -> Callable:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         rate = self.rate
 
@@ -106,10 +108,10 @@ class WordRepetition(TextView):
 
     _parameter_constraints = {"rate": [Interval(Real, 0, 1, closed="right")]}
 
-    def __init__(self, rate=0.32):
+    def __init__(self, rate: float = 0.32):
         self.rate = rate
 
-    def build(self, rows):
+    def build(self, rows: TokenRows) -> Callable:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         rate = self.rate
 
@@ -151,11 +153,11 @@ class SpanCrop(TextView):
         "high": [Interval(Real, 0, 1, closed="right")],
     }
 
-    def __init__(self, low=0.3, high=0.7):
+    def __init__(self, low: float = 0.3, high: float = 0.7):
         self.low = low
         self.high = high
 
-    def build(self, rows):
+    def build(self, rows: TokenRows) -> Callable:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         low, high = self.low, self.high
         if low > high:
@@ -195,7 +197,7 @@ class Shuffle(TextView):
     ([0, 1, 2], [3, 4])
     """
 
-    def build(self, rows):
+    def build(self, rows: TokenRows) -> Callable:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
 
         def shuffle(x, index):
@@ -260,12 +262,12 @@ class Typos(TextView):
         "min_length": [Interval(Integral, 2, None, closed="left")],
     }
 
-    def __init__(self, rate=0.1, n_variants=3, min_length=4):
+    def __init__(self, rate: float = 0.1, n_variants: int = 3, min_length: int = 4):
         self.rate = rate
         self.n_variants = n_variants
         self.min_length = min_length
 
-    def build(self, rows):
+    def build(self, rows: TokenRows) -> Callable:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         rng = np.random.default_rng(int(torch.randint(2**31, ())))
         long = [i for i, w in enumerate(rows.vocabulary) if len(w) >= self.min_length]
