@@ -75,7 +75,7 @@ def check_side(
         elif name == "condition":
             side[name] = encode_columns(value, name, dtype)
         elif name == "groups":
-            side[name] = _group_codes(value)
+            side[name] = group_codes(value)
         else:
             side[name] = _numbers(value, name, dtype)
         if len(side[name]) != n_samples:
@@ -140,7 +140,7 @@ def _missing(name, needed_by):
     )
 
 
-def _group_codes(groups):
+def group_codes(groups):
     """Turn groups of any one type into int64 codes 0, 1, ..."""
     try:
         groups = np.asarray(groups)

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
 from skcontrast._component import Interval, Real
-from skcontrast._inputs.target import encode_classes
+from skcontrast._inputs.target import encode_classes, labelled
 from skcontrast.base import BaseContrastive
 from skcontrast.objectives import ConditionalInfoNCE, KernelIndependence
 from skcontrast.representation._fit import EncoderFitMixin
@@ -293,7 +293,11 @@ class KernelConditionalContrastive(EncoderFitMixin, BaseContrastive):
 
 def _target_as_condition(y):
     """Labels as categories, each row without a label as one of its own; numbers as they are."""
-    if np.asarray(y).dtype.kind == "f" or type_of_target(y) not in ("binary", "multiclass"):
+    labels = labelled(y)[1] if np.asarray(y).ndim == 1 else y
+    if np.asarray(labels).dtype.kind == "f" or type_of_target(labels) not in (
+        "binary",
+        "multiclass",
+    ):
         return y
     codes, _ = encode_classes(y, "mode='weak'")
     own = -1 - np.arange(len(codes))
