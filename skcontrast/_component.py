@@ -10,6 +10,7 @@ from importlib import import_module
 from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -36,6 +37,7 @@ __all__ = [
     "check_parameters",
     "did_you_mean",
     "resolve",
+    "take_rows",
 ]
 
 

@@ -35,6 +35,7 @@ FLOORS = {
     "networks": 2,
     "views": 2,
     "metrics": 1,
+    "model_selection": 2,
     "_training": 2,
     "checkpoint": 3,
     "objectives": 4,
