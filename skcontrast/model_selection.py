@@ -23,6 +23,24 @@ def _holds_numbers(y):
     return labels.dtype.kind == "f" and bool((labels != np.floor(labels)).any())
 
 
+def _looks_like_numbers(y):
+    """The same, with whole numbers of which more than half are different."""
+    if _holds_numbers(y):
+        return True
+    labels = labelled(y)[1]
+    if labels.dtype.kind not in "iuf":
+        return False
+    others = labels[labels != UNLABELLED]
+    quantity = len(np.unique(others)) > len(others) / 2
+    if len(others) < len(labels) and (quantity or others.min(initial=0) < UNLABELLED):
+        raise ValueError(
+            f"y holds {UNLABELLED} among whole numbers that may be a quantity: type "
+            f"target='numbers' where {UNLABELLED} is one of them, and target='classes' where it "
+            "marks rows without a label."
+        )
+    return quantity
+
+
 def _labelled_rows(y, numbers, minus_one):
     """Which rows have a label (m,), and their numbers or labels."""
     if numbers:
@@ -59,9 +77,10 @@ class LabelledKFold(BaseEstimator):
 
     target : {"auto", "classes", "numbers"}, default="auto"
         What y holds. None, NaN, pandas.NA and nulls mark rows without a label; for classes
-        the number -1 does too, unless y holds just -1 and one other number. "auto" takes
-        fractions and several columns for numbers, and all else for classes: type "numbers"
-        for counts and other whole numbers that are a quantity.
+        the number -1 does too, unless y holds just -1 and one other number. "auto" takes for
+        numbers several columns, fractions, and whole numbers of which more than half are
+        different, and all else for classes: type "numbers" for a quantity in few values,
+        such as a grade.
 
     See Also
     --------
@@ -133,7 +152,7 @@ class LabelledKFold(BaseEstimator):
         if y is None:
             raise ValueError("LabelledKFold splits the rows that have a label: type split(X, y).")
         X, y, groups = indexable(X, y, groups)
-        numbers = self.target == "numbers" or (self.target == "auto" and _holds_numbers(y))
+        numbers = self.target == "numbers" or (self.target == "auto" and _looks_like_numbers(y))
         rows, target = _labelled_rows(y, numbers, "pair")
         if len(rows) < self.n_splits:
             raise ValueError(

@@ -145,6 +145,17 @@ def test_whole_numbers_that_are_a_quantity():
     assert set(degrees[as_classes]) == {0, 1}
     folds = LabelledKFold(3, target="numbers").split(X, degrees)
     assert set(degrees[np.concatenate([test for _, test in folds])]) == {-1, 0, 1}
+    counts = np.where(HAS, RNG.permutation(40) + 5.0, np.nan)  # hardly any of them twice
+    rows = np.flatnonzero(HAS)
+    expected = [rows[test] for _, test in KFold(3).split(rows)]
+    for y in (counts, pd.Series(counts).astype("Int64")):
+        for (_, test), wanted in zip(LabelledKFold(3).split(X, y), expected):
+            assert np.array_equal(test, wanted)
+    for y in (np.where(HAS, counts, -1), np.where(HAS, CODES - 3, -1)):
+        with pytest.raises(ValueError, match="y holds -1 among whole numbers that may be a quan"):
+            next(LabelledKFold(3).split(X, y))
+        next(LabelledKFold(3, target="numbers").split(X, y))
+    next(LabelledKFold(3, target="classes").split(X, np.where(HAS, CODES - 4, -1)))
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         next(LabelledKFold(3, target="classes").split(X, NUMBERS["NaN"]))
 
