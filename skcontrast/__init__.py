@@ -44,9 +44,8 @@ __all__ = [
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
     from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
     from skcontrast.persistence import load, save
-    from skcontrast.representation import (
-        ContrastiveEncoder,
-        KernelConditionalContrastive,
+    from skcontrast.representation import ContrastiveEncoder, KernelConditionalContrastive
+    from skcontrast.supervised import (
         SupervisedContrastiveClassifier,
         SupervisedContrastiveRegressor,
     )

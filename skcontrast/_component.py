@@ -11,7 +11,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -39,7 +39,7 @@ __all__ = [
     "did_you_mean",
     "resolve",
     "resolve_for",
-    "safe_indexing",
+    "take_rows",
 ]
 
 
@@ -320,7 +320,7 @@ class ShorthandMixin:
     """
 
     # parameter name -> "package.module:TABLE"
-    _shorthand: dict[str, str] = {}
+    _shorthand: dict[str, Any] = {}
 
     def _settled(self, name, value):
         """What a value of the parameter ``name`` stands for, before its own parameters are set."""

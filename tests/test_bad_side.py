@@ -24,7 +24,9 @@ SOUND_TARGETS = {
     "categories": pd.Series(["x", "y"] * 10, dtype="category"),
     "dates": np.array(["2020-01-01", "2021-01-01"] * 10, dtype="datetime64[D]"),
     "all unlabelled": np.full(20, -1),
+    "all missing": [None] * 20,
     "one class and unlabelled": np.where(Y == 0, 5, -1),
+    "one class and missing": pd.Series([1, None] * 10, dtype="Int64"),
     "every row a class": np.arange(20),
     "tensor": torch.as_tensor(Y),
 }
@@ -44,16 +46,13 @@ REFUSED_TARGETS = {
     "one class": (np.zeros(20, int), r"y has one class only \(0\).*at least two"),
     "one string": (["a"] * 20, r"y has one class only \('a'\)"),
     "continuous": (X[:, 0], "Unknown label type: continuous"),
-    "nan": (np.where(Y == 0, np.nan, Y), "y contains NaN"),
     "inf": (np.where(Y == 0, np.inf, Y), "y contains infinity"),
-    "missing": (pd.Series([1, None] * 10, dtype="Int64"), "y contains NaN"),
     "short": (Y[:5], "y has 5 rows, but X has 20"),
     "two columns": (np.c_[Y, Y], "y should be a 1d array"),
     "a number": (3, "y should be a 1d array"),
-    "mixed": ([1, "a"] * 10, "y mixes labels of the types int, str.*integers, with -1"),
+    "mixed": ([1, "a"] * 10, "y mixes labels of the types int, str.*None for rows without"),
     "mixed objects": (np.array([-1, "a"] * 10, dtype=object), "y mixes labels"),
-    "None among strings": ([None, "a"] * 10, "y mixes labels of the types NoneType, str"),
-    "NaN among strings": ([np.nan, "a"] * 10, "y mixes labels of the types float, str"),
+    "mixed and missing": ([1, "a", None, "b"] * 5, "y mixes labels of the types int, str"),
     "complex": (Y + 1j, "Complex data not supported"),
 }
 

@@ -37,6 +37,7 @@ FLOORS = {
     "views": 2,
     "metrics": 1,
     "_output": 2,
+    "model_selection": 2,
     "_training": 3,
     "checkpoint": 4,
     "objectives": 5,

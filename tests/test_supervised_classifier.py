@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from datetime import date
 
 import joblib
 import numpy as np
@@ -483,22 +484,21 @@ BAD_TARGETS = {
     "None": (None, "requires y to be passed, but the target y is None"),
     "shorter": (Y[:-1], "y has 41 rows, but X has 42"),
     "longer": (np.append(Y, 1), "y has 43 rows, but X has 42"),
-    "NaN": (np.where(Y > 0, np.nan, 1.0), "Input y contains NaN"),
-    "NaN and -1": (np.where(Y > 0, np.nan, -1.0), "Input y contains NaN"),
-    "NaN among three": (np.where(Y > 1, np.nan, Y), "Input y contains NaN"),
+    "NaN and one class": (np.where(Y > 0, np.nan, 1.0), r"y has one class only \(1.0\)"),
+    "NaN and -1": (np.where(Y > 0, np.nan, -1.0), "y has no labelled row"),
     "infinity and -1": (np.where(Y > 0, np.inf, -1.0), "Input y contains infinity"),
-    "missing": (pd.Series(Y).astype("Int64").where(Y > 0), "Input y contains NaN"),
-    "missing category": (
-        pd.Series(NAMES, dtype="category").where(Y > 0),
-        "y mixes labels of the types float, str",
-    ),
-    "strings and None": ([None, *NAMES[1:].tolist()], "y mixes labels of the types NoneType, str"),
     "strings and -1": ([-1, *NAMES[1:].tolist()], "y mixes labels of the types int, str"),
-    "objects": (FEW.astype(object), r"array of objects of the type int: type y.astype\('int'\)"),
-    "bools": ((Y > 0).astype(object), r"of the type bool: type y.astype\('bool'\)"),
+    "strings, -1 and None": ([-1, None, *NAMES[2:].tolist()], "y mixes labels of the types int, s"),
+    "tuples": ([("a", 1), ("b", 2)] * 21, "y should be a 1d array"),
+    "dates": (
+        [date(2020, 1, 1 + k) for k in Y],
+        "Unknown label type: y holds labels of the type d",
+    ),
     "numbers": (X[:, 0], "Unknown label type: continuous"),
     "a half and -1": (np.where(Y > 0, 0.5, -1), "Unknown label type: continuous"),
     "all unlabelled": (np.full(42, -1), "y has no labelled row"),
+    "all NaN": (np.full(42, np.nan), "y has no labelled row"),
+    "all None": ([None] * 42, "y has no labelled row"),
     "one class": (np.full(42, 3), r"y has one class only \(3\)"),
     "one name": (np.full(42, "fox"), r"y has one class only \('fox'\)"),
     "two columns": (np.column_stack([Y, Y]), "y should be a 1d array"),

@@ -35,7 +35,7 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
 
     # What a row is. Views, networks, samplers and objectives say in ``reads`` which kinds they
     # take, and registries of names go by it.
-    kind = None
+    kind: str
     # What "auto" stands for in parameters of the estimator, and the learned width.
     choices: dict = {}
     # What a message may advise where a component reads rows of another kind.

@@ -86,7 +86,7 @@ def encode_columns(value, name, dtype):
 
 def category_codes(column, name):
     """Codes of the values of a column, which must be of one type and all there."""
-    kinds = sorted({_kind(value) for value in column})
+    kinds = sorted({kind_of(value) for value in column})
     if "missing" in kinds:
         raise ValueError(f"Column {name} has missing values: fill them, or leave the rows out.")
     if len(kinds) > 1:
@@ -94,7 +94,14 @@ def category_codes(column, name):
     return np.unique(column, return_inverse=True)[1]
 
 
-def _kind(value):
-    if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
-        return "missing"
-    return "str" if isinstance(value, str) else type(value).__name__
+def kind_of(value):
+    """Name of the type of a value; "missing" for None, NaN and the like."""
+    if isinstance(value, str):
+        return "str"
+    name = type(value).__name__
+    differs = not hasattr(value, "__len__") and name not in _MISSING and value != value
+    return "missing" if differs or name in _MISSING else name
+
+
+# None, and what pandas has in its place; these do not say whether they equal themselves.
+_MISSING = ("NoneType", "NAType", "NaTType")

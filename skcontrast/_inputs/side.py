@@ -12,6 +12,7 @@ from skcontrast._inputs.target import (
     encode_classes,
     encode_labels,
     encode_numbers,
+    labelled,
     parts_of,
     target_type,
 )
@@ -82,7 +83,9 @@ def _target_serves(objective):
 
 def _as_condition(y):
     """Labels as categories, each row without a label as one of its own; numbers as they are."""
-    if np.asarray(y).dtype.kind == "f" or type_of_target(y) not in ("binary", "multiclass"):
+    labels = labelled(y)[1] if np.asarray(y).ndim == 1 else y
+    kinds = ("binary", "multiclass")
+    if np.asarray(labels).dtype.kind == "f" or type_of_target(labels) not in kinds:
         return y
     codes, _ = encode_classes(y, "mode='weak'")
     own = -1 - np.arange(len(codes))
@@ -155,7 +158,7 @@ def check_side(
         elif name == "condition":
             side[name] = encode_columns(value, name, dtype)
         elif name == "groups":
-            side[name] = _group_codes(value)
+            side[name] = group_codes(value)
         else:
             side[name] = _numbers(value, name, dtype)
         if len(side[name]) != n_samples:
@@ -220,7 +223,7 @@ def _missing(name, needed_by):
     )
 
 
-def _group_codes(groups):
+def group_codes(groups):
     """Turn groups of any one type into int64 codes 0, 1, ..."""
     try:
         groups = np.asarray(groups)

@@ -6,7 +6,13 @@ import numpy as np
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from skcontrast._inputs.columns import category_codes, columns, first_line, holds_categories
+from skcontrast._inputs.columns import (
+    category_codes,
+    columns,
+    first_line,
+    holds_categories,
+    kind_of,
+)
 from skcontrast._inputs.scales import LARGEST, column_scales
 
 UNLABELLED = -1
@@ -38,57 +44,128 @@ def parts_of(components):
         yield from parts_of(terms) if terms else (c,)
 
 
-def _check_one_type(y):
-    """Raise where strings stand beside numbers: NumPy would make -1 the string "-1"."""
-    objects = np.asarray(y, dtype=object)
-    typed = not isinstance(y, (list, tuple)) and np.asarray(y).dtype != object
-    if typed or objects.ndim != 1:
-        return
-    kinds = sorted({"str" if isinstance(label, str) else type(label).__name__ for label in objects})
-    if "str" in kinds and len(kinds) > 1:
+def labelled(y):
+    """Which rows have a label that is not missing, and these labels in one type; -1 is one.
+
+    Returns
+    -------
+    there : bool ndarray of shape (n,)
+
+    labels : ndarray of shape (n_labels,)
+    """
+    array = column_or_1d(y if hasattr(y, "toarray") else np.asarray(y), warn=True)
+    there = np.ones(len(array), dtype=bool)
+    if hasattr(y, "columns"):
+        y = y[y.columns[0]]
+    lacks = getattr(y, "isna", getattr(y, "is_null", None))
+    if lacks is not None:  # of pandas, polars or Arrow: as arrays, integers would become floats
+        there = ~np.asarray(lacks(), dtype=bool)
+        array = np.asarray(y[there] if hasattr(y, "isna") else y.filter(there))
+    elif isinstance(y, (list, tuple)):  # as one array, -1 beside strings would become "-1"
+        array = np.asarray(y, dtype=object).ravel()
+    if array.dtype.kind == "O":
+        missing = np.array([kind_of(label) == "missing" for label in array], dtype=bool)
+        labels = _of_one_type(array[~missing], isinstance(y, (list, tuple)))
+    else:
+        missing = array != array  # NaN and NaT
+        labels = array[~missing]
+    there[there] = ~missing
+    return there, labels
+
+
+def _of_one_type(labels, listed):
+    """Objects as numbers, bools or the like; strings stay objects unless they were listed."""
+    kinds = sorted({kind_of(label) for label in labels})
+    if "str" in kinds:
+        if len(kinds) > 1:
+            raise ValueError(
+                f"y mixes labels of the types {', '.join(kinds)}: type labels of one type, and "
+                f"None for rows without a label ({UNLABELLED} beside numbers alone)."
+            )
+        return np.array(labels.tolist()) if listed else labels
+    typed = np.array(labels.tolist())
+    if typed.ndim > 1 or typed.dtype.kind == "O":
         raise ValueError(
-            f"y mixes labels of the types {', '.join(kinds)}: type labels of one type; where "
-            f"some rows have no label use integers, with {UNLABELLED} for these."
+            f"Unknown label type: y holds labels of the type {', '.join(kinds)}: turn them into "
+            "numbers or strings."
         )
-    if "str" not in kinds and getattr(y, "dtype", None) == np.dtype(object):
-        whole = len(kinds) == 1 and kinds[0].startswith(("bool", "int", "uint"))
-        raise ValueError(
-            f"Unknown label type: y is an array of objects of the type {', '.join(kinds)}: type "
-            f"y.astype({kinds[0] if whole else 'str'!r})."
-        )
+    return typed
 
 
-def encode_classes(y, needed_by, earlier=None):
-    """Turn labels into codes 0, 1, ...; -1 stays, as "unlabelled".
+def class_codes(y, minus_one=False):
+    """Turn labels into codes 0, 1, ... of their classes.
 
-    ``earlier`` holds classes of an earlier fit, which count too.
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        A row has no label where it holds None, NaN, pandas.NA, a null, or the number -1.
+
+    minus_one : bool or "pair", default=False
+        Whether the number -1 is a class; "pair": where y holds it and just one other.
 
     Returns
     -------
     codes : int64 ndarray of shape (n,)
+        -1 where a row has no label.
 
     classes : ndarray
+        Sorted, as they are in y.
     """
-    _check_one_type(y)
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind == "f":  # first, as the next check casts NaN to int with a warning
-        assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
-    labelled = np.ones(len(y), dtype=bool)
-    if y.dtype.kind in "if":
-        labelled = y != UNLABELLED
-    classes, codes = np.unique(y[labelled], return_inverse=True)
-    if len(classes) == 1 and labelled.all():
+    there, labels = labelled(y)
+    if labels.dtype.kind == "f":  # first, as the next check casts infinity to int with a warning
+        assert_all_finite(labels, input_name="y")
+    check_classification_targets(labels)
+    if minus_one == "pair":
+        minus_one = len(np.unique(labels)) == 2
+    if labels.dtype.kind in "if" and not minus_one:
+        known = labels != UNLABELLED
+        there[there], labels = known, labels[known]
+    classes, of_labels = np.unique(labels, return_inverse=True)
+    codes = np.full(len(there), UNLABELLED, dtype=np.int64)
+    codes[there] = of_labels
+    return codes, classes
+
+
+def joined_classes(found, others, source):
+    """Classes of y and those of ``source``, which must be strings or numbers like these."""
+    if not len(found) or not len(others):
+        return others if len(others) else found
+    if (others.dtype.kind in "OUS") != (found.dtype.kind in "OUS"):
         raise ValueError(
-            f"y has one class only ({classes.tolist()[0]!r}), and {needed_by} needs at least two; "
-            f"rows without a label are marked {UNLABELLED}."
+            f"y holds labels such as {found.tolist()[0]!r}, and {source} such as "
+            f"{others.tolist()[0]!r}: give both the same type."
         )
+    return np.union1d(found, others)
+
+
+def no_label(owner):
+    """What is raised where no row has a label."""
+    return ValueError(
+        f"y has no labelled row, and {owner} needs at least two classes: None, NaN or "
+        f"{UNLABELLED} marks rows without a label."
+    )
+
+
+def _one_class(classes, owner):
+    return ValueError(
+        f"y has one class only ({classes.tolist()[0]!r}), and {owner} needs at least two; rows "
+        f"without a label hold None, NaN or {UNLABELLED}."
+    )
+
+
+def encode_classes(y, needed_by, earlier=None):
+    """Codes and classes of y for an encoder, which can do without labels.
+
+    ``earlier`` holds classes of an earlier fit, which count too.
+    """
+    codes, classes = class_codes(y)
+    if len(classes) == 1 and (codes >= 0).all():
+        raise _one_class(classes, needed_by)
     if earlier is not None:
-        everything = np.union1d(earlier, classes)
-        codes, classes = np.searchsorted(everything, classes)[codes], everything
-    out = np.full(len(y), UNLABELLED, dtype=np.int64)
-    out[labelled] = codes
-    return out, classes
+        everything = joined_classes(classes, earlier, "an earlier fit")
+        place = np.searchsorted(everything, classes)
+        codes, classes = np.append(place, UNLABELLED)[codes], everything
+    return codes, classes
 
 
 def check_numbers(y):
@@ -192,26 +269,19 @@ def _label_codes(column, name):
 def classes_of(y, owner):
     """Codes and classes of y for a classifier, which needs two classes.
 
-    As :func:`encode_classes`, but -1 beside one other number is a class: y in {-1, 1} has
-    two classes, and with one class and rows without a label nothing could be learned.
+    -1 beside one other number is a class: y in {-1, 1} has two classes, and with one class
+    and rows without a label nothing could be learned.
     """
-    _check_one_type(y)
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind in "if":
-        values = np.unique(y)
-        if len(values) == 2 and values[0] == UNLABELLED and float(values[1]).is_integer():
-            return np.where(y == UNLABELLED, 0, 1).astype(np.int64), values
-    codes, classes = encode_classes(y, owner)
+    codes, classes = class_codes(y, minus_one="pair")
     if not len(classes):
-        raise ValueError(
-            f"y has no labelled row, and {owner} needs at least two classes: {UNLABELLED} marks "
-            "rows without a label."
-        )
+        raise no_label(owner)
+    if len(classes) == 1:
+        raise _one_class(classes, owner)
     names = classes.tolist()
     if f"{UNLABELLED}" in names and not all(str(c).lstrip("-").isdigit() for c in names):
         warnings.warn(
-            f"y has a class '{UNLABELLED}' that is a string: only the number {UNLABELLED} marks "
-            "rows without a label, so use integers for all labels where it should.",
+            f"y has a class '{UNLABELLED}' that is a string: only the number {UNLABELLED} and "
+            "missing values mark rows without a label, so type None where it should.",
             UserWarning,
             stacklevel=3,
         )

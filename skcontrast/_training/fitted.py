@@ -18,7 +18,7 @@ from skcontrast._training.modules import build_module, embed_view
 
 # Modules rebuilt from the fitted arrays. Outside the estimators, so that these hold
 # NumPy arrays only: they pickle small, hash fast and transform leaves them untouched.
-ENCODERS = weakref.WeakKeyDictionary()
+ENCODERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 # What a second stage changes of a fitted encoder.
 _OF_SECOND_STAGE = ("weights_", "output_", "n_components_", "_n_epochs")

@@ -6,11 +6,11 @@ from typing import Literal
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 
 from skcontrast._component import StrOptions
+from skcontrast._inputs.target import UNLABELLED, class_codes, joined_classes, no_label
 from skcontrast._typing import ArrayLike, Estimator, Grid, RandomState, Self
-from skcontrast.adaptation._base_scores import fit_base, left_out_scores
+from skcontrast.adaptation._base_scores import fit_base, inner, left_out_scores
 from skcontrast.adaptation._calibration import fit_temperature
 from skcontrast.adaptation._frame import BaseProKeR
 from skcontrast.adaptation._methods import METHODS
@@ -222,10 +222,11 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Labelled rows.
+            Rows; those without a label are left out.
 
         y : array-like of shape (n_samples,)
-            Labels.
+            Labels. None, NaN, pandas.NA or -1 marks rows without one; where y holds just -1
+            and one other number, or the base knows a class -1, -1 is a class.
 
         sample_weight : array-like of shape (n_samples,), default=None
             A row of weight 2 counts as two rows.
@@ -239,8 +240,9 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
 
     def _fit(self, X, y, sample_weight, classes):
         self._start()
-        X, y, weight = self._checked(X, y, sample_weight, reset=True)
-        check_classification_targets(y)
+        known = getattr(inner(self.estimator), "classes_", ()) if classes is None else classes
+        minus_one = UNLABELLED in np.asarray(known).tolist() or "pair"
+        X, y, weight = self._labelled(X, y, sample_weight, True, minus_one)
         self.estimator_ = None
         if self.estimator is not None:
             self.estimator_ = fit_base(self.estimator, X, y, weight)
@@ -258,18 +260,23 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
         self.n_targets_ = len(self.classes_)
         return self._run(rows, False)
 
+    def _labelled(self, X, y, sample_weight, reset, minus_one):
+        """The rows that have a label: X, y and weights."""
+        codes, classes = (None, None) if y is None else class_codes(y, minus_one)
+        X, codes, weight = self._checked(X, codes, sample_weight, reset=reset)
+        kept = codes >= 0
+        if not kept.any():
+            raise no_label("ProKeRClassifier")
+        if not kept.all():
+            X, codes, weight = X[kept], codes[kept], None if weight is None else weight[kept]
+        return X, classes[codes], weight
+
     def _known_classes(self, y, classes):
         """Labels of y, of the base, and of ``classes``."""
         found = np.unique(y)
         others = [] if classes is None else [np.asarray(classes)]
-        others += [getattr(self.estimator_, "classes_", found)]
-        for other in others:
-            if (other.dtype.kind in "OUS") != (found.dtype.kind in "OUS"):
-                raise ValueError(
-                    f"y holds labels such as {found.tolist()[0]!r}, and the base or classes= "
-                    f"such as {other.tolist()[0]!r}: give both the same type."
-                )
-            found = np.union1d(found, other)
+        for other in [*others, getattr(self.estimator_, "classes_", found)]:
+            found = joined_classes(found, other, "the base or classes=")
         return found
 
     def _as_rows(self, X, y, base, weight):
@@ -303,10 +310,11 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Labelled rows.
+            Rows; those without a label are left out.
 
         y : array-like of shape (n_samples,)
-            Labels.
+            Labels, as in :meth:`fit`; after the first call -1 is a class where ``classes_``
+            holds it.
 
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; read in the first call.
@@ -322,7 +330,8 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
         if not hasattr(self, "n_targets_"):
             return self._fit(X, y, sample_weight, classes)
         self._start()
-        X, y, weight = self._checked(X, y, sample_weight, reset=False)
+        minus_one = UNLABELLED in self.classes_.tolist()
+        X, y, weight = self._labelled(X, y, sample_weight, False, minus_one)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(

@@ -7,10 +7,10 @@ import warnings
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_array
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcontrast._component import Interval, Real, check_parameters
+from skcontrast._inputs.target import UNLABELLED, class_codes, classes_of
 from skcontrast._typing import ArrayLike, Self
 
 # float16 embeddings have lengths that are off by 1e-3; these count as unit rows.
@@ -53,8 +53,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
 
     classes : array-like of shape (n_classes,) or None, default=None
         Names of the classes, in the order of ``class_embeddings``. None takes the sorted
-        labels of the y given to ``fit``, or 0, 1, ... where y holds such integers and
-        some classes are missing in it.
+        labels of the y given to ``fit``, or 0, 1, ... where y holds such integers, one for
+        each row, and some classes are missing in it.
 
     logit_scale : float, default=100.0
         Scale s in ``predict_proba``; 100 is what CLIP was trained to.
@@ -119,7 +119,9 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             Rows; with ``class_embeddings`` only their number of columns is read.
 
         y : array-like of shape (n_samples,), default=None
-            Labels; not needed with ``class_embeddings`` and ``classes``.
+            Labels; not needed with ``class_embeddings`` and ``classes``. None, NaN, pandas.NA
+            or -1 marks rows without one; -1 is a class where ``classes`` holds it, or where y
+            holds just -1 and one other number.
 
         Returns
         -------
@@ -138,44 +140,45 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
                     "ZeroShotClassifier requires y to be passed, but the target y is None: type "
                     "fit(X, y), or class_embeddings= and classes=."
                 )
-            X = validate_data(self, X, dtype=np.float64)
+            X, codes, found = validate_data(self, X, dtype=np.float64), None, None
         else:
-            X, y = validate_data(self, X, y, dtype=np.float64)
-            check_classification_targets(y)
+            codes, found = self._codes(y)
+            X, codes = validate_data(self, X, codes, dtype=np.float64)
         if self.class_embeddings is None:
-            self._fit_means(X, y)
+            self._fit_means(X[codes >= 0], codes[codes >= 0], found)
         else:
-            self._fit_given(X, y)
+            self._fit_given(X, codes, found)
         return self
 
-    def _fit_means(self, X, y):
-        classes, codes = np.unique(y, return_inverse=True)
+    def _codes(self, y):
+        if self.class_embeddings is None and self.classes is None:
+            return classes_of(y, "ZeroShotClassifier without class_embeddings=")
+        if self.classes is None:
+            return class_codes(y, "pair")
+        return class_codes(y, UNLABELLED in np.ravel(self.classes).tolist())
+
+    def _fit_means(self, X, codes, classes):
         if self.classes is not None:
             raise ValueError(
                 "classes= names the rows of class_embeddings=, which is None: give both or none."
-            )
-        if len(classes) < 2:
-            raise ValueError(
-                f"y has one class only ({classes.tolist()[0]!r}), and without class_embeddings= "
-                "ZeroShotClassifier needs at least two."
             )
         X, means = unit_rows(X), np.zeros((len(classes), X.shape[1]))
         np.add.at(means, codes, X)
         self.class_embeddings_, self.classes_ = unit_rows(means), classes
 
-    def _fit_given(self, X, y):
+    def _fit_given(self, X, codes, found):
         T = check_array(self.class_embeddings, dtype=np.float64, input_name="class_embeddings")
         if T.shape[1] != X.shape[1]:
             raise ValueError(
                 f"class_embeddings has {T.shape[1]} columns, but X has {X.shape[1]}: make both "
                 "with one encoder."
             )
-        classes = self._class_names(len(T), y)
+        classes = self._class_names(len(T), codes, found)
         order = np.argsort(classes, kind="stable")
         self.class_embeddings_, self.classes_ = unit_rows(T[order]), classes[order]
         self._check_length(X)
 
-    def _class_names(self, n_classes, y):
+    def _class_names(self, n_classes, codes, found):
         """Names of the rows of ``class_embeddings``, in their order."""
         if self.classes is not None:
             classes = np.asarray(self.classes)
@@ -185,18 +188,17 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
                     f"class_embeddings; it has shape {classes.shape} and "
                     f"{len(np.unique(classes))} different ones."
                 )
-            if y is not None and not np.isin(y, classes).all():
-                unknown = np.setdiff1d(y, classes)[:5].tolist()
+            if found is not None and not np.isin(found, classes).all():
+                unknown = np.setdiff1d(found, classes)[:5].tolist()
                 raise ValueError(f"y holds {unknown}, which classes= does not: add them to it.")
             return classes
-        classes = np.unique(y)
-        if len(classes) == n_classes:
-            return classes
-        codes = classes.dtype.kind in "iu" and classes[0] >= 0 and classes[-1] < n_classes
-        if codes:  # a class without a row
-            return np.arange(n_classes, dtype=classes.dtype)
+        if len(found) == n_classes:
+            return found
+        # A class without a row; but where rows have no label, -1 may have been meant as a class.
+        if found.dtype.kind in "iu" and codes.min() >= 0 <= found[0] and found[-1] < n_classes:
+            return np.arange(n_classes, dtype=found.dtype)
         raise ValueError(
-            f"y has {len(classes)} classes, but class_embeddings has {n_classes} rows: type "
+            f"y has {len(found)} classes, but class_embeddings has {n_classes} rows: type "
             "classes=[...] with the name of each row."
         )
 

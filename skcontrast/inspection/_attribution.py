@@ -85,8 +85,8 @@ def attribute(
     -----
     A share says how much of the score the row carries in the fitted model, not how the
     prediction would change if the row were removed and the model fitted again: other rows
-    would take over. Rows of weight zero are not in ``X_fit_``; with ``solver="nystroem"``
-    the shares are those of the landmarks, which stand for all rows.
+    would take over. Rows of weight zero and rows without a label are not in ``X_fit_``; with
+    ``solver="nystroem"`` the shares are those of the landmarks, which stand for all rows.
 
     References
     ----------

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from skcontrast._component import HasMethods, Integral, Interval, Real, check_parameters
+from skcontrast._inputs.target import classes_of
 from skcontrast._typing import ArrayLike, Estimator, Self
 from skcontrast.kernels import Kernel, TangentKernel
 
@@ -62,7 +62,7 @@ class TangentSurrogate(ClassifierMixin, BaseEstimator):
         Constants :math:`b_c`.
 
     X_fit_ : ndarray of shape (n_samples, n_features)
-        Training rows.
+        Training rows that have a label.
 
     kernel_ : Kernel
         The kernel, with a copy of the network.
@@ -119,7 +119,8 @@ class TangentSurrogate(ClassifierMixin, BaseEstimator):
             Rows that the model was trained on.
 
         y : array-like of shape (n_samples,)
-            Their labels.
+            Their labels; rows without one (None, NaN, pandas.NA or -1, unless y holds just -1
+            and one other number) are left out.
 
         Returns
         -------
@@ -127,15 +128,10 @@ class TangentSurrogate(ClassifierMixin, BaseEstimator):
             Fitted surrogate.
         """
         check_parameters(self)
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        n, C = len(X), len(self.classes_)
-        if C < 2:
-            raise ValueError(
-                f"y has one class only ({self.classes_.tolist()[0]!r}): TangentSurrogate needs at "
-                "least two."
-            )
+        codes, classes = (None, ()) if y is None else classes_of(y, "TangentSurrogate")
+        X, codes = validate_data(self, X, codes, dtype=np.float64)
+        X, codes, self.classes_ = X[codes >= 0], codes[codes >= 0], classes
+        n, C = len(X), len(classes)
         kernel = self.model if isinstance(self.model, Kernel) else TangentKernel(self.model)
         self.kernel_, self.X_fit_ = clone(kernel), X
         K = kernel_matrix(self.kernel_, X, X)

@@ -46,8 +46,10 @@ class BaseHead(ShorthandMixin, TransformerMixin, CallbackSupportMixin, BaseEstim
 
     # What a target of this estimator holds, the objective of the default encoder, the one of
     # the fine-tuning, and what a message advises for a parameter of the encoder.
-    _target_type = _objective = _head_objective = None
-    _advice = {}
+    _target_type: str
+    _objective: str
+    _head_objective: str
+    _advice: dict[str, str]
 
     def _settled(self, name, value):
         """The default encoder where None stands for it."""

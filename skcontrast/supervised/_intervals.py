@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._component import safe_indexing
+from skcontrast._component import take_rows
 from skcontrast._inputs.side import n_rows
 from skcontrast._training.fitted import embed
 
@@ -153,9 +153,9 @@ class IntervalMixin:
                     f"of {name} for each row of X."
                 )
         kept = np.setdiff1d(np.arange(len(y)), held_out)
-        params = {name: safe_indexing(given[name], kept) for name in given if name != "y"}
-        calibration = safe_indexing(X, held_out), y[held_out]
-        return safe_indexing(X, kept), y[kept], params, calibration
+        params = {name: take_rows(given[name], kept) for name in given if name != "y"}
+        calibration = take_rows(X, held_out), y[held_out]
+        return take_rows(X, kept), y[kept], params, calibration
 
     def _calibrate(self, X, target, X_held, y_held):
         """Errors of the rows that were held out, in standard deviations of the target."""
