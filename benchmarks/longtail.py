@@ -27,7 +27,7 @@ from sklearn.metrics import recall_score
 from sklearn.preprocessing import LabelEncoder, StandardScaler
 
 import skcontrast
-from skcontrast import ProKeRClassifier, SupervisedContrastiveClassifier
+from skcontrast import ContrastiveEncoder, ProKeRClassifier, SupervisedContrastiveClassifier
 from skcontrast.objectives import (
     CrossEntropy,
     LogitAdjusted,
@@ -62,10 +62,13 @@ class Adjusted(ClassifierMixin, BaseEstimator):
         return self.classes_[odds.argmax(axis=1)]
 
 
-def ours(class_weight="balanced", **params):
-    return lambda seed: SupervisedContrastiveClassifier(
-        class_weight=class_weight, random_state=seed, device="cpu", **params
-    )
+def ours(of_encoder=None, **params):
+    def make(seed):
+        chosen = {"objective": "supcon", "device": "cpu", **(of_encoder or {})}
+        of_head = {"class_weight": "balanced", "random_state": seed, **params}
+        return SupervisedContrastiveClassifier(ContrastiveEncoder(**chosen), **of_head)
+
+    return make
 
 
 ADJUSTED_LOGISTIC = Adjusted(LogisticRegression(C=0.3, max_iter=1000))
@@ -82,20 +85,20 @@ ROWS = {
 # What each part adds: one change at a time to ours.
 ABLATION = {
     "ours": ours(),
-    "no class weight": ours(None),
+    "no class weight": ours(class_weight=None),
     "weights in the objective too": ours(weight_objective=True),
     "head: weighted logistic": ours(classifier=LogisticRegression(max_iter=1000)),
-    "head: adjusted logistic": ours(None, classifier=ADJUSTED_LOGISTIC),
+    "head: adjusted logistic": ours(class_weight=None, classifier=ADJUSTED_LOGISTIC),
     "head: weighted kernel": ours(classifier=ProKeRClassifier()),
     "raw features, adjusted logistic": lambda seed: ADJUSTED_LOGISTIC,
     "raw features, adjusted kernel": lambda seed: ADJUSTED_KERNEL,
     "embedding alone": ours(passthrough=False),
-    "no labels in the encoder": ours(objective="info_nce"),
-    "logit_adjusted": ours(objective=LogitAdjusted()),
-    "subclass_balanced": ours(objective=SubclassBalanced()),
-    "supcon + adjusted cross-entropy": ours(objective=SupCon() + CrossEntropy(adjustment=1.0)),
-    "class_balanced batches": ours(sampler="class_balanced"),
-    "no views": ours(views=None, n_views=1),
+    "no labels in the encoder": ours({"objective": "info_nce"}),
+    "logit_adjusted": ours({"objective": LogitAdjusted()}),
+    "subclass_balanced": ours({"objective": SubclassBalanced()}),
+    "supcon + adjusted cross-entropy": ours({"objective": SupCon() + CrossEntropy(adjustment=1.0)}),
+    "class_balanced batches": ours({"sampler": "class_balanced"}),
+    "no views": ours({"views": None, "n_views": 1}),
 }
 
 

@@ -33,9 +33,9 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
 import skcontrast
-from skcontrast import ProKeRRegressor, SupervisedContrastiveRegressor
+from skcontrast import ContrastiveEncoder, ProKeRRegressor, SupervisedContrastiveRegressor
 from skcontrast.objectives import PredictionError, RankNContrast, SupReMix, YAware
-from skcontrast.representation._heads import default_regressor
+from skcontrast.supervised._defaults import default_regressor
 
 LABELS = (200, None)
 
@@ -49,8 +49,13 @@ def kernel_ridge(seed):
     return GridSearchCV(KernelRidge(kernel="rbf"), grid, cv=5)
 
 
-def ours(**params):
-    return lambda seed: SupervisedContrastiveRegressor(random_state=seed, device="cpu", **params)
+def ours(of_encoder=None, **params):
+    def make(seed):
+        chosen = {"objective": "y_aware", "device": "cpu", **(of_encoder or {})}
+        encoder = ContrastiveEncoder(**chosen)
+        return SupervisedContrastiveRegressor(encoder, random_state=seed, **params)
+
+    return make
 
 
 # Unfitted regressors by name; the features are standardised, categories one-hot.
@@ -67,14 +72,14 @@ ABLATION = {
     "ours": ours(),
     "no representation": None,
     "embedding alone": ours(passthrough=False),
-    "no labels in the encoder": ours(objective="info_nce"),
-    "rank_n_contrast": ours(objective=RankNContrast()),
-    "supremix": ours(objective=SupReMix()),
-    "with a linear output": ours(objective=YAware() + PredictionError()),
+    "no labels in the encoder": ours({"objective": "info_nce"}),
+    "rank_n_contrast": ours({"objective": RankNContrast()}),
+    "supremix": ours({"objective": SupReMix()}),
+    "with a linear output": ours({"objective": YAware() + PredictionError()}),
     "finetune": ours(finetune=True),
-    "corruption alone": ours(views="corruption"),
-    "no views": ours(views=None, n_views=1),
-    "target_spread": ours(sampler="target_spread"),
+    "corruption alone": ours({"views": "corruption"}),
+    "no views": ours({"views": None, "n_views": 1}),
+    "target_spread": ours({"sampler": "target_spread"}),
     "head: kernel": ours(regressor=ProKeRRegressor()),
     "head: extra trees": ours(regressor=ExtraTreesRegressor(random_state=0)),
     "head: boosting": ours(regressor=HistGradientBoostingRegressor(random_state=0)),

@@ -35,12 +35,13 @@ def estimators(epochs):
     )
 
     own = {"random_state": 0, "device": "cpu"}
-    options = {"max_iter": epochs, **own}
+    numbers = ContrastiveEncoder(objective="y_aware", max_iter=epochs, **own)
+    classes = ContrastiveEncoder(objective="supcon", max_iter=epochs, **own)
     return {
         "encoder": ContrastiveEncoder(**own),
-        "regressor": SupervisedContrastiveRegressor(**options),
-        "regressor, ridge head": SupervisedContrastiveRegressor(**options, regressor=RidgeCV()),
-        "classifier": SupervisedContrastiveClassifier(**options),
+        "regressor": SupervisedContrastiveRegressor(numbers, random_state=0),
+        "regressor, ridge head": SupervisedContrastiveRegressor(numbers, RidgeCV(), random_state=0),
+        "classifier": SupervisedContrastiveClassifier(classes, random_state=0),
     }
 
 

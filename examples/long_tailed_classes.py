@@ -21,7 +21,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skcontrast import SupervisedContrastiveClassifier
+from skcontrast import ContrastiveEncoder, SupervisedContrastiveClassifier
 from skcontrast.objectives import LogitAdjusted, SubclassBalanced
 
 LOCAL = Path(__file__).resolve().parents[2] / "shared/data/tabular/pendigits/pendigits.csv.gz"
@@ -49,10 +49,10 @@ def models(seed):
         "logistic": make_pipeline(StandardScaler(), balanced),
         "ours, SupCon": SupervisedContrastiveClassifier(**weighted),
         "ours, LogitAdjusted": SupervisedContrastiveClassifier(
-            objective=LogitAdjusted(), **weighted
+            ContrastiveEncoder(objective=LogitAdjusted()), **weighted
         ),
         "ours, SubclassBalanced": SupervisedContrastiveClassifier(
-            objective=SubclassBalanced(), **weighted
+            ContrastiveEncoder(objective=SubclassBalanced()), **weighted
         ),
     }
 

@@ -44,7 +44,8 @@ def compare(X, y_few, X_test, y_test, seed):
     warnings.filterwarnings("ignore", "invalid value encountered in divide")
     ours = SupervisedContrastiveClassifier(random_state=seed)
     # -1 counts as a class of the sampler: ten in eleven rows of a batch have a label.
-    balanced = SupervisedContrastiveClassifier(sampler="class_balanced", random_state=seed)
+    balanced = SupervisedContrastiveClassifier(random_state=seed)
+    balanced.set_params(encoder__sampler="class_balanced")
     known = y_few != UNLABELLED
     scores = {
         "labelled rows: LogisticRegression": logistic.fit(X[known], y_few[known]),

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike
 MatrixLike: TypeAlias = ArrayLike | sp.spmatrix | sp.sparray
 # Strings, or lists of tokens.
 Documents: TypeAlias = Iterable[str | Sequence[str]]
+# What an encoder reads: a table, or documents.
+RowsLike: TypeAlias = MatrixLike | Documents
 # Numbers that one is chosen from. Not ArrayLike, which takes a misspelt name too.
 Grid: TypeAlias = Sequence[float] | np.ndarray
 RandomState: TypeAlias = int | np.random.RandomState | None
@@ -30,6 +32,7 @@ __all__ = [
     "Grid",
     "MatrixLike",
     "RandomState",
+    "RowsLike",
     "Self",
     "Words",
 ]

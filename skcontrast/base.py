@@ -6,11 +6,11 @@ input reads X, its side information is read, the input makes rows of both, modul
 error leaves an earlier fit whole.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
 from functools import partial
 
-import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import ShorthandMixin, check_parameters, resolve_for
@@ -20,31 +20,34 @@ from skcontrast._output import Output, wanted_parts
 from skcontrast._training import modules
 from skcontrast._training.callbacks import CallbackSupportMixin, with_callbacks
 from skcontrast._training.devices import DTYPES, memory_advice, resolve_device, seeded
-from skcontrast._training.fitted import embed, embed_one_view, embedded, keep
+from skcontrast._training.fitted import FittedEncoder, embedded, keep
 from skcontrast._training.loop import train
 from skcontrast._training.parameters import CONSTRAINTS, SHORTHAND
 from skcontrast._training.run import Call, Run
-from skcontrast.objectives import OBJECTIVES
+from skcontrast._typing import ArrayLike, RowsLike, Self
+from skcontrast.objectives import OBJECTIVES, Objective
 from skcontrast.samplers import SAMPLERS, in_order
 from skcontrast.views import makes_negatives
 
 AUTO_BATCH = 256
 
 
-class BaseContrastive(
-    ShorthandMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    CallbackSupportMixin,
-    BaseEstimator,
-):
+class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseEstimator):
     """``fit``, ``partial_fit``, ``finetune`` and ``transform``, for any kind of row."""
 
     _parameter_constraints = CONSTRAINTS
     _shorthand = SHORTHAND
 
     @with_callbacks
-    def fit(self, X, y=None, *, condition=None, prior=None, groups=None):
+    def fit(
+        self: Self,
+        X: RowsLike,
+        y: ArrayLike | None = None,
+        *,
+        condition: ArrayLike | None = None,
+        prior: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Train the encoder.
 
         Parameters
@@ -81,7 +84,15 @@ class BaseContrastive(
         return self._fit(X, given, Call(self.objective, self.max_iter, further))
 
     @with_callbacks
-    def partial_fit(self, X, y=None, *, condition=None, prior=None, groups=None):
+    def partial_fit(
+        self: Self,
+        X: RowsLike,
+        y: ArrayLike | None = None,
+        *,
+        condition: ArrayLike | None = None,
+        prior: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Train for one more pass over the rows given, at the full learning rate.
 
         The first call fixes what a row is (standardisation, counts of words), the columns
@@ -115,7 +126,15 @@ class BaseContrastive(
         further = hasattr(self, "weights_")
         return self._fit(X, given, Call(self.objective, 1, further, partial=True))
 
-    def finetune(self, X, y, *, objective, n_iter=50, sample_weight=None):
+    def finetune(
+        self: Self,
+        X: RowsLike,
+        y: ArrayLike,
+        *,
+        objective: str | Objective,
+        n_iter: int = 50,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train the fitted encoder further on labelled rows, with another objective.
 
         Parameters
@@ -144,64 +163,6 @@ class BaseContrastive(
         check_is_fitted(self, "weights_")
         given = {"target": y, "weight": sample_weight}
         return self._fit(X, given, Call(objective, n_iter, further=True, second=True))
-
-    def fit_transform(self, X, y=None, **fit_params):
-        """Fit, and transform the same rows.
-
-        Parameters
-        ----------
-        X : rows, of n_samples
-            As in :meth:`fit`; a generator is read once.
-
-        y : array-like, default=None
-            Target, as in :meth:`fit`.
-
-        **fit_params : dict
-            Other arguments of :meth:`fit`.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_samples, n_components_)
-        """
-        X = list(X) if isinstance(X, Iterator) else X
-        return super().fit_transform(X, y, **fit_params)
-
-    def transform(self, X):
-        """Bring rows to the columns of the output; views and projector take no part.
-
-        Parameters
-        ----------
-        X : rows, of n_samples
-            As in :meth:`fit`.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_samples, n_components_)
-            float32 for float32 input and for texts, else float64.
-        """
-        check_is_fitted(self, "weights_")
-        X = self.input_.read(X)
-        return self.output_.transform(self.input_, X, embed(self, X))
-
-    def get_feature_names_out(self, input_features=None):
-        """Names of the columns of the output.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Names of the columns of X; those of the fit by default.
-
-        Returns
-        -------
-        names : ndarray of str
-            "columns__age", "learned__7", ... where parts stand beside each other, else
-            "contrastiveencoder0", ... by the class of the estimator.
-        """
-        check_is_fitted(self, "weights_")
-        if self.output_.has_names:
-            columns = self.input_.get_feature_names_out(input_features)
-            return np.asarray(self.output_.names(self.input_.column_names(columns)), dtype=object)
-        return super().get_feature_names_out(input_features)
 
     # -------------------------------------------------------------- the straight line
 
@@ -257,7 +218,8 @@ class BaseContrastive(
     def _fit_output(self, source, X, learned, objective, call):
         """What puts columns out: a stream and a second stage keep the columns that there are."""
         parts = self._parts(objective)
-        output = Output(parts, self.n_components if parts else None)
+        width = None if self.n_components is None or not parts else int(self.n_components)
+        output = Output(parts, width)
         if call.further and (call.second or repr(output) == repr(self.output_)):
             return self.output_.adapted(source, X, learned)
         return output.fit(source, X, learned)
@@ -284,32 +246,3 @@ class BaseContrastive(
             return None, None
         share, pairs = self.validation_fraction, side.get("pairs")
         return source.hold_out(X.shape[0], share, min_rows, run.seed, pairs)
-
-    def _embed_rows(self, X):
-        """What was learned of rows alone, for scorers."""
-        return embed(self, self.input_.read(X))
-
-    def _embed_view(self, X, random_state):
-        """What was learned of one random view of each row, for scorers; None without views."""
-        return embed_one_view(self, X, random_state)
-
-    @property
-    def n_features_in_(self):
-        """Number of features seen during fit, of rows that have features."""
-        return self.input_.n_features_in_
-
-    @property
-    def feature_names_in_(self):
-        """Names of features seen during fit, when all are strings."""
-        return self.input_.feature_names_in_
-
-    @property
-    def _n_features_out(self):
-        return self.n_components_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        tags.non_deterministic = False
-        return tags

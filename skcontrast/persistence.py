@@ -261,7 +261,7 @@ def _class(name):
     if ":" in name:  # format 1, until 0.1
         path, _, name = name.partition(":")
         room = path.removeprefix("skcontrast.").partition(".")[0]
-        places = ("", f"{room}.", f"{room.removeprefix('_')}.", "_inputs.")
+        places = ("", f"{room}.", f"{room.removeprefix('_')}.", "_inputs.", "_output.")
     else:
         places = ("",)
     for place in places:
@@ -272,10 +272,43 @@ def _class(name):
 
 def _decode_object(value, arrays):
     cls = _class(value["class"])
-    made = cls(**{k: _decode(v, arrays) for k, v in value["params"].items()})
-    for name, content in value["fitted"].items():
+    params = {k: _decode(v, arrays) for k, v in value["params"].items()}
+    fitted = {k: _decode(v, arrays) for k, v in value["fitted"].items()}
+    if ":" in value["class"] and {"mean_", "weights_"} <= fitted.keys():
+        params, fitted = _of_format_1(cls.__name__, params, fitted)
+    made = cls(**params)
+    for name, content in fitted.items():
         # Never a method or a class attribute: some of these name modules to import.
         if name.startswith("__") or hasattr(cls, name) or name in _TRANSIENT:
             raise ValueError(f"{name!r} is not a fitted attribute")
-        setattr(made, name, _decode(content, arrays))
+        setattr(made, name, content)
     return made
+
+
+def _of_format_1(owner, params, fitted):
+    """Parameters and attributes of an encoder as they are since there are inputs and outputs."""
+    take = fitted.pop
+    words, width_in, kept = take("word_counts_", None), take("_width_in", None), {}
+    if words is None:
+        kind, own = "TableInput", ("standardize", "precision")
+        names = ("mean_", "scale_", "n_features_in_", "feature_names_in_")
+        kept = {name: take(name) for name in names if name in fitted}
+        kept["expansion_"] = take("expansion_", None)
+        kept["features_"] = take("_column_features", None)
+    else:
+        kind = "TextInput"
+        own = ("tokenizer", "token_pattern", "lowercase", "stop_words", "strip_accents")
+        kept = {"word_counts_": words, "n_features": width_in}
+        take("mean_"), take("scale_")
+    source = _class(f"_inputs.{kind}")(owner, **{name: params[name] for name in own})
+    vars(source).update(kept)
+    parts = take("_parts_wanted", ())
+    output = _class("_output.Output")(parts)
+    names = ("parts_", "part_means_", "part_scales_", "part_columns_")
+    vars(output).update({name: take(name) for name in names if name in fitted})
+    output.bases_ = {}
+    if "passthrough" in params:
+        params["passthrough"] = list(parts) or False
+    width, columns = take("n_components_"), take("_n_features_out")
+    new = {"input_": source, "output_": output, "_width": width, "n_components_": columns}
+    return params, fitted | new

@@ -110,7 +110,7 @@ def test_memory_map_equals_array(tmp_path, dtype, standardize):
 
 def test_memory_map_is_never_copied_whole(tmp_path, monkeypatch):
     # With chunks of 64 rows no read may be longer, from fit to transform.
-    for module in ("_inputs.rows", "_inputs.table", "views._neighbors"):
+    for module in ("_inputs.rows", "_inputs.scales", "_inputs.table", "views._neighbors"):
         monkeypatch.setattr(f"skcontrast.{module}.CHUNK", 64)
     monkeypatch.setattr("skcontrast._training.checkpoint.SAMPLED_ROWS", 64)
     monkeypatch.setattr(Rows.reference, "__defaults__", (64,))

@@ -24,6 +24,7 @@ from skcontrast import (
     ZeroShotClassifier,
 )
 from skcontrast.inspection import TangentSurrogate, attribute
+from skcontrast._training.fitted import encoder_of
 from skcontrast.kernels import RBF, TangentKernel
 from skcontrast.kernels._gradients import Exact, Layered
 from skcontrast.networks import MLP
@@ -240,7 +241,7 @@ def encoder():
 def test_of_an_encoder_is_that_of_its_network_on_standardised_rows(encoder):
     rows = X * 50 + 7
     standard = (rows - encoder.input_.mean_) / encoder.input_.scale_
-    expected = TangentKernel(encoder._encoder(), **EXACT)(standard)
+    expected = TangentKernel(encoder_of(encoder), **EXACT)(standard)
     np.testing.assert_allclose(TangentKernel(encoder, **EXACT)(rows), expected, rtol=1e-10)
     frozen = TangentKernel(FrozenEstimator(encoder), **EXACT)
     np.testing.assert_array_equal(frozen(rows), TangentKernel(encoder, **EXACT)(rows))
@@ -261,7 +262,7 @@ def test_of_a_pipeline_goes_through_all_its_steps():
     rows = (scaler.transform(X) - model[1].input_.mean_) / model[1].input_.scale_
     head = nn.Linear(4, 3, dtype=torch.float64)
     head.weight.data, head.bias.data = map(torch.tensor, (model[-1].coef_, model[-1].intercept_))
-    expected = TangentKernel(nn.Sequential(model[1]._encoder(), head), **EXACT)(rows)
+    expected = TangentKernel(nn.Sequential(encoder_of(model[1]), head), **EXACT)(rows)
     np.testing.assert_allclose(TangentKernel(model, **EXACT)(X), expected, rtol=1e-10)
     binary = make_pipeline(*(step for _, step in pipe.steps), LogisticRegression())
     assert np.isfinite(TangentKernel(binary.fit(X, Y > 0))(X)).all()

@@ -65,10 +65,10 @@ def test_warm_start_with_another_objective():
 
 def test_partial_fit_first_initialises_and_then_goes_on():
     model = encoder().partial_fit(X)
-    mean, first = model.mean_, model.weights_
+    mean, first = model.input_.mean_, model.weights_
     curve = list(model.loss_curve_)
     model.partial_fit(2 * X)
-    assert model.mean_ is mean
+    assert model.input_.mean_ is mean
     assert not np.array_equal(model.weights_["encoder.head.weight"], first["encoder.head.weight"])
     assert model.loss_curve_[:1] == curve
     assert model.n_iter_ == len(model.loss_curve_) == 2

@@ -131,7 +131,7 @@ class Kernel(BaseEstimator):
         self.landmarks_ = C[np.sort(rng.permutation(len(C))[:N_LANDMARKS])]
         distances = euclidean_distances(self.landmarks_, squared=True)
         middle = np.median(distances[np.triu_indices(len(distances), 1)])
-        self.gamma_ = 1.0 / middle if middle > 0 else 1.0
+        self.gamma_ = 1.0 / float(middle) if middle > 0 else 1.0
         values, vectors = np.linalg.eigh(np.exp(-self.gamma_ * distances))
         values = np.maximum(values, 1e-6 * values[-1])
         self.map_ = vectors / np.sqrt(values) @ vectors.T

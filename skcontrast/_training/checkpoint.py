@@ -1,5 +1,7 @@
 """Checkpoints: a training that was killed goes on as if it had not been."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import re
@@ -13,6 +15,7 @@ import torch
 from skcontrast._component import Component, Integral, Interval
 from skcontrast._training.embed import to_arrays
 from skcontrast._training.loop import training_state
+from skcontrast._typing import FilePath
 from skcontrast._version import __version__
 
 # Rows of a memory map that stand for all of it in the fingerprint.
@@ -49,7 +52,7 @@ class Checkpoint(Component):
         "every": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, folder, every=10):
+    def __init__(self, folder: FilePath, every: int = 10):
         self.folder = folder
         self.every = every
 

@@ -1,10 +1,16 @@
 """The fitted encoder of an estimator: kept as arrays, rebuilt where it is needed, run over rows."""
 
+from __future__ import annotations
+
 import weakref
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._inputs.side import LEARNED_OF_Y
 from skcontrast._training.devices import DTYPES, device_at_hand, seeded
@@ -15,6 +21,7 @@ from skcontrast._training.embed import (
     optimizer_to_arrays,
 )
 from skcontrast._training.modules import build_module, embed_view
+from skcontrast._typing import ArrayLike, RowsLike
 
 # Modules rebuilt from the fitted arrays. Outside the estimators, so that these hold
 # NumPy arrays only: they pickle small, hash fast and transform leaves them untouched.
@@ -82,3 +89,96 @@ def embed_one_view(estimator, X, random_state):
         views = estimator._settled("views", estimator.views, source)
         out = embed_view(encoder_of(estimator), views, rows)
     return out if out is None else checked_output(out, X.dtype, estimator.weights_)
+
+
+class FittedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """What an estimator with a fitted encoder gives: columns, and their names."""
+
+    def fit_transform(
+        self, X: RowsLike, y: ArrayLike | None = None, **fit_params: Any
+    ) -> np.ndarray:
+        """Fit, and transform the same rows.
+
+        Parameters
+        ----------
+        X : rows, of n_samples
+            As in :meth:`fit`; a generator is read once.
+
+        y : array-like, default=None
+            Target, as in :meth:`fit`.
+
+        **fit_params : dict
+            Other arguments of :meth:`fit`.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components_)
+        """
+        X = list(X) if isinstance(X, Iterator) else X
+        return super().fit_transform(X, y, **fit_params)
+
+    def transform(self, X: RowsLike) -> np.ndarray:
+        """Bring rows to the columns of the output; views and projector take no part.
+
+        Parameters
+        ----------
+        X : rows, of n_samples
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components_)
+            float32 for float32 input and for texts, else float64.
+        """
+        check_is_fitted(self, "weights_")
+        X = self.input_.read(X)
+        return self.output_.transform(self.input_, X, embed(self, X))
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
+        """Names of the columns of the output.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of X; those of the fit by default.
+
+        Returns
+        -------
+        names : ndarray of str
+            "columns__age", "learned__7", ... where parts stand beside each other, else
+            "contrastiveencoder0", ... by the class of the estimator.
+        """
+        check_is_fitted(self, "weights_")
+        if self.output_.has_names:
+            columns = self.input_.get_feature_names_out(input_features)
+            return np.asarray(self.output_.names(self.input_.column_names(columns)), dtype=object)
+        return super().get_feature_names_out(input_features)
+
+    def _embed_rows(self, X):
+        """What was learned of rows alone, for scorers."""
+        return embed(self, self.input_.read(X))
+
+    def _embed_view(self, X, random_state):
+        """What was learned of one random view of each row, for scorers; None without views."""
+        return embed_one_view(self, X, random_state)
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features seen during fit, of rows that have features."""
+        return self.input_.n_features_in_
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of features seen during fit, when all are strings."""
+        return self.input_.feature_names_in_
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.non_deterministic = False
+        return tags

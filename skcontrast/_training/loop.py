@@ -268,16 +268,16 @@ def train(
     batches : iterable of index tensors
         One pass is an epoch.
 
+    validation_batches : iterable of index tensors, default=None
+        With it, training stops once their loss has not fallen by ``tol`` for
+        ``patience`` epochs, and the best weights are restored.
+
     optimizer : component of skcontrast.optimizers
 
     learning_rate : float
 
     max_iter : int
         Number of epochs.
-
-    validation_batches : iterable of index tensors, default=None
-        With it, training stops once their loss has not fallen by ``tol`` for
-        ``patience`` epochs, and the best weights are restored.
 
     validation_seed : int, default=0
 

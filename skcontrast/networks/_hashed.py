@@ -1,5 +1,7 @@
 """HashedEmbeddingBag: documents of any words, embedded without a vocabulary."""
 
+from typing import Literal
+
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -130,7 +132,7 @@ class HashedEmbeddingBag(Component):
         window: int = 0,
         hidden_layer_sizes: tuple[int, ...] | list[int] = (),
         dropout: float = 0.0,
-        width: int | str = "auto",
+        width: int | Literal["auto"] = "auto",
     ):
         self.n_rows = n_rows
         self.n_hashes = n_hashes

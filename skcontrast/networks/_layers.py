@@ -1,6 +1,9 @@
 """Networks: how an embedding is computed from a row, and a projection from it."""
 
+from __future__ import annotations
+
 import copy
+from typing import Literal
 
 import torch
 from torch import nn
@@ -59,7 +62,7 @@ class InputLayer(nn.Module):
     # For TangentKernel: the output is x @ weight + bias, and nothing else.
     is_affine_map = True
 
-    def __init__(self, n_in, n_out, gain=1.0):
+    def __init__(self, n_in: int, n_out: int, gain: float = 1.0):
         super().__init__()
         # Stored (n_in, n_out): an embedding bag reads rows of its weight.
         self.weight = nn.Parameter(torch.empty(n_in, n_out))
@@ -67,7 +70,7 @@ class InputLayer(nn.Module):
         bound = gain * (3 / n_in) ** 0.5
         nn.init.uniform_(self.weight, -bound, bound)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor | SparseBatch) -> torch.Tensor:
         """Map a batch (n, n_in), tensor or SparseBatch, to (n, n_out)."""
         if not isinstance(x, SparseBatch):
             return torch.addmm(self.bias, x, self.weight)
@@ -105,7 +108,7 @@ class Linear(Component):
     def __init__(self, width="auto"):
         self.width = width
 
-    def build(self, n_features_in, n_components):
+    def build(self, n_features_in: int, n_components: int) -> nn.Module:
         """Make the torch module (n, n_features_in) -> (n, n_components).
 
         Parameters
@@ -177,12 +180,12 @@ class MLP(Component):
 
     def __init__(
         self,
-        hidden_layer_sizes=(256, 256),
-        activation="relu",
-        normalization="layer",
-        dropout=0.0,
-        skip=True,
-        width="auto",
+        hidden_layer_sizes: tuple[int, ...] | list[int] = (256, 256),
+        activation: Literal["relu", "gelu", "silu", "tanh"] = "relu",
+        normalization: Literal["batch", "layer"] | None = "layer",
+        dropout: float = 0.0,
+        skip: bool = True,
+        width: int | Literal["auto"] = "auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -191,7 +194,7 @@ class MLP(Component):
         self.skip = skip
         self.width = width
 
-    def build(self, n_features_in, n_components):
+    def build(self, n_features_in: int, n_components: int) -> nn.Module:
         """Make the torch module (n, n_features_in) -> (n, n_components).
 
         Parameters
@@ -312,7 +315,13 @@ def _build_module(network, n_features_in, n_components, name):
     return module, width
 
 
-def build_network(network, n_features_in, n_components=None, name="network", width=DEFAULT_WIDTH):
+def build_network(
+    network: str | Component | nn.Module,
+    n_features_in: int,
+    n_components: int | None = None,
+    name: str = "network",
+    width: int = DEFAULT_WIDTH,
+) -> tuple[nn.Module, int]:
     """Make the torch module of a network.
 
     Parameters
@@ -351,11 +360,11 @@ def build_network(network, n_features_in, n_components=None, name="network", wid
             "of the two."
         )
     if n_components is None:
-        n_components = width if own == "auto" else own
+        n_components = width if own == "auto" else int(own)
     return network.build(n_features_in, int(n_components)), int(n_components)
 
 
-def build_projector(projector, n_in):
+def build_projector(projector: str | Component | nn.Module | None, n_in: int) -> nn.Module:
     """Make the torch module between the embedding and the objective.
 
     Parameters

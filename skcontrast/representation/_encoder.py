@@ -1,7 +1,18 @@
 """ContrastiveEncoder: representation learning from views of each row."""
 
-from skcontrast._component import StrOptions
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from skcontrast._component import Component, StrOptions
+from skcontrast._training.checkpoint import Checkpoint
+from skcontrast._typing import FilePath, RandomState
 from skcontrast.base import BaseContrastive
+from skcontrast.objectives import Objective
+from skcontrast.views import Views
 
 
 class ContrastiveEncoder(BaseContrastive):
@@ -197,32 +208,32 @@ class ContrastiveEncoder(BaseContrastive):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        passthrough="auto",
-        objective="info_nce",
-        views=("neighbors", "corruption"),
-        n_views=2,
-        clean_anchor=True,
-        network="mlp",
-        projector=None,
-        sampler="uniform",
-        standardize=True,
-        optimizer="adamw",
-        learning_rate=1e-3,
-        batch_size="auto",
-        max_iter=100,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        callbacks=None,
-        checkpoint=None,
-        device="auto",
-        precision="float32",
-        random_state=None,
-        verbose=0,
+        passthrough: bool | Literal["auto"] | list | tuple = "auto",
+        objective: str | Objective = "info_nce",
+        views: Views = ("neighbors", "corruption"),
+        n_views: int = 2,
+        clean_anchor: bool = True,
+        network: str | Component | nn.Module = "mlp",
+        projector: str | Component | nn.Module | None = None,
+        sampler: str | Component = "uniform",
+        standardize: bool = True,
+        optimizer: str | Component = "adamw",
+        learning_rate: float = 1e-3,
+        batch_size: int | Literal["auto"] = "auto",
+        max_iter: int = 100,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        callbacks: list | tuple | None = None,
+        checkpoint: FilePath | Checkpoint | None = None,
+        device: str | torch.device = "auto",
+        precision: Literal["float32", "bfloat16", "float64"] = "float32",
+        random_state: RandomState = None,
+        verbose: int = 0,
     ):
         self.n_components = n_components
         self.passthrough = passthrough

@@ -1,8 +1,20 @@
 """KernelConditionalContrastive: representation learning told about a side variable."""
 
-from skcontrast._component import Interval, Real
-from skcontrast.objectives import ConditionalInfoNCE, KernelIndependence
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from skcontrast._component import Component, Interval, Real
+from skcontrast._training.checkpoint import Checkpoint
+from skcontrast._typing import FilePath, RandomState
+from skcontrast.kernels import Kernel
+from skcontrast.objectives import ConditionalInfoNCE, KernelIndependence, Objective
 from skcontrast.representation._encoder import ContrastiveEncoder
+from skcontrast.temperatures import Temperature
+from skcontrast.views import Views
 
 # The parameters that describe the objective.
 _OF_OBJECTIVE = ("mode", "kernel", "regularization", "form", "temperature")
@@ -108,37 +120,37 @@ class KernelConditionalContrastive(ContrastiveEncoder):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        mode="weak",
-        kernel="auto",
-        regularization=0.01,
-        independence=0.0,
-        form="paper",
-        temperature=0.2,
-        passthrough="auto",
-        views=("neighbors", "corruption"),
-        n_views=2,
-        clean_anchor=True,
-        network="mlp",
-        projector=None,
-        sampler="uniform",
-        standardize=True,
-        optimizer="adamw",
-        learning_rate=1e-3,
-        batch_size="auto",
-        max_iter=100,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        callbacks=None,
-        checkpoint=None,
-        device="auto",
-        precision="float32",
-        random_state=None,
-        verbose=0,
+        mode: Literal["weak", "fair", "hard"] = "weak",
+        kernel: str | Kernel | Literal["auto"] = "auto",
+        regularization: float = 0.01,
+        independence: float = 0.0,
+        form: Literal["paper", "reference"] = "paper",
+        temperature: Temperature = 0.2,
+        passthrough: bool | Literal["auto"] | list | tuple = "auto",
+        views: Views = ("neighbors", "corruption"),
+        n_views: int = 2,
+        clean_anchor: bool = True,
+        network: str | Component | nn.Module = "mlp",
+        projector: str | Component | nn.Module | None = None,
+        sampler: str | Component = "uniform",
+        standardize: bool = True,
+        optimizer: str | Component = "adamw",
+        learning_rate: float = 1e-3,
+        batch_size: int | Literal["auto"] = "auto",
+        max_iter: int = 100,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        callbacks: list | tuple | None = None,
+        checkpoint: FilePath | Checkpoint | None = None,
+        device: str | torch.device = "auto",
+        precision: Literal["float32", "bfloat16", "float64"] = "float32",
+        random_state: RandomState = None,
+        verbose: int = 0,
     ):
         self.n_components = n_components
         self.mode = mode
@@ -172,7 +184,7 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         self.verbose = verbose
 
     @property
-    def objective(self):
+    def objective(self) -> Objective:
         """What is trained for, with the parameters of this estimator."""
         objective = ConditionalInfoNCE(**{name: getattr(self, name) for name in _OF_OBJECTIVE})
         if self.independence == 0:

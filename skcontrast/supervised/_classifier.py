@@ -1,6 +1,9 @@
 """SupervisedContrastiveClassifier: a representation and classes from few labels."""
 
+from __future__ import annotations
+
 import copy
+from typing import Literal
 
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
@@ -11,6 +14,7 @@ from skcontrast._component import HasMethods, StrOptions, check_parameters
 from skcontrast._inputs.side import check_one_each
 from skcontrast._inputs.target import classes_of
 from skcontrast._training.callbacks import with_callbacks
+from skcontrast._typing import ArrayLike, Estimator, RandomState, RowsLike, Self
 from skcontrast.supervised._adjusted import WeightedProbabilities
 from skcontrast.supervised._defaults import (
     check_head,
@@ -131,16 +135,16 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseHead):
 
     def __init__(
         self,
-        encoder=None,
-        classifier=None,
+        encoder: Estimator | None = None,
+        classifier: Estimator | None = None,
         *,
-        passthrough="auto",
-        finetune=False,
-        finetune_iter=50,
-        class_weight=None,
-        weight_objective=False,
-        random_state=None,
-        verbose=0,
+        passthrough: bool | Literal["auto"] = "auto",
+        finetune: bool = False,
+        finetune_iter: int = 50,
+        class_weight: dict | Literal["balanced"] | None = None,
+        weight_objective: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
     ):
         self.encoder = encoder
         self.classifier = classifier
@@ -153,7 +157,7 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseHead):
         self.verbose = verbose
 
     @with_callbacks
-    def fit(self, X, y, **params):
+    def fit(self: Self, X: RowsLike, y: ArrayLike, **params: ArrayLike) -> Self:
         """Train the encoder and fit the head.
 
         Parameters
@@ -213,7 +217,7 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseHead):
             weight[labelled] /= weight[labelled].mean()
         return head, options, weight
 
-    def predict(self, X):
+    def predict(self, X: RowsLike) -> np.ndarray:
         """Predict the class of rows.
 
         Parameters
@@ -229,7 +233,7 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseHead):
         return self.classifier_.predict(features)
 
     @available_if(_head_has("predict_proba"))
-    def predict_proba(self, X):
+    def predict_proba(self, X: RowsLike) -> np.ndarray:
         """Predict the probability of each class.
 
         Available where the head has it.
@@ -248,7 +252,7 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseHead):
         return self.classifier_.predict_proba(features)
 
     @available_if(_head_has("decision_function"))
-    def decision_function(self, X):
+    def decision_function(self, X: RowsLike) -> np.ndarray:
         """Score each class.
 
         Available where the head has it.

@@ -1,5 +1,7 @@
 """What the estimators with a head share: any encoder, trained with a target, and what it gives."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Iterator
 
@@ -25,6 +27,7 @@ from skcontrast._inputs.target import target_type
 from skcontrast._training.callbacks import CallbackSupportMixin, as_task, with_callbacks
 from skcontrast._training.fitted import embed
 from skcontrast._training.run import Call
+from skcontrast._typing import ArrayLike, RowsLike
 from skcontrast.base import BaseContrastive
 from skcontrast.objectives import OBJECTIVES
 from skcontrast.representation import ContrastiveEncoder
@@ -92,8 +95,8 @@ class BaseHead(ShorthandMixin, TransformerMixin, CallbackSupportMixin, BaseEstim
 
     def _goes_on(self):
         """Whether a fit goes on from the encoder of the one before."""
-        before = getattr(self, "encoder_", None)
-        return type(before) is type(self.encoder) and self.encoder.warm_start
+        same = type(getattr(self, "encoder_", None)) is type(self.encoder)
+        return same and getattr(self.encoder, "warm_start", False)
 
     def _check_reads(self, encoder, name, registry):
         """Raise where a component of the encoder reads a target of another kind."""
@@ -150,7 +153,9 @@ class BaseHead(ShorthandMixin, TransformerMixin, CallbackSupportMixin, BaseEstim
             X = source.fit(X, n_least=2)
         return encoder, source, X, beside, (frozen, further)
 
-    def fit_transform(self, X, y=None, **fit_params):
+    def fit_transform(
+        self, X: RowsLike, y: ArrayLike | None = None, **fit_params: ArrayLike
+    ) -> np.ndarray:
         """Fit, and transform the same rows.
 
         Parameters
@@ -205,7 +210,7 @@ class BaseHead(ShorthandMixin, TransformerMixin, CallbackSupportMixin, BaseEstim
         check_is_fitted(self, name)
         return self._features(self.encoder_.input_.read(X))
 
-    def transform(self, X):
+    def transform(self, X: RowsLike) -> np.ndarray:
         """What the encoder makes of rows.
 
         Parameters
@@ -221,7 +226,7 @@ class BaseHead(ShorthandMixin, TransformerMixin, CallbackSupportMixin, BaseEstim
         check_is_fitted(self, "encoder_")
         return self.encoder_.transform(X)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the columns of :meth:`transform`.
 
         Parameters
@@ -245,16 +250,16 @@ class BaseHead(ShorthandMixin, TransformerMixin, CallbackSupportMixin, BaseEstim
     # ----------------------------------------------------- scikit-learn's side
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         """Number of features seen during fit, of rows that have features."""
         return self.encoder_.n_features_in_
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> np.ndarray:
         """Names of features seen during fit, when all are strings."""
         return self.encoder_.feature_names_in_
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """What stands beside X and y goes to the fit of the encoder.
 
         Returns
@@ -263,7 +268,8 @@ class BaseHead(ShorthandMixin, TransformerMixin, CallbackSupportMixin, BaseEstim
         """
         mapping = MethodMapping().add(caller="fit", callee="fit")
         encoder = self._settled("encoder", self.encoder)
-        return MetadataRouter(owner=self).add(encoder=encoder, method_mapping=mapping)
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(encoder=encoder, method_mapping=mapping)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

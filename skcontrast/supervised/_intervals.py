@@ -1,5 +1,7 @@
 """Prediction intervals: errors of rows that the prediction did not see, and where they lie."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Set
 from numbers import Real
 
@@ -13,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skcontrast._component import take_rows
 from skcontrast._inputs.side import n_rows
 from skcontrast._training.fitted import embed
+from skcontrast._typing import RowsLike
 
 NEIGHBORS = 30
 
@@ -90,7 +93,7 @@ class IntervalMixin:
     """``predict_interval``, and what ``fit`` keeps for it, for the regressor."""
 
     @available_if(_gives_intervals)
-    def predict_interval(self, X, coverage=0.9):
+    def predict_interval(self, X: RowsLike, coverage: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict an interval that holds the target with a given probability.
 
         Available with ``interval="conformal"`` or ``interval="neighbors"``.

@@ -1,6 +1,9 @@
 """SupervisedContrastiveRegressor: a representation and a prediction from few labels."""
 
+from __future__ import annotations
+
 import copy
+from typing import Literal
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
@@ -10,6 +13,7 @@ from skcontrast._component import HasMethods, Interval, Real, StrOptions, check_
 from skcontrast._inputs.side import check_one_each, n_rows
 from skcontrast._inputs.target import check_numbers, encode_numbers
 from skcontrast._training.callbacks import with_callbacks
+from skcontrast._typing import ArrayLike, Estimator, RandomState, RowsLike, Self
 from skcontrast.supervised._defaults import (
     check_head,
     check_passthrough,
@@ -126,16 +130,16 @@ class SupervisedContrastiveRegressor(IntervalMixin, RegressorMixin, MultiOutputM
 
     def __init__(
         self,
-        encoder=None,
-        regressor=None,
+        encoder: Estimator | None = None,
+        regressor: Estimator | None = None,
         *,
-        passthrough="auto",
-        finetune=False,
-        finetune_iter=50,
-        interval=None,
-        calibration_fraction=0.2,
-        random_state=None,
-        verbose=0,
+        passthrough: bool | Literal["auto"] = "auto",
+        finetune: bool = False,
+        finetune_iter: int = 50,
+        interval: Literal["conformal", "neighbors"] | None = None,
+        calibration_fraction: float = 0.2,
+        random_state: RandomState = None,
+        verbose: int = 0,
     ):
         self.encoder = encoder
         self.regressor = regressor
@@ -148,7 +152,7 @@ class SupervisedContrastiveRegressor(IntervalMixin, RegressorMixin, MultiOutputM
         self.verbose = verbose
 
     @with_callbacks
-    def fit(self, X, y, **params):
+    def fit(self: Self, X: RowsLike, y: ArrayLike, **params: ArrayLike) -> Self:
         """Train the encoder and fit the head.
 
         Parameters
@@ -205,7 +209,7 @@ class SupervisedContrastiveRegressor(IntervalMixin, RegressorMixin, MultiOutputM
         elif self.interval == "neighbors":
             self._cross_validate(head, X, target, self._seed)
 
-    def predict(self, X):
+    def predict(self, X: RowsLike) -> np.ndarray:
         """Predict the target of rows.
 
         Parameters

@@ -1,10 +1,21 @@
 """ContrastiveTextEncoder: vectors of sentences, learned from raw texts alone."""
 
-from skcontrast._component import HasMethods, Shorthand, StrOptions
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from skcontrast._component import Component, HasMethods, Shorthand, StrOptions
 from skcontrast._inputs.text import BackboneInput, TextInput
+from skcontrast._training.checkpoint import Checkpoint
+from skcontrast._typing import FilePath, RandomState, Words
 from skcontrast.base import BaseContrastive
 from skcontrast.networks import NETWORK_CONSTRAINTS
-from skcontrast.views import TEXT_VIEW_CONSTRAINTS
+from skcontrast.objectives import Objective
+from skcontrast.views import TEXT_VIEW_CONSTRAINTS, Views
 
 
 class ContrastiveTextEncoder(BaseContrastive):
@@ -163,37 +174,37 @@ class ContrastiveTextEncoder(BaseContrastive):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        objective="info_nce",
-        views="auto",
-        n_views=2,
-        clean_anchor="auto",
-        network="auto",
-        projector=None,
-        sampler="uniform",
-        backbone=None,
-        standardize=True,
-        tokenizer=None,
-        token_pattern=r"(?u)\b\w+\b",
-        lowercase=True,
-        stop_words=None,
-        strip_accents=None,
-        optimizer="adamw",
-        learning_rate=3e-3,
-        batch_size="auto",
-        max_iter=20,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        callbacks=None,
-        checkpoint=None,
-        device="auto",
-        precision="float32",
-        random_state=None,
-        verbose=0,
+        objective: str | Objective = "info_nce",
+        views: Views = "auto",
+        n_views: int = 2,
+        clean_anchor: bool | Literal["auto"] = "auto",
+        network: str | Component | nn.Module | Literal["auto"] = "auto",
+        projector: str | Component | nn.Module | None = None,
+        sampler: str | Component = "uniform",
+        backbone: Any | None = None,
+        standardize: bool = True,
+        tokenizer: Callable | None = None,
+        token_pattern: str | None = r"(?u)\b\w+\b",
+        lowercase: bool = True,
+        stop_words: Literal["english"] | Words | None = None,
+        strip_accents: Literal["ascii", "unicode"] | Callable | None = None,
+        optimizer: str | Component = "adamw",
+        learning_rate: float = 3e-3,
+        batch_size: int | Literal["auto"] = "auto",
+        max_iter: int = 20,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        callbacks: list | tuple | None = None,
+        checkpoint: FilePath | Checkpoint | None = None,
+        device: str | torch.device = "auto",
+        precision: Literal["float32", "bfloat16", "float64"] = "float32",
+        random_state: RandomState = None,
+        verbose: int = 0,
     ):
         self.n_components = n_components
         self.objective = objective

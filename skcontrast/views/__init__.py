@@ -6,6 +6,7 @@ from skcontrast.views._base import (
     VIEW_CONSTRAINTS,
     Compose,
     View,
+    Views,
     build_views,
 )
 from skcontrast.views._mixing import FeatureSwap, Mixup
@@ -63,6 +64,7 @@ __all__ = [
     "TextView",
     "Typos",
     "View",
+    "Views",
     "WordDeletion",
     "WordRepetition",
     "build_negatives",

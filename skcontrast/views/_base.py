@@ -1,13 +1,20 @@
 """Views: what a view is, how views are composed, and what may stand for one."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any, TypeAlias
 
 import torch
 
 from skcontrast._component import Component, Function, Several, Shorthand, resolve, resolve_for
-from skcontrast._inputs.rows import SparseBatch
+from skcontrast._inputs.rows import Rows, SparseBatch
 from skcontrast._inputs.tokens import TokenBatch
+from skcontrast._typing import Self
 
+# What may stand for views: a name, an object, a function of the batch, or several of these.
+Views: TypeAlias = str | Component | Callable | list | tuple | None
 # Names of views of every kind of row, and of the kind that most estimators read.
 REGISTRY = "skcontrast.views:VIEWS_OF"
 NUMBERS = "skcontrast.views:VIEWS"
@@ -25,7 +32,7 @@ class View(Component):
     # Kinds of rows that it changes.
     reads = frozenset({"numbers"})
 
-    def build(self, rows):
+    def build(self, rows: Rows) -> Callable[[Any, torch.Tensor], Any]:
         """Make the function ``(x, index) -> x'`` of one batch.
 
         Parameters
@@ -106,7 +113,7 @@ def _from_function(function):
     return view
 
 
-def build_views(views, rows):
+def build_views(views: Views, rows: Rows) -> Callable[[Any, torch.Tensor], Any]:
     """Make one function of a batch from whatever may stand for views.
 
     Parameters
@@ -177,10 +184,10 @@ class Compose(View):
 
     reads = frozenset({"any"})
 
-    def __init__(self, views=()):
+    def __init__(self, views: list | tuple = ()):
         self.views = views
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Parameters, and with ``deep`` those of each view under its position.
 
         Parameters
@@ -202,7 +209,7 @@ class Compose(View):
                 params.update((f"{i}__{key}", value) for key, value in view.get_params().items())
         return params
 
-    def set_params(self, **params):
+    def set_params(self: Self, **params: Any) -> Self:
         """Set ``views``, a member by its position, or a parameter of a member.
 
         Parameters
@@ -238,6 +245,6 @@ class Compose(View):
         self.views = type(self.views)(views)
         return self
 
-    def build(self, rows):
+    def build(self, rows: Rows) -> Callable[[Any, torch.Tensor], Any]:
         """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         return build_views(self.views, rows)
