@@ -60,8 +60,8 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Target, for objectives and samplers that require it: classes, numbers, or
-            columns of labels, which may be sparse. -1 marks rows without a label, and
-            NaN where the target is numbers.
+            columns of labels, which may be sparse. None, NaN, pandas.NA or -1 marks rows without
+            a class, and NaN rows without a number.
 
         condition : array-like of shape (n_samples,) or (n_samples, q), default=None
             Side variable of each row, for objectives that require ``"condition"``.
@@ -211,13 +211,13 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         source = self._new_input()
         return source, source.fit(X, n_least=2)
 
-    def _parts(self, objective):
-        """Names of what stands beside the learned columns."""
-        return wanted_parts(getattr(self, "passthrough", False), objective.requires)
+    def _parts(self, objective, source):
+        """Names of what stands beside the learned columns, where rows have columns."""
+        return wanted_parts(getattr(self, "passthrough", False), objective.requires, source)
 
     def _fit_output(self, source, X, learned, objective, call):
         """What puts columns out: a stream and a second stage keep the columns that there are."""
-        parts = self._parts(objective)
+        parts = self._parts(objective, source)
         width = None if self.n_components is None or not parts else int(self.n_components)
         output = Output(parts, width)
         if call.further and (call.second or repr(output) == repr(self.output_)):

@@ -68,6 +68,8 @@ def test_finetune_of_texts(head):
 def test_intervals(interval, name):
     model, given = case("regressor", name, interval=interval)
     lower, upper = model.fit(**given).predict_interval(given["X"], 0.8)
+    if "texts" in name:
+        assert np.array_equal(model.predict_interval(iter(TEXTS), 0.8), (lower, upper))
     assert np.mean((lower <= given["y"]) & (given["y"] <= upper)) > 0.7
     assert np.allclose((lower + upper) / 2, model.predict(given["X"]))
 

@@ -92,6 +92,12 @@ def _checked(X, name, any_kind):
             )
         if not any_kind:
             kind = _kind(document, f"document {number} of {name}")
+            if first is None and kind != "str" and _holds_texts(document):
+                raise ValueError(
+                    f"document {number} of {name} holds {len(document)} texts, each of which would "
+                    "be taken for one word: pass every text as a str of its own; of pairs of texts "
+                    "pass all as one list, with groups=[0, 0, 1, 1, ...] where fit takes groups."
+                )
             first = first or kind
             if kind != first:
                 raise ValueError(
@@ -106,6 +112,11 @@ def _checked(X, name, any_kind):
         )
     if number < 0:
         raise ValueError(f"{name} holds no documents: pass at least one.")
+
+
+def _holds_texts(document):
+    """Whether what should be words is a pair or triple of texts."""
+    return 1 < len(document) < 4 and all(len(str(text).split()) > 2 for text in document)
 
 
 def _is_missing(value):

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.multiclass import type_of_target
 
@@ -17,6 +18,8 @@ from skcontrast._inputs.target import (
     target_type,
 )
 
+# Targets of several columns that are labels, as scikit-learn names them.
+_LABEL_COLUMNS = ("multilabel-indicator", "multiclass-multioutput")
 # Fitted attributes that say what a target was.
 LEARNED_OF_Y = ("classes_", "target_mean_", "target_scale_")
 
@@ -62,6 +65,8 @@ def read_side(objective, sampler, given, n_samples, before=None):
                 "is None: type fit(X, y) or fit(X, condition=...)."
             )
         given["condition"] = _as_condition(given["target"])
+    if "target" not in requires and not _target_serves(objective):
+        _warn_second_rows(given.get("target"), type(objective).__name__)
     side, learned = check_side(
         requires,
         given,
@@ -75,6 +80,37 @@ def read_side(objective, sampler, given, n_samples, before=None):
     if weight is not None:
         side["weight"] = np.asarray(weight, dtype=np.float32)
     return side, learned, given
+
+
+def _warn_second_rows(y, objective):
+    """Say so where y, which no component reads, is a second table or holds texts.
+
+    Labels stay without a word, as a Pipeline hands y to every step.
+    """
+    if y is None or sp.issparse(y):
+        return
+    values = np.asarray(y)
+    what = advice = None
+    if values.ndim == 2 and values.shape[1] > 1 and type_of_target(values) not in _LABEL_COLUMNS:
+        what = f"a table of {values.shape[1]} columns"
+        advice = (
+            "Put two tables of the same rows side by side, as one X; for several targets type "
+            "objective='y_aware'"
+        )
+    elif values.ndim == 1 and values.dtype.kind in "OU":
+        words = [len(str(value).split()) for value in values[:1000]]
+        if np.median(words) > 3 and len(set(map(str, values))) > len(values) / 2:
+            what = "a list of texts"
+            advice = (
+                "Pass pairs of texts as one list X, with groups=[0, 0, 1, 1, ...]: the texts of a "
+                "group are views of each other"
+            )
+    if what:
+        warnings.warn(
+            f"y is {what}, which {objective} does not read: it learns from X alone. {advice}.",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def _target_serves(objective):

@@ -118,6 +118,11 @@ class TableInput(Input):
                 "string of a DataFrame."
             ) from None
         except ValueError as error:
+            if np.ndim(X) > 2:
+                raise ValueError(
+                    f"{str(error).partition(chr(10))[0]} X has the shape {np.shape(X)}: type "
+                    "X.reshape(len(X), -1) to read all values of a row as its columns."
+                ) from None
             if "could not convert string to float" not in str(error):
                 raise
             raise ValueError(

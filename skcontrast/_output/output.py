@@ -41,7 +41,7 @@ SHARES = {"learned": 0.3, "kernel": 0.15, "ranks": 0.5, "patterns": 0.3, "neighb
 PARTS = ("columns", "ranks", "patterns", "kernel", "neighborhood")
 
 
-def wanted_parts(passthrough, read):
+def wanted_parts(passthrough, read, source):
     """Names of the parts to have beside the learned columns.
 
     Parameters
@@ -52,7 +52,17 @@ def wanted_parts(passthrough, read):
     read : collection of str
         Side information that the objective reads. With a target or a condition "auto" is no
         parts: they would bring back what these took away, and drown what they taught.
+
+    source : Input
+        What reads the rows, which may have no columns to pass through.
     """
+    if not source.has_columns:
+        if passthrough not in ("auto", False):
+            raise ValueError(
+                f"passthrough={passthrough!r} needs rows with columns, and these are "
+                f"{source.kind}: type passthrough=False."
+            )
+        return ()
     if isinstance(passthrough, (list, tuple)):
         for name in passthrough:
             if name not in PARTS:

@@ -91,8 +91,8 @@ def embed_one_view(estimator, X, random_state):
     return out if out is None else checked_output(out, X.dtype, estimator.weights_)
 
 
-class FittedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """What an estimator with a fitted encoder gives: columns, and their names."""
+class ReadsOnce(TransformerMixin):
+    """``fit_transform`` of rows that can be read once only."""
 
     def fit_transform(
         self, X: RowsLike, y: ArrayLike | None = None, **fit_params: Any
@@ -112,10 +112,14 @@ class FittedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         Returns
         -------
-        X_new : ndarray of shape (n_samples, n_components_)
+        X_new : ndarray of shape (n_samples, n_columns)
         """
         X = list(X) if isinstance(X, Iterator) else X
         return super().fit_transform(X, y, **fit_params)
+
+
+class FittedEncoder(ClassNamePrefixFeaturesOutMixin, ReadsOnce):
+    """What an estimator with a fitted encoder gives: columns, and their names."""
 
     def transform(self, X: RowsLike) -> np.ndarray:
         """Bring rows to the columns of the output; views and projector take no part.

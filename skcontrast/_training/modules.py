@@ -62,7 +62,9 @@ def _described(estimator, fitted):
         "network_": resolve_for(source.kind, network, NETWORKS_OF, "network", advice, "numbers"),
         "projector_": None if projector is None else resolve(projector, NETWORKS),
         # Beside parts ``n_components`` counts the columns of all of them.
-        "_width": None if estimator._parts(fitted["objective_"]) else estimator.n_components,
+        "_width": None
+        if estimator._parts(fitted["objective_"], source)
+        else estimator.n_components,
     }
 
 

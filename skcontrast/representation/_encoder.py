@@ -18,16 +18,22 @@ from skcontrast.views import Views
 class ContrastiveEncoder(BaseContrastive):
     """Learn a representation in which the views of a row are near each other.
 
-    An encoder network maps each row to ``n_components`` numbers. It is trained without
-    labels: several random views of each row (corrupted copies, near neighbours, ...)
-    are encoded, and an objective pulls the views of one row together and the rows of a
-    batch apart. ``transform`` gives the encoder's output for the rows as they are.
+    An encoder network maps each row to a vector. It is trained without labels: several
+    random views of each row (corrupted copies, near neighbours, ...) are encoded, and an
+    objective pulls the views of one row together and the rows of a batch apart.
+    ``transform`` gives the encoder's output for the rows as they are and, beside it, the
+    input and other columns that are not trained.
 
     Parameters
     ----------
     n_components : int, default=None
-        Number of learned columns. None is 256, or the width of ``network`` when that is a
-        torch module.
+        Number of columns that come out. Where parts stand beside the learned columns (see
+        ``passthrough``), these are the leading directions of all columns together: the
+        eigenvectors of their covariance, so that fewer are the first of more, and zeros
+        where the rows span fewer. None keeps all columns, with their names. The network says
+        how many columns are learned beside the parts, as ``MLP(width=64)``. Without parts
+        ``n_components`` is the number of learned columns; None is what the network says, or
+        256.
 
     passthrough : bool, "auto" or list of str, default="auto"
         What ``transform`` puts beside the learned columns, so that a classifier loses little
@@ -41,8 +47,10 @@ class ContrastiveEncoder(BaseContrastive):
         - "kernel", 256 features of a Gaussian kernel;
         - "neighborhood", the mean of the nearest training rows, of which up to 4096 are kept,
 
-        each on a scale that leaves most of the variance to the input. "auto" is True where
-        ``n_components`` is None and ``network`` is no torch module, else False.
+        each on a scale that leaves most of the variance to the input. Of a part with more
+        columns than there are rows, only the directions that the rows span are kept. "auto"
+        is False where the objective reads ``y`` or a condition, as the parts would drown
+        what these teach and bring back what a fair representation leaves out, else True.
 
     objective : str or component, default="info_nce"
         What is trained for: a name in :data:`skcontrast.objectives.OBJECTIVES` or an
@@ -131,16 +139,17 @@ class ContrastiveEncoder(BaseContrastive):
     Attributes
     ----------
     n_components_ : int
-        Number of learned columns.
+        Number of columns that come out.
 
-    parts_ : dict of str to object
-        The fitted parts of ``passthrough``, with their arrays.
+    input_ : object
+        What a row is: ``mean_`` and ``scale_`` of the columns that the network reads;
+        ``expansion_``, whose ``transform`` makes these columns of a DataFrame, or None where
+        X was none; ``features_``, which of them are one feature, as those of a category.
 
-    part_columns_ : dict of str to tuple (start, stop)
-        Which columns of the output are which part; "learned" are the learned ones.
-
-    part_means_, part_scales_ : dict of str to ndarray, dict of str to float
-        Centre and factor of the parts after the first.
+    output_ : object
+        What comes out. With parts: ``parts_``, ``part_columns_`` (which columns are which
+        part, the learned ones among them), ``part_means_`` and ``part_scales_``; with
+        ``n_components`` also ``mean_`` and ``directions_``.
 
     weights_ : dict of str to ndarray
         Weights of encoder and projector.
@@ -154,10 +163,6 @@ class ContrastiveEncoder(BaseContrastive):
     network_, projector_ : component or torch.nn.Module
         The networks, as descriptions without weights.
 
-    mean_, scale_ : ndarray of shape (n_columns,) or None
-        Standardisation of the columns that the network reads, which for a DataFrame with
-        categories or missing values are more than ``n_features_in_``.
-
     loss_curve_ : list of float
         Mean training loss of each epoch.
 
@@ -167,13 +172,11 @@ class ContrastiveEncoder(BaseContrastive):
     n_iter_ : int
         Number of epochs run.
 
+    finetune_curve_ : list of float
+        Mean loss of each epoch of :meth:`finetune`, where it was called.
+
     classes_ : ndarray of shape (n_classes,)
         Classes seen, for objectives and samplers that use ``y``.
-
-    expansion_ : object
-        How a DataFrame becomes the columns that the network reads, where X was one:
-        ``expansion_.transform`` gives them, and ``expansion_.features`` says which of them
-        are one feature.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -199,6 +202,8 @@ class ContrastiveEncoder(BaseContrastive):
     >>> encoder = ContrastiveEncoder(n_components=8, max_iter=5, random_state=0)
     >>> encoder.fit_transform(X).shape
     (150, 8)
+    >>> encoder.set_params(n_components=None).fit(X).get_feature_names_out()[[0, 4]]
+    array(['columns__x0', 'learned__0'], dtype=object)
     """
 
     _parameter_constraints = {

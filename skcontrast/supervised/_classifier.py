@@ -41,8 +41,8 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseHead):
 
     An encoder is trained by an objective that reads the classes: rows of a class attract
     each other, and rows of different classes repel. A classifier is then fitted on the
-    embedding of the labelled rows, with their standardised columns beside it. Rows whose
-    label is -1 shape the representation alone.
+    embedding of the labelled rows, with their standardised columns beside it. Rows without a
+    label (None, NaN, pandas.NA or -1) shape the representation alone.
 
     Parameters
     ----------
@@ -166,8 +166,8 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseHead):
             What the encoder reads.
 
         y : array-like of shape (n_samples,)
-            Class labels; -1 marks rows without one, unless y holds just -1 and one other
-            number, as in {-1, 1}: these are two classes then.
+            Class labels; None, NaN, pandas.NA or -1 marks rows without one, unless y holds
+            just -1 and one other number, as in {-1, 1}: these are two classes then.
 
         **params : dict
             ``condition``, ``prior`` or ``groups`` for the fit of the encoder.

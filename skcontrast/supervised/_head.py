@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import scipy.sparse as sp
 from sklearn import get_config
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
@@ -25,7 +25,7 @@ from skcontrast._component import (
 )
 from skcontrast._inputs.target import target_type
 from skcontrast._training.callbacks import CallbackSupportMixin, as_task, with_callbacks
-from skcontrast._training.fitted import embed
+from skcontrast._training.fitted import ReadsOnce, embed
 from skcontrast._training.run import Call
 from skcontrast._typing import ArrayLike, RowsLike
 from skcontrast.base import BaseContrastive
@@ -34,7 +34,7 @@ from skcontrast.representation import ContrastiveEncoder
 from skcontrast.samplers import SAMPLERS
 
 
-class BaseHead(ShorthandMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
+class BaseHead(ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
     """An encoder and a head: the encoder learns from all rows, the head from labelled ones."""
 
     _parameter_constraints = {
@@ -86,7 +86,8 @@ class BaseHead(ShorthandMixin, TransformerMixin, CallbackSupportMixin, BaseEstim
         further = self._goes_on()
         bare = copy.copy(model)
         bare.callbacks = None  # not copied: who gave them wants to know what they were told
-        fitted = clone(bare).set_params(callbacks=model.callbacks)
+        fitted = clone(bare)
+        fitted.callbacks = model.callbacks
         if further:
             fitted = copy.deepcopy(self.encoder_).set_params(**fitted.get_params(deep=False))
         if fitted.random_state is None:
@@ -152,29 +153,6 @@ class BaseHead(ShorthandMixin, TransformerMixin, CallbackSupportMixin, BaseEstim
             source = encoder._new_input()
             X = source.fit(X, n_least=2)
         return encoder, source, X, beside, (frozen, further)
-
-    def fit_transform(
-        self, X: RowsLike, y: ArrayLike | None = None, **fit_params: ArrayLike
-    ) -> np.ndarray:
-        """Fit, and transform the same rows.
-
-        Parameters
-        ----------
-        X : rows, of n_samples
-            As in :meth:`fit`; a generator is read once.
-
-        y : array-like
-            Target, as in :meth:`fit`.
-
-        **fit_params : dict
-            Other arguments of :meth:`fit`.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_samples, n_columns)
-        """
-        X = list(X) if isinstance(X, Iterator) else X
-        return super().fit_transform(X, y, **fit_params)
 
     # ------------------------------------------------------------ prediction
 

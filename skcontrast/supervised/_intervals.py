@@ -92,6 +92,8 @@ def _gives_intervals(estimator):
 class IntervalMixin:
     """``predict_interval``, and what ``fit`` keeps for it, for the regressor."""
 
+    interval: str | None
+
     @available_if(_gives_intervals)
     def predict_interval(self, X: RowsLike, coverage: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict an interval that holds the target with a given probability.
@@ -115,8 +117,9 @@ class IntervalMixin:
             raise ValueError(f"The fit was with interval=None: fit with {self.interval!r}.")
         if not (isinstance(coverage, Real) and 0 < coverage < 1):
             raise ValueError(f"coverage must be a number between 0 and 1, got {coverage!r}.")
-        y = self.predict(X)
-        Z = embed(self.encoder_, self.encoder_.input_.read(X))
+        X = self.encoder_.input_.read(X)
+        Z = embed(self.encoder_, X)
+        y = self._in_units(self._predict_columns(self._features(X, Z)))
         half = self._intervals.half_width(Z, coverage) * self.target_scale_
         half = half[:, 0] if self._one_column else half
         return y - half, y + half

@@ -221,7 +221,10 @@ class SupervisedContrastiveRegressor(IntervalMixin, RegressorMixin, MultiOutputM
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
         """
-        y = self._predict_columns(self._head_features(X, "regressor_"))
+        return self._in_units(self._predict_columns(self._head_features(X, "regressor_")))
+
+    def _in_units(self, y):
+        """Standardised predictions in the units and the shape of the target."""
         y = y * self.target_scale_ + self.target_mean_
         return y[:, 0] if self._one_column else y
 
