@@ -175,7 +175,7 @@ def test_odd_arrays_and_names(tmp_path):
         got = getattr(loaded, f"{key}_")
         assert got.shape == value.shape and np.array_equal(got, value)
         assert got.dtype == value.dtype.newbyteorder("<")
-        assert got.flags.writeable
+        assert got.flags.writeable and got.flags.f_contiguous == value.flags.f_contiguous
     assert loaded.a_["b"]["c"] == 1 and loaded.a_["b.c"] == 2
 
 
