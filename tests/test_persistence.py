@@ -421,4 +421,5 @@ def test_folders_written_before_files_moved(name):
         X = [["red", "green", "blue"] * 3, ["one", "two", "three"] * 3]
     model = skcontrast.load(SAVED / name)
     call = getattr(model, "predict_proba", None) or model.transform
-    assert_allclose(call(X), expected, rtol=1e-6)
+    # The numbers were written on another processor, which rounds float32 in another way.
+    assert_allclose(call(X), expected, rtol=1e-6, atol=1e-6)
