@@ -3,16 +3,25 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 JOBS ?= 2
-# One thread a worker: the tests run in JOBS processes.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -q
+CHECK = $(BIN)/python -m pytest -n $(JOBS) -q --doctest-modules skcontrast tests
+# Torch, its two libraries, NumPy and BLAS as on a processor that knows SSE alone, or AVX2 too.
+SSE = ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE \
+	NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL" OPENBLAS_CORETYPE=Haswell
+AVX2 = ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
+	NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL" OPENBLAS_CORETYPE=Zen
 
-.PHONY: demo test test-floor lint docs wheel clean
+.PHONY: demo test test-cpus test-floor lint docs wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/quickstart.py
 
 test: $(VENV)/.installed lint
-	$(PYTEST) --doctest-modules skcontrast tests
+	OMP_NUM_THREADS=1 $(CHECK)  # the tests run in JOBS processes, with one thread each
+
+# The same tests as on older processors, with one thread a process and with two.
+test-cpus: $(VENV)/.installed
+	for n in 1 2; do export OMP_NUM_THREADS=$$n OMP_WAIT_POLICY=passive; \
+		$(SSE) $(CHECK) && $(AVX2) $(CHECK) || exit 1; done
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check skcontrast tests examples benchmarks

@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
+from threadpoolctl import threadpool_limits
 
 # Above so many rows k-means goes through them in batches.
 MINI_BATCH = 20_000
@@ -18,7 +19,7 @@ def find_centers(rows, n_clusters, seed, start=None):
     Parameters
     ----------
     rows : float64 {ndarray, CSR} of shape (n, d)
-        In float64, the order in which threads add rows up does not show.
+        In float64, the rounding of their sums does not show in who is nearest.
 
     n_clusters : int
         At most n are made.
@@ -36,7 +37,8 @@ def find_centers(rows, n_clusters, seed, start=None):
     n_clusters = min(n_clusters, rows.shape[0])
     init = "k-means++" if start is None or len(start) != n_clusters else start
     kind = MiniBatchKMeans if rows.shape[0] > MINI_BATCH else KMeans
-    with warnings.catch_warnings():
+    # Three threads or more add their sums up in the order in which they end.
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
         # Fewer distinct rows than clusters.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = kind(n_clusters, init=init, n_init=1, max_iter=30, random_state=seed).fit(rows)
@@ -51,7 +53,7 @@ def nearest_center(rows, centers):
 def cluster_means(rows, labels):
     """Mean row of each cluster that has rows: (k, d), by rising label.
 
-    Unlike the centres of k-means, whose threads add up in any order, to the last bit the same.
+    Added up row by row, to the last bit the same with any number of threads.
     """
     _, labels = np.unique(labels, return_inverse=True)
     n = len(labels)

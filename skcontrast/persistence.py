@@ -180,7 +180,9 @@ def _encode(value, path, arrays):
             path += "_"
         # Little-endian and in C order, as safetensors takes the bytes as they are.
         arrays[path] = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
-        return {"array": path, "shape": list(value.shape)}
+        # Products are rounded in another way with an array in another order.
+        order = {} if value.flags.c_contiguous or not value.flags.f_contiguous else {"order": "F"}
+        return {"array": path, "shape": list(value.shape), **order}
     if isinstance(value, (list, tuple)):
         items = [_encode(item, f"{path}.{i}", arrays) for i, item in enumerate(value)]
         return {type(value).__name__: items}
@@ -218,7 +220,8 @@ def _decode(value, arrays):
     if kind == "float":
         return float(content)
     if kind == "array":
-        return arrays[content].reshape(value["shape"]).copy()  # safetensors gives read-only ones
+        # A copy: safetensors gives read-only arrays.
+        return arrays[content].reshape(value["shape"]).copy(order=value.get("order", "C"))
     if kind == "objects":
         return _decode_objects(*content, arrays)
     if kind == "dict":

@@ -1,12 +1,14 @@
 """Options and hooks of the whole test suite."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
 # The tests run in several processes; more threads in each would only get in the way.
-torch.set_num_threads(1)
+if "OMP_NUM_THREADS" not in os.environ:
+    torch.set_num_threads(1)
 
 
 def pytest_addoption(parser):

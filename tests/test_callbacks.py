@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from instances import blobs
+from rounding import one_thread
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -266,8 +267,10 @@ def test_progress_bar_nests(n_jobs, capsys):
     pipeline = make_pipeline(encoder(max_iter=2), LogisticRegression())
     grid = {"contrastiveencoder__learning_rate": [1e-3, 1e-2]}
     search = GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs)
-    search.set_callbacks(skl_callback.ProgressBar(max_propagation_depth=None)).fit(X, Y)
-    plain = GridSearchCV(pipeline, grid, cv=2).fit(X, Y)
+    search.set_callbacks(skl_callback.ProgressBar(max_propagation_depth=None))
+    with one_thread():
+        search.fit(X, Y)
+        plain = GridSearchCV(pipeline, grid, cv=2).fit(X, Y)
     key = "mean_test_score"
     assert np.array_equal(search.cv_results_[key], plain.cv_results_[key])
     shown = capsys.readouterr().out

@@ -112,7 +112,29 @@ def test_neighborhood_of_ties_is_that_of_other_batches_and_threads(batch):
         with threadpool_limits(limit):
             some = [part.transform(C[i : i + batch]) for i in range(0, 10 * batch, batch)]
         some = np.concatenate(some)
-        np.testing.assert_allclose(some, out[: len(some)], atol=1e-9)
+        # To the last bit: BLAS has no say in which rows are near, and how near they are.
+        np.testing.assert_array_equal(some, out[: len(some)])
+
+
+@pytest.mark.parametrize("far", [0.0, 1e3])
+def test_of_rows_as_far_the_neighborhood_takes_the_first(far):
+    # Of 40 rows all as far from the origin, the products of which are rounded differently.
+    C = np.vstack([np.eye(20), -np.eye(20)]) * 0.3 + far
+    part = Neighborhood().fit(C, np.random.default_rng(0))
+    x = np.full((1, 20), far)
+    assert part._nearest(x.astype(np.float32))[1].tolist() == [list(range(part.n_neighbors_ + 1))]
+    np.testing.assert_allclose(part.transform(x), C[: part.n_neighbors_ + 1].mean(0)[None], 1e-6)
+
+
+def test_neighborhood_keeps_of_equal_rows_as_many_as_it_can_take():
+    rng = np.random.default_rng(0)
+    C = rng.integers(0, 2, (200, 3)) - 0.5
+    part = Neighborhood().fit(C, np.random.default_rng(0))
+    every = Neighborhood().fit(C, np.random.default_rng(0))
+    every.references_ = C.astype(np.float32)
+    assert part.n_neighbors_ == 10 and len(part.references_) == 8 * 11
+    new = rng.standard_normal((50, 3))
+    np.testing.assert_array_equal(part.transform(new), every.transform(new))
 
 
 def test_neighborhood_of_values_beyond_float32():

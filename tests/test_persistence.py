@@ -187,7 +187,7 @@ def test_odd_arrays_and_names(tmp_path):
         got = getattr(loaded, f"{key}_")
         assert got.shape == value.shape and np.array_equal(got, value)
         assert got.dtype == value.dtype.newbyteorder("<")
-        assert got.flags.writeable
+        assert got.flags.writeable and got.flags.f_contiguous == value.flags.f_contiguous
     assert loaded.a_["b"]["c"] == 1 and loaded.a_["b.c"] == 2
 
 
@@ -435,4 +435,5 @@ def test_folders_written_before_files_moved(name):
         X = [["red", "green", "blue"] * 3, ["one", "two", "three"] * 3]
     model = skcontrast.load(SAVED / name)
     call = getattr(model, "predict_proba", None) or model.transform
-    assert_allclose(call(X), expected, rtol=1e-6)
+    # The numbers were written on another processor, which rounds float32 in another way.
+    assert_allclose(call(X), expected, rtol=1e-6, atol=1e-6)

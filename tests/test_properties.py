@@ -1,5 +1,6 @@
 """Thousands of drawn inputs: a finite embedding that seeds repeat, or one clear sentence."""
 
+import copy
 import warnings
 
 import numpy as np
@@ -8,6 +9,7 @@ import scipy.sparse as sp
 from bad_input import one_sentence
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rounding import assert_same_but_rounding
 
 from skcontrast import ContrastiveEncoder
 from skcontrast.networks import MLP
@@ -175,7 +177,11 @@ def test_transform_gives_an_embedding_or_a_sentence(X, other, standardize, netwo
     else:
         assert Z.shape == (other.shape[0], 2)
         assert np.isfinite(Z).all()
-        assert np.array_equal(np.vstack([model.transform(row) for row in each(other)]), Z)
+        # In float64: products with one row may be rounded in another way than those with many,
+        # and a network whose inputs cancel makes of float32's rounding what it likes.
+        fine = copy.copy(model).set_params(precision="float64")
+        alone = np.vstack([fine.transform(row) for row in each(other)])
+        assert_same_but_rounding(alone, fine.transform(other), tolerance=1e-6)
     assert np.array_equal(model.transform(X), expected)
 
 

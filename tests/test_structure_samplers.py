@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from rounding import threads
 from sklearn.base import clone
 from sklearn.preprocessing import normalize
 
@@ -100,6 +101,14 @@ def test_the_prior_is_the_space():
     sampler = Clustered(share=1.0, space="prior")
     assert sampler.requires == ("prior",) and Clustered().requires == ()
     assert purity(sampler.build(rows, 12, 2), label) == 1.0
+
+
+def test_centers_are_the_same_bits_again_with_many_threads():
+    # Where k-means itself runs on more than two threads, hardly two fits are.
+    X = np.random.default_rng(0).standard_normal((5000, 16))
+    with threads(4):
+        first, *others = (find_centers(X, 20, 0) for _ in range(6))
+    assert all(np.array_equal(first, other) for other in others)
 
 
 def test_centers_of_equal_rows_and_a_start():

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import QuantileTransformer
-from threadpoolctl import threadpool_limits
+from sklearn.utils import gen_batches
 
 # Most columns that are passed on as they are; of more, as many directions are, from so many
 # rows. Kernel and neighbourhood compare rows in the first directions.
@@ -153,15 +153,23 @@ class Neighborhood(BaseEstimator):
     Attributes
     ----------
     references_ : ndarray of shape (n_references, n_columns)
-        float32, where that holds squares of the values.
+        Training rows, of equal ones the first k + 1. float32, where that holds squares of the
+        values.
 
     n_neighbors_ : int
     """
 
     def fit(self, C, rng):
         dtype = np.float32 if np.abs(C).max() < LARGEST_FLOAT32 else np.float64
-        self.references_ = C[np.sort(rng.permutation(len(C))[:N_REFERENCES])].astype(dtype)
-        self.n_neighbors_ = int(np.clip(len(self.references_) // 20, 1, N_NEIGHBORS))
+        R = C[np.sort(rng.permutation(len(C))[:N_REFERENCES])].astype(dtype)
+        self.n_neighbors_ = int(np.clip(len(R) // 20, 1, N_NEIGHBORS))
+        # Of equal rows the first k + 1 alone can be among the nearest.
+        n = self.n_neighbors_ + 1
+        group = np.unique(R, axis=0, return_inverse=True)[1].ravel()
+        order = np.argsort(group, kind="stable")
+        kept = np.ones(len(R), dtype=bool)
+        kept[order[n:]] = group[order[n:]] != group[order[:-n]]
+        self.references_ = R[kept]
         return self
 
     def transform(self, C):
@@ -176,18 +184,38 @@ class Neighborhood(BaseEstimator):
         return out
 
     def _nearest(self, C):
-        """Distances and numbers of the nearest references, the same in every batch."""
-        model = NearestNeighbors(algorithm="brute").fit(self.references_)
-        n_references = len(self.references_)
-        n = min(self.n_neighbors_ + 1, n_references)
-        distance, index = model.kneighbors(C, min(n + 1, n_references))
-        tied = np.flatnonzero(distance[:, -1] <= distance[:, n - 1] * (1 + 1e-6))
-        distance, index = distance[:, :n], index[:, :n]
-        if n < n_references and len(tied):
-            # Which of several as far is taken depends on the threads, and on the rounding of
-            # BLAS, which is another for fewer than eight rows.
-            rows = np.concatenate([C[tied], np.repeat(C[tied[-1:]], -len(tied) % 8, axis=0)])
-            with threadpool_limits(1, user_api="openmp"):
-                of_tied = model.kneighbors(rows, n)
-            distance[tied], index[tied] = (values[: len(tied)] for values in of_tied)
-        return distance, index
+        """Distances and numbers of the nearest references; of those as far, the first.
+
+        Products of BLAS only say which references may be among the nearest: how they are rounded
+        depends on the processor, the threads and the other rows of C. Which ones are is said by
+        the differences of two rows, which depend on these two alone.
+        """
+        R, parts = self.references_, []
+        n = min(self.n_neighbors_ + 1, len(R))
+        model = NearestNeighbors(algorithm="brute").fit(R)
+        distance, index = model.kneighbors(C, min(n + 1, len(R)))
+        square = np.square(distance, dtype=np.float64)
+        # Beyond the rounding of distances and of the products that they were made from.
+        limit = (1 + 1e-6) * square[:, n - 1] + 1e-9 * np.square(C, dtype=np.float64).sum(axis=1)
+        tied = square[:, -1] <= limit
+        for rows in gen_batches(len(C), 256):
+            near = np.zeros((rows.stop - rows.start, len(R)), dtype=bool)
+            np.put_along_axis(near, index[rows], True, axis=1)
+            x, more = C[rows], tied[rows]
+            if n < len(R) and more.any():
+                found = euclidean_distances(x[more], R, squared=True)
+                near[more] |= found <= limit[rows][more, None]
+            parts.append(_first_of(x, R, near, n))
+        return tuple(map(np.concatenate, zip(*parts)))
+
+
+def _first_of(x, R, near, n):
+    """Distances and numbers of the n nearest rows of R among those that ``near`` marks."""
+    i, j = np.nonzero(near)
+    pairs = gen_batches(len(i), max(1, 2**18 // x.shape[1]))
+    squares = [np.square(x[i[p]] - R[j[p]].astype(np.float64)).sum(axis=1) for p in pairs]
+    # Rounded, so that the order of a sum does not decide between rows that are as far.
+    distance = np.sqrt(np.concatenate(squares)).astype(R.dtype)
+    order = np.lexsort((distance, i))
+    first = order[np.searchsorted(i, np.arange(len(x)))[:, None] + np.arange(n)]
+    return distance[first], j[first]

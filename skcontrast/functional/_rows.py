@@ -38,8 +38,8 @@ def squared_distance(a: Tensor, b: Tensor) -> Tensor:
     """Squared Euclidean distances, never negative: (n, d), (m, d) -> (n, m)."""
     aa = a.square().sum(-1, keepdim=True)  # (n, 1)
     bb = b.square().sum(-1)  # (m,)
-    # In training (float32, or with a gradient) torch's product: its bits do not depend on the
-    # number of threads.
+    # In training (float32, or with a gradient) torch's product: on many processors its bits do not
+    # depend on the number of threads.
     learns = a.dtype != torch.float64 or (a.requires_grad and torch.is_grad_enabled())
     if a is b and a.device.type == "cpu" and not learns:
         rows = a.detach().numpy()

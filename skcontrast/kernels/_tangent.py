@@ -189,6 +189,8 @@ class _Tangent:
                 factors = self._factor(first)[:, None], self._factor(second)
                 if self.normalize:
                     tile = tile * factors[0] * factors[1]
+                    if twice:  # and not 1 give or take the rounding
+                        tile.diagonal().copy_(factors[1] > 0)
                 K[i, j] = tile.to(K)
                 if same and not twice:
                     K[j, i] = tile.T.to(K)

@@ -140,8 +140,7 @@ class MLP(Component):
 
     normalization : {"layer", "batch"} or None, default="layer"
         Normalisation of each hidden layer, without learned scale and shift. "layer"
-        is over the units of a row, "batch" over the rows of a batch; the latter makes
-        the last digits of a fit depend on the number of threads.
+        is over the units of a row, "batch" over the rows of a batch.
 
     dropout : float, default=0.0
         Probability that a hidden unit is dropped in training. Above 0 two passes of a

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 # Percentiles of the classes' densities between which a density is kept.
 KEPT = (20, 80)
@@ -20,7 +21,7 @@ def split_classes(rows, codes, cluster_size, seed):
     Parameters
     ----------
     rows : float64 ndarray of shape (n, d)
-        Unit rows. In float64, the order in which threads add them up does not show.
+        Unit rows.
 
     codes : int ndarray of shape (n,)
         Classes; -1 for unlabelled rows.
@@ -56,7 +57,8 @@ def split_classes(rows, codes, cluster_size, seed):
 def _clusters(rows, n_clusters, random):
     if n_clusters == 1:
         return 0
-    with warnings.catch_warnings():
+    # Three threads or more add their sums up in the order in which they end.
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
         # Fewer distinct rows than clusters: some clusters stay empty, which does no harm.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return KMeans(n_clusters, n_init=1, random_state=random).fit(rows).labels_
