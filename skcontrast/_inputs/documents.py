@@ -21,29 +21,12 @@ _PLAIN = {str, np.str_}
 
 
 def check_documents(X, name="X", any_kind=False):
-    """Iterate over documents, of which each is a str or a list of tokens.
+    """Iterate over documents, of which each is a str or a list of tokens; they are read once.
 
-    Parameters
-    ----------
-    X : iterable
-        Read once, document after document.
-
-    name : str, default="X"
-        What X is called in messages.
-
-    any_kind : bool, default=False
-        Whether documents may be of any type but None and NaN, as those that a callable
-        ``analyzer`` takes.
-
-    Returns
-    -------
-    documents : iterator
-
-    Raises
-    ------
-    ValueError
-        At once where X is no collection of documents; while iterating where a document
-        is not one, where the first was of another kind, and where there are none.
+    ``any_kind`` allows documents of any type but None and NaN, as those that a callable
+    ``analyzer`` takes. ValueError at once where X, called ``name`` in messages, is no collection of
+    documents; while iterating where a document is not one, where the first was of another kind, and
+    where there are none.
     """
     refusal = _refusal(X, name)
     if refusal:
@@ -142,18 +125,9 @@ def _check_tokens(tokens, where):
 
 
 def build_analyzer(estimator):
-    """Return the function that turns a document into tokens, by an estimator's parameters.
+    """Return the function that turns a str into tokens, by an estimator's parameters.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Of its parameters those of CountVectorizer count; those that it lacks have
-        CountVectorizer's defaults.
-
-    Returns
-    -------
-    analyze : callable
-        str -> list of str.
+    Read are those of CountVectorizer; where the estimator lacks one, its default there holds.
     """
     given = estimator.get_params(deep=False)
     chosen = {name: given[name] for name in ANALYSIS if name in given}
@@ -169,21 +143,8 @@ def build_analyzer(estimator):
 def token_lists(X, estimator, name="X"):
     """Iterate over documents as lists of tokens; lists of tokens pass unchanged.
 
-    Parameters
-    ----------
-    X : iterable of str or of lists of str
-        A generator is read once.
-
-    estimator : estimator
-        Its parameters say how a str becomes tokens. A callable ``analyzer`` is given
-        every document, of whatever type.
-
-    name : str, default="X"
-        What X is called in messages.
-
-    Returns
-    -------
-    documents : iterator of sequences of str
+    A generator is read once. The parameters of the estimator say how a str becomes tokens; a
+    callable ``analyzer`` is given every document, of whatever type.
     """
     any_kind = callable(getattr(estimator, "analyzer", None))
     documents = check_documents(X, name, any_kind)
@@ -206,18 +167,5 @@ def _analyzed(documents, analyze, any_kind, name):
 
 
 def analyzed(X, estimator, name="X"):
-    """Return the documents as a list of lists of tokens.
-
-    Parameters
-    ----------
-    X : iterable of str or of lists of str
-
-    estimator : estimator
-
-    name : str, default="X"
-
-    Returns
-    -------
-    documents : list of lists of str
-    """
+    """Return the documents as a list of lists of tokens."""
     return [list(tokens) for tokens in token_lists(X, estimator, name)]

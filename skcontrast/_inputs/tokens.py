@@ -10,16 +10,10 @@ from skcontrast._inputs.word_features import count_words, frequency_of, word_fea
 
 
 class Words:
-    """What is known of each distinct word: its hashed features and its frequency.
+    """What is known of each distinct word.
 
-    Parameters
-    ----------
-    features : int64 tensor of shape (n_words, n_features)
-        Hashes in [0, 2^31) of the word, its prefix, suffix, shape and character n-grams;
-        -1 where a word has fewer n-grams than there are columns.
-
-    frequency : tensor of shape (n_words,)
-        Share of the training corpus that the word makes up.
+    ``features`` int64 (n_words, n_features) are those of :func:`word_features`, ``frequency``
+    (n_words,) is the share of the training corpus that the word makes up.
     """
 
     def __init__(self, features, frequency):
@@ -130,21 +124,10 @@ class TokenBatch:
 class Documents:
     """Checked documents on the host: a stream of word numbers, sliced by document.
 
-    Parameters
-    ----------
-    ids : int32 ndarray of shape (n_tokens,)
-
-    offsets : int64 ndarray of shape (n + 1,)
-
-    features : int32 ndarray of shape (n_words, n_features)
-
-    frequency : float32 ndarray of shape (n_words,)
-
-    vocabulary : list of str
-        The words.
-
-    counts : ndarray, default=None
-        Word counts of the training corpus, of :func:`count_words`.
+    ``ids`` int32 (n_tokens,) number the words of ``vocabulary``, a list of str; ``offsets`` int64
+    (n + 1,) say where documents begin and end. Each word has ``features`` int32 (n_words,
+    n_features) and a ``frequency`` float32 (n_words,). ``counts`` are the word counts of the
+    training corpus, of :func:`count_words`.
     """
 
     dtype = np.dtype(np.float32)
@@ -193,18 +176,8 @@ class Documents:
 def number_words(token_lists, counts=None):
     """Number the words of documents, in the order in which they come, and hash them.
 
-    Parameters
-    ----------
-    token_lists : iterable of sequences of str
-        Read once.
-
-    counts : ndarray, default=None
-        What :func:`count_words` made of the training corpus; made of these documents where
-        None.
-
-    Returns
-    -------
-    documents : Documents
+    Documents are read once. ``counts`` is what :func:`count_words` made of the training corpus;
+    None makes it of these documents.
     """
     number, ids, offsets = {}, array("i"), array("q", [0])
     for tokens in token_lists:

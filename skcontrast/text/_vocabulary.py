@@ -47,24 +47,11 @@ def build_vocabulary(documents, min_count=1, max_features=None, vocabulary=None)
 
 
 def read_corpus(documents, min_count=1, max_features=None, vocabulary=None):
-    """Read documents once: their vocabulary, and what is left of them as numbers.
+    """Read documents once: their `Vocabulary`, and as a `Corpus` what it leaves of them.
 
-    Parameters
-    ----------
-    documents : iterable of sequences of str
-
-    min_count : int, default=1
-
-    max_features : int or None, default=None
-
-    vocabulary : mapping or iterable of str or None, default=None
-
-    Returns
-    -------
-    vocabulary : Vocabulary
-
-    corpus : Corpus
-        Without the words that the vocabulary lacks.
+    Words that occur less than ``min_count`` times are left out, and of the others all but the
+    ``max_features`` most frequent ones. A given ``vocabulary`` keeps its order, and the two other
+    parameters then count for nothing.
     """
     if vocabulary is not None:
         words = given_words(vocabulary)
@@ -92,18 +79,7 @@ def read_corpus(documents, min_count=1, max_features=None, vocabulary=None):
 
 
 def encode(documents, index):
-    """Documents as numbers of their words; words that ``index`` lacks are left out.
-
-    Parameters
-    ----------
-    documents : iterable of sequences of str
-
-    index : dict of str to int
-
-    Returns
-    -------
-    corpus : Corpus
-    """
+    """Documents as numbers of their words; words that ``index`` lacks are left out."""
     return _known(_gather(documents, lambda tokens: map(index.get, tokens, repeat(-1))))
 
 
@@ -113,18 +89,7 @@ def count(corpus, n_words):
 
 
 def check_neighbours(corpus, n_words, min_count):
-    """Refuse a corpus in which no document holds two words: nothing can be learnt of it.
-
-    Parameters
-    ----------
-    corpus : Corpus
-
-    n_words : int
-        Size of the vocabulary.
-
-    min_count : int
-        That of the estimator, for the message.
-    """
+    """Refuse a corpus in which no document holds two words: nothing can be learnt of it."""
     if (np.diff(corpus.offsets) > 1).any():
         return
     advice = "type [X] if X is one list of tokens, pass a tokenizer for texts without spaces"
@@ -173,17 +138,7 @@ def _frequent(words, counts, min_count, max_features):
 
 
 def given_words(vocabulary):
-    """Words of a vocabulary that a user gave, in its order.
-
-    Parameters
-    ----------
-    vocabulary : mapping of str to int, or iterable of str
-        Of a set, which has no order, the words are sorted.
-
-    Returns
-    -------
-    words : list of str
-    """
+    """Words of a vocabulary that a user gave, in its order; those of a set, which has none, sorted."""
     if isinstance(vocabulary, (str, bytes, Iterator)):
         raise ValueError(
             f"vocabulary is a {type(vocabulary).__name__}: type a list of words, or a dict of "
