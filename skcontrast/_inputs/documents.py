@@ -1,22 +1,26 @@
 """Documents as lists of tokens: what comes in is checked, one document after the other."""
 
 import re
+from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import CountVectorizer
 
+from skcontrast._component import StrOptions
+
 # Parameters of an estimator that say how a document becomes tokens, as in CountVectorizer.
-ANALYSIS = (
-    "analyzer",
-    "tokenizer",
-    "token_pattern",
-    "lowercase",
-    "stop_words",
-    "strip_accents",
-    "preprocessor",
-)
+ANALYSIS = {
+    "analyzer": [StrOptions({"word", "char", "char_wb"}), callable],
+    "tokenizer": [callable, None],
+    "token_pattern": [str, None],
+    "lowercase": ["boolean"],
+    "stop_words": [StrOptions({"english"}), list, tuple, set, frozenset, None],
+    "strip_accents": [StrOptions({"ascii", "unicode"}), callable, None],
+    "preprocessor": [callable, None],
+}
 _PLAIN = {str, np.str_}
 
 
@@ -169,3 +173,20 @@ def _analyzed(documents, analyze, any_kind, name):
 def analyzed(X, estimator, name="X"):
     """Return the documents as a list of lists of tokens."""
     return [list(tokens) for tokens in token_lists(X, estimator, name)]
+
+
+def gathered(documents, numbers):
+    """What ``numbers`` gives for the tokens of documents, int32 (n_tokens,), and offsets int64."""
+    ids, offsets = array("i"), array("q", [0])
+    for tokens in documents:
+        ids.extend(numbers(tokens))
+        offsets.append(len(ids))
+    return np.array(ids, dtype=np.int32), np.array(offsets, dtype=np.int64)
+
+
+def numbered(documents, known=()):
+    """Number words when they are first seen, behind the ``known`` ones: words, ids, offsets."""
+    seen = defaultdict(None, known)
+    seen.default_factory = seen.__len__
+    ids, offsets = gathered(documents, lambda tokens: map(seen.__getitem__, tokens))
+    return list(seen), ids, offsets

@@ -3,17 +3,11 @@
 import numpy as np
 import scipy.sparse as sp
 
+from skcontrast._inputs.documents import numbered
 from skcontrast.text._corpus import Corpus
 from skcontrast.text._ngrams import rows_of
 from skcontrast.text._subwords import subword_rows
-from skcontrast.text._vocabulary import encode
-
-
-class _Numbers(dict):
-    """Numbers of words, which gives a new word the next one."""
-
-    def get(self, word, default=None):
-        return self.setdefault(word, len(self))
+from skcontrast.text._vocabulary import taken
 
 
 def encode_all(documents, index):
@@ -21,18 +15,15 @@ def encode_all(documents, index):
 
     These get the numbers len(index), len(index) + 1, ...
     """
-    numbers = _Numbers(index)
-    corpus = encode(documents, numbers)
-    return corpus, list(numbers)[len(index) :]
+    words, *corpus = numbered(documents, index)
+    return Corpus(*corpus), words[len(index) :]
 
 
 def split_known(corpus, n_known):
     """Known words as a corpus, and document and number of each other word, counted from 0."""
     is_known = corpus.ids < n_known
-    before = np.concatenate([[0], np.cumsum(is_known, dtype=np.int64)])
-    known = Corpus(corpus.ids[is_known], before[corpus.offsets])
-    document = document_of(corpus)[~is_known]
-    return known, document, corpus.ids[~is_known].astype(np.int64) - n_known
+    unknown = document_of(corpus)[~is_known]
+    return taken(corpus, is_known), unknown, corpus.ids[~is_known].astype(np.int64) - n_known
 
 
 def document_of(corpus):
