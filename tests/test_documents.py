@@ -14,7 +14,7 @@ from skcontrast.text import _pooling
 from skcontrast.text._information import MIN_WORDS, _bins, frequency_corrected, information_gain
 from skcontrast.text._pooling import common_components, pool, sif_weights, without
 from skcontrast.text._text_format import read_word2vec, write_word2vec
-from skcontrast.text._vocabulary import build_vocabulary, count, encode, given_words, read_corpus
+from skcontrast.text._vocabulary import count, encode, given_words, read_corpus
 
 DOCUMENTS = ["The cat, the dog!", "a Dog barks", "", "tea tea tea"]
 BAD = [
@@ -102,8 +102,8 @@ def test_vocabulary_is_ordered_by_count_then_by_the_alphabet():
     assert corpus.ids.tolist() == [0, 0, 1, 2, 1, 3, 4, 0, 2]
     assert corpus.offsets.tolist() == [0, 4, 6, 6, 9]
     assert (corpus.ids.dtype, corpus.offsets.dtype) == (np.int32, np.int64)
-    assert build_vocabulary(documents, min_count=2).words == ["b", "a", "c"]
-    assert build_vocabulary(documents, max_features=2).words == ["b", "a"]
+    assert read_corpus(documents, min_count=2)[0].words == ["b", "a", "c"]
+    assert read_corpus(documents, max_features=2)[0].words == ["b", "a"]
 
 
 def test_reading_is_building_and_encoding():
@@ -125,12 +125,12 @@ def test_reading_is_building_and_encoding():
 
 def test_nothing_left():
     with pytest.raises(ValueError, match="X holds no words"):
-        build_vocabulary([[], []])
+        read_corpus([[], []])
     match = r"no word of X occurs min_count=3 times, the most frequent one \('a'\) only 2"
     with pytest.raises(ValueError, match=match):
-        build_vocabulary([["a", "b"], ["a"]], min_count=3)
+        read_corpus([["a", "b"], ["a"]], min_count=3)
     with pytest.raises(ValueError, match="X holds none of the 1 words of vocabulary="):
-        build_vocabulary([["a"]], vocabulary=["A"])
+        read_corpus([["a"]], vocabulary=["A"])
 
 
 def test_given_vocabulary():

@@ -1,49 +1,36 @@
 """Documents as lists of tokens: what comes in is checked, one document after the other."""
 
 import re
+from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import CountVectorizer
 
+from skcontrast._component import StrOptions
+
 # Parameters of an estimator that say how a document becomes tokens, as in CountVectorizer.
-ANALYSIS = (
-    "analyzer",
-    "tokenizer",
-    "token_pattern",
-    "lowercase",
-    "stop_words",
-    "strip_accents",
-    "preprocessor",
-)
+ANALYSIS = {
+    "analyzer": [StrOptions({"word", "char", "char_wb"}), callable],
+    "tokenizer": [callable, None],
+    "token_pattern": [str, None],
+    "lowercase": ["boolean"],
+    "stop_words": [StrOptions({"english"}), list, tuple, set, frozenset, None],
+    "strip_accents": [StrOptions({"ascii", "unicode"}), callable, None],
+    "preprocessor": [callable, None],
+}
 _PLAIN = {str, np.str_}
 
 
 def check_documents(X, name="X", any_kind=False):
-    """Iterate over documents, of which each is a str or a list of tokens.
+    """Iterate over documents, of which each is a str or a list of tokens; they are read once.
 
-    Parameters
-    ----------
-    X : iterable
-        Read once, document after document.
-
-    name : str, default="X"
-        What X is called in messages.
-
-    any_kind : bool, default=False
-        Whether documents may be of any type but None and NaN, as those that a callable
-        ``analyzer`` takes.
-
-    Returns
-    -------
-    documents : iterator
-
-    Raises
-    ------
-    ValueError
-        At once where X is no collection of documents; while iterating where a document
-        is not one, where the first was of another kind, and where there are none.
+    ``any_kind`` allows documents of any type but None and NaN, as those that a callable
+    ``analyzer`` takes. ValueError at once where X, called ``name`` in messages, is no collection of
+    documents; while iterating where a document is not one, where the first was of another kind, and
+    where there are none.
     """
     refusal = _refusal(X, name)
     if refusal:
@@ -153,18 +140,9 @@ def _check_tokens(tokens, where):
 
 
 def build_analyzer(estimator):
-    """Return the function that turns a document into tokens, by an estimator's parameters.
+    """Return the function that turns a str into tokens, by an estimator's parameters.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Of its parameters those of CountVectorizer count; those that it lacks have
-        CountVectorizer's defaults.
-
-    Returns
-    -------
-    analyze : callable
-        str -> list of str.
+    Read are those of CountVectorizer; where the estimator lacks one, its default there holds.
     """
     given = estimator.get_params(deep=False)
     chosen = {name: given[name] for name in ANALYSIS if name in given}
@@ -180,21 +158,8 @@ def build_analyzer(estimator):
 def token_lists(X, estimator, name="X"):
     """Iterate over documents as lists of tokens; lists of tokens pass unchanged.
 
-    Parameters
-    ----------
-    X : iterable of str or of lists of str
-        A generator is read once.
-
-    estimator : estimator
-        Its parameters say how a str becomes tokens. A callable ``analyzer`` is given
-        every document, of whatever type.
-
-    name : str, default="X"
-        What X is called in messages.
-
-    Returns
-    -------
-    documents : iterator of sequences of str
+    A generator is read once. The parameters of the estimator say how a str becomes tokens; a
+    callable ``analyzer`` is given every document, of whatever type.
     """
     any_kind = callable(getattr(estimator, "analyzer", None))
     documents = check_documents(X, name, any_kind)
@@ -217,18 +182,22 @@ def _analyzed(documents, analyze, any_kind, name):
 
 
 def analyzed(X, estimator, name="X"):
-    """Return the documents as a list of lists of tokens.
-
-    Parameters
-    ----------
-    X : iterable of str or of lists of str
-
-    estimator : estimator
-
-    name : str, default="X"
-
-    Returns
-    -------
-    documents : list of lists of str
-    """
+    """Return the documents as a list of lists of tokens."""
     return [list(tokens) for tokens in token_lists(X, estimator, name)]
+
+
+def gathered(documents, numbers):
+    """What ``numbers`` gives for the tokens of documents, int32 (n_tokens,), and offsets int64."""
+    ids, offsets = array("i"), array("q", [0])
+    for tokens in documents:
+        ids.extend(numbers(tokens))
+        offsets.append(len(ids))
+    return np.array(ids, dtype=np.int32), np.array(offsets, dtype=np.int64)
+
+
+def numbered(documents, known=()):
+    """Number words when they are first seen, behind the ``known`` ones: words, ids, offsets."""
+    seen = defaultdict(None, known)
+    seen.default_factory = seen.__len__
+    ids, offsets = gathered(documents, lambda tokens: map(seen.__getitem__, tokens))
+    return list(seen), ids, offsets

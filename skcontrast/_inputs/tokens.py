@@ -1,30 +1,25 @@
 """Documents as streams of words: batches of them, and the rows of a training."""
 
-from array import array
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from skcontrast._inputs.documents import numbered
 from skcontrast._inputs.rows import Rows, ragged_entries
 from skcontrast._inputs.word_features import count_words, frequency_of, word_features
 
 
+@dataclass(eq=False)
 class Words:
-    """What is known of each distinct word: its hashed features and its frequency.
+    """What is known of each distinct word.
 
-    Parameters
-    ----------
-    features : int64 tensor of shape (n_words, n_features)
-        Hashes in [0, 2^31) of the word, its prefix, suffix, shape and character n-grams;
-        -1 where a word has fewer n-grams than there are columns.
-
-    frequency : tensor of shape (n_words,)
-        Share of the training corpus that the word makes up.
+    ``features`` int64 (n_words, n_features) are those of :func:`word_features`, ``frequency``
+    (n_words,) is the share of the training corpus that the word makes up.
     """
 
-    def __init__(self, features, frequency):
-        self.features = features
-        self.frequency = frequency
+    features: torch.Tensor
+    frequency: torch.Tensor
 
     def __len__(self):
         return len(self.features)
@@ -34,6 +29,7 @@ class Words:
         return Words(self.features.to(device), self.frequency.to(device, dtype))
 
 
+@dataclass(eq=False)
 class TokenBatch:
     """Documents as one stream of word numbers.
 
@@ -54,11 +50,10 @@ class TokenBatch:
     words : Words
     """
 
-    def __init__(self, ids, offsets, weights, words):
-        self.ids = ids
-        self.offsets = offsets
-        self.weights = weights
-        self.words = words
+    ids: torch.Tensor
+    offsets: torch.Tensor
+    weights: torch.Tensor
+    words: Words
 
     def __len__(self):
         return len(self.offsets)
@@ -91,26 +86,24 @@ class TokenBatch:
 
     def with_weights(self, weights):
         """The same tokens with other weights."""
-        return TokenBatch(self.ids, self.offsets, weights, self.words)
+        return replace(self, weights=weights)
 
     def with_ids(self, ids):
         """Other words in the same places."""
-        return TokenBatch(ids, self.offsets, self.weights, self.words)
+        return replace(self, ids=ids)
 
     def clone(self):
         """A batch whose ids and weights may be written into."""
-        return TokenBatch(self.ids.clone(), self.offsets, self.weights.clone(), self.words)
+        return replace(self, ids=self.ids.clone(), weights=self.weights.clone())
 
     def padded(self, missing):
         """The batch with ``missing`` empty documents at its end."""
         end = self.offsets.new_full((missing,), len(self.ids))
-        return TokenBatch(self.ids, torch.cat([self.offsets, end]), self.weights, self.words)
+        return replace(self, offsets=torch.cat([self.offsets, end]))
 
     def to(self, device):
         """The batch on ``device``."""
-        return TokenBatch(
-            *(t.to(device) for t in (self.ids, self.offsets, self.weights)), self.words.to(device)
-        )
+        return TokenBatch(*(part.to(device) for part in vars(self).values()))
 
     @staticmethod
     def joined(batches):
@@ -127,35 +120,24 @@ class TokenBatch:
         )
 
 
+@dataclass(eq=False)
 class Documents:
     """Checked documents on the host: a stream of word numbers, sliced by document.
 
-    Parameters
-    ----------
-    ids : int32 ndarray of shape (n_tokens,)
-
-    offsets : int64 ndarray of shape (n + 1,)
-
-    features : int32 ndarray of shape (n_words, n_features)
-
-    frequency : float32 ndarray of shape (n_words,)
-
-    vocabulary : list of str
-        The words.
-
-    counts : ndarray, default=None
-        Word counts of the training corpus, of :func:`count_words`.
+    ``ids`` int32 (n_tokens,) number the words of ``vocabulary``, a list of str; ``offsets`` int64
+    (n + 1,) say where documents begin and end. Each word has ``features`` int32 (n_words,
+    n_features) and a ``frequency`` float32 (n_words,). ``counts`` are the word counts of the
+    training corpus, of :func:`count_words`.
     """
 
     dtype = np.dtype(np.float32)
 
-    def __init__(self, ids, offsets, features, frequency, vocabulary, counts=None):
-        self.ids = ids
-        self.offsets = offsets
-        self.features = features
-        self.frequency = frequency
-        self.vocabulary = vocabulary
-        self.counts = counts
+    ids: np.ndarray
+    offsets: np.ndarray
+    features: np.ndarray
+    frequency: np.ndarray
+    vocabulary: list
+    counts: np.ndarray | None = None
 
     def __len__(self):
         return len(self.offsets) - 1
@@ -171,52 +153,36 @@ class Documents:
         starts, lengths = torch.as_tensor(self.offsets[:-1]), torch.as_tensor(np.diff(self.offsets))
         entry, starts = ragged_entries(starts, lengths, index)
         offsets = np.append(starts.numpy(), len(entry))
-        words = self.features, self.frequency, self.vocabulary, self.counts
-        return Documents(self.ids[entry.numpy()], offsets, *words)
+        return replace(self, ids=self.ids[entry.numpy()], offsets=offsets)
+
+    def words(self, dtype, device, number=slice(None)):
+        """What is known of the words, or of those of some numbers, on ``device``."""
+        features = torch.as_tensor(self.features[number].astype(np.int64))
+        return Words(features, torch.as_tensor(self.frequency[number])).to(device, dtype)
 
     def to_batch(self, dtype, device):
         """All documents as one batch on ``device``."""
         # Only words that occur, renumbered: the table may be that of many more documents.
         number, ids = np.unique(self.ids, return_inverse=True)
-        words = Words(
-            torch.as_tensor(self.features[number].astype(np.int64)),
-            torch.as_tensor(self.frequency[number]),
-        )
         return TokenBatch(
             torch.as_tensor(ids.astype(np.int64)).to(device),
             torch.as_tensor(self.offsets[:-1].astype(np.int64)).to(device),
             torch.ones(len(ids), dtype=dtype, device=device),
-            words.to(device, dtype),
+            self.words(dtype, device, number),
         )
 
 
 def number_words(token_lists, counts=None):
     """Number the words of documents, in the order in which they come, and hash them.
 
-    Parameters
-    ----------
-    token_lists : iterable of sequences of str
-        Read once.
-
-    counts : ndarray, default=None
-        What :func:`count_words` made of the training corpus; made of these documents where
-        None.
-
-    Returns
-    -------
-    documents : Documents
+    Documents are read once. ``counts`` is what :func:`count_words` made of the training corpus;
+    None makes it of these documents.
     """
-    number, ids, offsets = {}, array("i"), array("q", [0])
-    for tokens in token_lists:
-        ids.extend([number.setdefault(token, len(number)) for token in tokens])
-        offsets.append(len(ids))
-    ids = np.array(ids, dtype=np.int32)
-    vocabulary = list(number)
+    vocabulary, ids, offsets = numbered(token_lists)
     features = word_features(vocabulary)
     if counts is None:
         counts = count_words(features, np.bincount(ids, minlength=len(vocabulary)))
     frequency = frequency_of(features, counts)
-    offsets = np.array(offsets, dtype=np.int64)
     return Documents(ids, offsets, features, frequency, vocabulary, counts)
 
 
@@ -238,10 +204,7 @@ class TokenRows(Rows):
 
     def _store(self, documents):
         self.vocabulary = documents.vocabulary
-        self.words = Words(
-            torch.as_tensor(documents.features.astype(np.int64)),
-            torch.as_tensor(documents.frequency),
-        ).to(self.device, self.dtype)
+        self.words = documents.words(self.dtype, self.device)
         self._ids = torch.as_tensor(documents.ids.astype(np.int64)).to(self.device)
         self._starts = torch.as_tensor(documents.offsets[:-1].astype(np.int64))
         self._lengths = torch.as_tensor(np.diff(documents.offsets).astype(np.int64))

@@ -91,18 +91,11 @@ def _block(words):
 
 
 def word_features(words):
-    """Hash words, without any table of known words.
+    """Hash words, without any table of known words: int32 (n_words, 28).
 
-    Parameters
-    ----------
-    words : list of str
-
-    Returns
-    -------
-    features : int32 ndarray of shape (n_words, 28)
-        Hashes in [0, 2^31) of the word, its first and its last three letters, its shape
-        (which letters are capitals, digits or neither), and its character n-grams of three
-        and four letters with marks at both ends; -1 where there are fewer n-grams.
+    The columns are hashes in [0, 2^31) of the word, its first and its last three letters, its shape
+    (which letters are capitals, digits or neither), and its character n-grams of three and four
+    letters with marks at both ends; -1 where there are fewer n-grams.
     """
     blocks = [_block(words[i : i + CHUNK]) for i in range(0, len(words), CHUNK)]
     empty = np.empty((0, N_WHOLE + MAX_NGRAMS), dtype=np.int32)
@@ -120,19 +113,10 @@ def _buckets(features):
 
 
 def count_words(features, counts):
-    """Keep how often words occur in buckets, so that no table of words is needed.
+    """Keep how often words occur in buckets, int64 (4, 16384): no table of words is needed.
 
-    Parameters
-    ----------
-    features : int32 ndarray of shape (n_words, n_features)
-        What :func:`word_features` gives.
-
-    counts : ndarray of shape (n_words,)
-
-    Returns
-    -------
-    buckets : int64 ndarray of shape (4, 16384)
-        A count-min sketch (Cormode and Muthukrishnan, Journal of Algorithms 55, 2005).
+    It is a count-min sketch (Cormode and Muthukrishnan, Journal of Algorithms 55, 2005) of the
+    words that :func:`word_features` hashed.
     """
     kept = [np.bincount(b, counts, N_BUCKETS) for b in _buckets(features)]
     return np.stack(kept).astype(np.int64)

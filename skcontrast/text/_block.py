@@ -44,25 +44,9 @@ def one_thread():
 
 
 def block_shape(options, n_words, n_tokens, n_shares, on_gpu=False):
-    """Choose the size of a block: smaller where the corpus or the vocabulary is small.
+    """Size of a step: smaller where the corpus or the vocabulary is small.
 
-    Parameters
-    ----------
-    options : Options
-
-    n_words : int
-        Size of the vocabulary.
-
-    n_tokens : float
-        Words of an epoch, after the frequent ones are thinned out.
-
-    n_shares : int
-
-    on_gpu : bool, default=False
-
-    Returns
-    -------
-    shape : Shape
+    ``n_tokens`` are the words of an epoch, after the frequent ones are thinned out.
     """
     size = options.block_size
     if size is None:
@@ -99,16 +83,7 @@ class Share:
 class Pass:
     """One epoch: steps over all shares, by one thread or several.
 
-    Parameters
-    ----------
-    shares : list of Share
-
-    epoch : Epoch
-
-    rates : ndarray of shape (n_steps,)
-        Learning rate of each step.
-
-    n_threads : int
+    ``rates`` (n_steps,) are the learning rates of the steps.
     """
 
     def __init__(self, shares, epoch, rates, n_threads):
@@ -150,27 +125,12 @@ class Pass:
 
 
 def train(corpus, counts, options, start=None):
-    """Train vectors of words by stochastic steps over blocks of the text.
+    """Train vectors of words by stochastic steps over blocks of the text; give them as `Trained`.
 
-    On CPU the result depends on the seed alone. On a GPU changes to the same row are added in
-    the order they arrive, so the last bits may differ from run to run.
-
-    Parameters
-    ----------
-    corpus : Corpus
-
-    counts : int64 ndarray of shape (n_words,)
-        Occurrences of each word, for thinning out and for the negatives.
-
-    options : Options
-
-    start : tuple of two ndarrays of shape (n_words, n_components), default=None
-        Vectors of words and of contexts to go on from.
-
-    Returns
-    -------
-    trained : Trained
-        ``loss_curve`` has the mean loss of a pair in each epoch.
+    ``counts`` int64 (n_words,) thin words out and weigh the negatives; ``start`` are vectors of
+    words and of contexts to go on from, each (n_words, n_components). The loss curve holds the mean
+    loss of a pair in each epoch. On CPU the result depends on the seed alone. On a GPU changes to
+    the same row are added in the order they arrive, so the last bits may differ from run to run.
     """
     # Apple's GPUs know no float64, and gain nothing from products so small.
     device = torch.device("cpu") if options.device.type == "mps" else options.device

@@ -29,24 +29,10 @@ def _pairs(tokens, connectors):
 
 
 def count_pairs(documents, connectors=frozenset()):
-    """Count words and pairs of neighbouring words.
+    """Count words and pairs of neighbouring words: Counters of both, and the number of all tokens.
 
-    Parameters
-    ----------
-    documents : iterable of list of str
-
-    connectors : set of str, default=frozenset()
-        Words that may stand between the two words of a pair; they begin and end none.
-
-    Returns
-    -------
-    words : Counter of str
-
-    pairs : Counter of tuple of str
-        First word, the connector words between, last word.
-
-    n_tokens : int
-        Number of all tokens, connector words too.
+    A pair is a tuple of its first word, the ``connectors`` between, and its last word. Connector
+    words begin and end no pair; they count among the tokens, but not among the words.
     """
     words, pairs, n_tokens = Counter(), Counter(), 0
     for tokens in documents:
@@ -57,21 +43,7 @@ def count_pairs(documents, connectors=frozenset()):
 
 
 def score_pairs(words, pairs, n_tokens, scoring, min_count):
-    """Scores of the pairs that occur ``min_count`` times.
-
-    Parameters
-    ----------
-    words, pairs, n_tokens : counts
-        As :func:`count_pairs` gives them.
-
-    scoring : {"default", "npmi"}
-
-    min_count : int
-
-    Returns
-    -------
-    scores : dict from tuple of str to float
-    """
+    """Scores of the pairs that occur ``min_count`` times, from what :func:`count_pairs` gives."""
     frequent = {pair: n for pair, n in pairs.items() if n >= min_count}
     if scoring == "npmi":
         return {
@@ -88,20 +60,7 @@ def score_pairs(words, pairs, n_tokens, scoring, min_count):
 def join_phrases(tokens, phrases, delimiter, connectors):
     """Join phrases from left to right; the last word of one begins no other.
 
-    Parameters
-    ----------
-    tokens : list of str
-
-    phrases : container of str
-        Phrases with ``delimiter`` between their words.
-
-    delimiter : str
-
-    connectors : set of str
-
-    Returns
-    -------
-    joined : list of str
+    ``phrases`` holds them with ``delimiter`` between their words.
     """
     joined, waiting = [], []  # waiting: a word that may begin a phrase, then connectors
     for token in tokens:

@@ -52,18 +52,8 @@ class Trained(NamedTuple):
 def keep_probability(counts, sample):
     r"""Probability that an occurrence of a word is kept: :math:`\sqrt{t/n} + t/n`, up to 1.
 
-    Here t is ``sample`` times the number of all occurrences, and n that of the word; 0 keeps
-    all. A ``sample`` of 1 or more stands for t itself, as in gensim.
-
-    Parameters
-    ----------
-    counts : int64 ndarray of shape (n_words,)
-
-    sample : float
-
-    Returns
-    -------
-    keep : float64 ndarray of shape (n_words,)
+    Here t is ``sample`` times the number of all occurrences, and n that of the word: float64
+    (n_words,). 0 keeps all. A ``sample`` of 1 or more stands for t itself, as in gensim.
     """
     n = np.asarray(counts, dtype=np.float64)
     if sample == 0:
@@ -74,19 +64,9 @@ def keep_probability(counts, sample):
 
 
 def noise_distribution(counts, ns_exponent):
-    """Probability that a word is drawn as a negative: its count to a power.
+    """Probability that a word is drawn as a negative, float64 (n_words,): its count to a power.
 
-    Parameters
-    ----------
-    counts : int64 ndarray of shape (n_words,)
-
-    ns_exponent : float
-        0.75 in the paper; 1 draws words as often as they occur, 0 all alike.
-
-    Returns
-    -------
-    noise : float64 ndarray of shape (n_words,)
-        Sums to one.
+    The power is 0.75 in the paper; 1 draws words as often as they occur, 0 all alike.
     """
     n = np.asarray(counts, dtype=np.float64)
     # A given vocabulary may hold words that do not occur: they are never drawn.
@@ -103,20 +83,8 @@ def noise_distribution(counts, ns_exponent):
 def starting_tables(n_words, options, start=None):
     """Vectors to begin with: small ones at random for the words, zeros for the contexts.
 
-    Parameters
-    ----------
-    n_words : int
-
-    options : Options
-        Its ``n_components``, ``objective`` and ``seed`` are used. The margin objective has
-        one table of unit vectors: words and contexts are the same.
-
-    start : tuple of two float32 ndarrays of shape (n_words, n_components), default=None
-        Vectors to go on from; they are copied.
-
-    Returns
-    -------
-    embedding, context : float32 ndarrays of shape (n_words, n_components)
+    Both are float32 (n_words, n_components). The margin objective has one table of unit vectors:
+    words and contexts are the same. Vectors to go on from, ``start``, are copied.
     """
     if start is not None:
         return tuple(np.array(table, dtype=np.float32, order="C") for table in start)

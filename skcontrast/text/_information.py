@@ -9,7 +9,7 @@ PERCENTILE = 3
 
 
 def information_gain(embedding, context, counts):
-    r"""Information gain of each word, read off the vectors alone, in nats.
+    r"""Information gain of each word in nats, (n_words,), read off the vectors alone; not negative.
 
     The words near w are distributed as p(c|w), all words as p(c). Where skip-gram with
     negative sampling has reached its optimum, the divergence of the two is, to second
@@ -19,17 +19,6 @@ def information_gain(embedding, context, counts):
               \qquad G = \sum_c p(c) (v_c - \bar v)(v_c - \bar v)^\top
 
     with word vectors u, context vectors v, and means weighted by p.
-
-    Parameters
-    ----------
-    embedding, context : ndarray of shape (n_words, n_components)
-
-    counts : ndarray of shape (n_words,)
-
-    Returns
-    -------
-    gain : float64 ndarray of shape (n_words,)
-        At least 0.
     """
     p = counts / counts.sum()
     u, v = embedding.astype(np.float64), context.astype(np.float64)
@@ -39,20 +28,12 @@ def information_gain(embedding, context, counts):
 
 
 def frequency_corrected(gain, counts):
-    """Information gain less what words of the same frequency have in any case.
+    """Information gain less what words of the same frequency have in any case: (n_words,).
 
     The gain of rare words is too large by chance. The words are put into bins of about
     the same frequency, equally wide on a log scale and merged from the frequent end until
-    they hold enough words, and the lower 3 percentile of its bin is taken off each gain.
-
-    Parameters
-    ----------
-    gain, counts : ndarray of shape (n_words,)
-
-    Returns
-    -------
-    corrected : float64 ndarray of shape (n_words,)
-        May be negative.
+    they hold enough words, and the lower 3 percentile of its bin is taken off each gain. What is
+    left may be negative.
     """
     corrected = np.empty(len(gain), dtype=np.float64)
     for words in _bins(counts):

@@ -119,24 +119,9 @@ def bending(x, sigmoid):
 def gradients(tables, batch, weight):
     """Descent direction of the loss at the tables as they are, and the curvature.
 
-    Parameters
-    ----------
-    tables : Tables
-
-    batch : Batch
-
-    weight : float
-        What a shared negative counts: K/N.
-
-    Returns
-    -------
-    source : list of (rows, values)
-        Values have n_components + 1 columns, of which the last is the curvature.
-
-    target : list of (rows, values)
-
-    loss : tensor of shape ()
-        Summed over the targets.
+    ``weight`` is what a shared negative counts: K/N. For either table a list of (rows, values)
+    comes back, of n_components + 1 columns, of which the last is the curvature; and the loss,
+    summed over the targets.
     """
     source, target = tables
     x, spread = token_vectors(source, batch)
@@ -196,33 +181,10 @@ def apply(table, work, moves, learning_rate):
 
 
 def train(corpus, sources, schedule, n_components, seed, device, report=None):
-    """Learn source and target vectors.
+    """Learn source and target vectors: float32 (n_rows, n_components) and (n_words, n_components).
 
-    Parameters
-    ----------
-    corpus : Corpus
-
-    sources : Sources
-
-    schedule : Schedule
-
-    n_components : int
-
-    seed : int
-
-    device : torch.device
-
-    report : callable or None, default=None
-        Given the number of each epoch and its loss.
-
-    Returns
-    -------
-    source : float32 ndarray of shape (n_rows, n_components)
-
-    target : float32 ndarray of shape (n_words, n_components)
-
-    losses : list of float
-        Mean loss of a target in each epoch.
+    With them comes the mean loss of a target in each epoch. ``report`` is called with the number of
+    each epoch and its loss.
     """
     rng = np.random.default_rng(seed)
     n_words = len(schedule.keep)

@@ -26,22 +26,10 @@ class MarginLayout(Layout):
 
 
 class MarginStep:
-    """A step of the margin objective.
+    """A step of the margin objective, on a table of unit rows (n_words, n_components).
 
-    Parameters
-    ----------
-    table : tensor of shape (n_words, n_components)
-        Unit rows.
-
-    shape : Shape
-
-    share : tensor of shape (n_noise,)
-        Weight of each negative.
-
-    margin : float
-
-    cap : float or None, default=MARGIN_CAP
-        Furthest that a row is moved; None for no cap.
+    ``share`` (n_noise,) are the weights of the negatives, ``cap`` how far a row is moved at most;
+    None for no cap.
     """
 
     def __init__(self, table, shape, share, margin, cap=MARGIN_CAP):

@@ -12,21 +12,9 @@ PRIME = np.uint64(116049371)
 
 
 def ngram_buckets(corpus, ngram, n_buckets):
-    """Buckets of the n-grams that begin at each token.
+    """Buckets of the n-grams that begin at each token: int64 (ngram - 1, n_tokens).
 
-    Parameters
-    ----------
-    corpus : Corpus
-
-    ngram : int
-        Words of the longest n-gram.
-
-    n_buckets : int
-
-    Returns
-    -------
-    buckets : int64 ndarray of shape (ngram - 1, n_tokens)
-        For n = 2, 3, ...; -1 where the document ends before the n-gram does.
+    For n = 2, 3, ..., ``ngram``; -1 where the document ends before the n-gram does.
     """
     ids = corpus.ids.astype(np.uint64)
     ends = np.repeat(corpus.offsets[1:], np.diff(corpus.offsets))
@@ -56,17 +44,7 @@ def rows_of(buckets, known):
 def dropped_tokens(lengths, n_dropped, rng):
     """Draw the tokens that no n-gram may hold: ``n_dropped`` of each document, but 2 stay.
 
-    Parameters
-    ----------
-    lengths : int64 ndarray of shape (n_documents,)
-
-    n_dropped : int
-
-    rng : np.random.Generator
-
-    Returns
-    -------
-    dropped : bool ndarray of shape (n_tokens,)
+    Of the lengths of the documents, a bool for each token, (n_tokens,).
     """
     n_tokens = int(lengths.sum())
     if not n_dropped:

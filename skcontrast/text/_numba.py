@@ -42,18 +42,7 @@ def available():
 
 
 def noise_table(counts, ns_exponent):
-    """Words, each as often as it is to be drawn, but at least once.
-
-    Parameters
-    ----------
-    counts : int64 ndarray of shape (n_words,)
-
-    ns_exponent : float
-
-    Returns
-    -------
-    table : int32 ndarray
-    """
+    """Words as int32, each as often as it is to be drawn, but at least once."""
     noise = noise_distribution(counts, ns_exponent)
     entries = np.rint(noise * max(_NOISE_ENTRIES, 16 * len(noise))).astype(np.int64)
     entries = np.maximum(entries, (noise > 0).astype(np.int64))
@@ -63,19 +52,9 @@ def noise_table(counts, ns_exponent):
 def rounds_of(corpus, n_shares):
     """Cut the text into shares, and these into rounds of about as many words.
 
-    Parameters
-    ----------
-    corpus : Corpus
-
-    n_shares : int
-
-    Returns
-    -------
-    cuts : int64 ndarray of shape (n_pieces + 1,)
-        Ends of documents and of rounds: no pair reaches over one.
-
-    bounds : int64 ndarray of shape (n_shares, n_rounds + 1)
-        First piece of each round, and the end.
+    Gives ``cuts`` int64 (n_pieces + 1,), the ends of documents and of rounds, over which no pair
+    reaches, and ``bounds`` int64 (n_shares, n_rounds + 1), the first piece of each round, and the
+    end.
     """
     n_tokens = len(corpus.ids)
     size = min(_ROUND, max(256, n_tokens // (100 * n_shares)))
@@ -89,15 +68,7 @@ def rounds_of(corpus, n_shares):
 class Shares:
     """Shares of the text, each with tables of its own, which meet after every round.
 
-    Parameters
-    ----------
-    tables : float32 ndarray of shape (n_tables, n_words, n_components)
-
-    corpus : Corpus
-
-    counts : int64 ndarray of shape (n_words,)
-
-    options : Options
+    ``tables`` is float32 (n_tables, n_words, n_components).
     """
 
     def __init__(self, tables, corpus, counts, options):
@@ -153,25 +124,7 @@ class Shares:
 
 
 def train(corpus, counts, options, start=None):
-    """Train vectors of words by one stochastic step for each centre.
-
-    Parameters
-    ----------
-    corpus : Corpus
-
-    counts : int64 ndarray of shape (n_words,)
-        Occurrences of each word, for thinning out and for the negatives.
-
-    options : Options
-
-    start : tuple of two ndarrays of shape (n_words, n_components), default=None
-        Vectors of words and of contexts to go on from.
-
-    Returns
-    -------
-    trained : Trained
-        ``loss_curve`` has the mean loss of a pair in each epoch.
-    """
+    """Train vectors of words by one stochastic step for each centre; the same as in `_block`."""
     embedding, context = starting_tables(len(counts), options, start)
     margin = options.objective == "margin"
     tables = np.stack([embedding] if margin else [embedding, context])

@@ -251,26 +251,12 @@ def margin_round(
 def meet(tables, own, touched, part, n_parts, limit, unit):
     """Join what the shares did to every ``n_parts``-th row, and give all of them the result.
 
-    A row that one share changed is taken as it is. Changes by several are summed while they
-    are few, as they would be one after the other; from ``limit`` on each share has gone most
-    of the way to where the row belongs, and they are averaged.
-
-    Parameters
-    ----------
-    tables : float32 ndarray of shape (n_tables, n_words, d)
-        As they were when the shares began.
-
-    own : float32 ndarray of shape (n_shares, n_tables, n_words, d)
-
-    touched : int32 ndarray of shape (n_shares, n_tables, n_words)
-        How often each share changed each row; zeros afterwards.
-
-    part, n_parts : int
-
-    limit : int
-
-    unit : bool
-        Whether rows have length one.
+    ``tables`` (n_tables, n_words, d) are as they were when the shares began, ``own`` (n_shares,
+    n_tables, n_words, d) as each left them, and ``touched`` int32 says how often each changed each
+    row; it is zero afterwards. A row that one share changed is taken as it is. Changes by several
+    are summed while they are few, as they would be one after the other; from ``limit`` on each
+    share has gone most of the way to where the row belongs, and they are averaged. With ``unit``
+    rows have length one.
     """
     n_tables, n_words, d = tables.shape
     for table in range(n_tables):

@@ -10,26 +10,12 @@ CHUNK = 2**17
 
 
 def pool(corpus, embedding, pooling="mean", weights=None):
-    r"""One vector a document: the mean or the maximum over its words.
+    r"""One vector a document, float32: mean or maximum over its words, zeros if it has none.
 
     .. math:: x_D = \frac{1}{|D|} \sum_{w \in D} a_w v_w \qquad\text{or}\qquad
               x_D = \max_{w \in D} v_w
 
-    Parameters
-    ----------
-    corpus : Corpus
-
-    embedding : ndarray of shape (n_words, n_components)
-
-    pooling : {"mean", "max"}, default="mean"
-
-    weights : ndarray of shape (n_words,) or None, default=None
-        Weights of the words in the mean; its divisor is the number of words all the same.
-
-    Returns
-    -------
-    X : float32 ndarray of shape (n_documents, n_components)
-        Zeros for documents without words.
+    With ``weights`` (n_words,) the divisor of the mean is the number of words all the same.
     """
     lengths = np.diff(corpus.offsets)
     out = np.zeros((len(lengths), embedding.shape[1]), dtype=np.float32)
@@ -77,18 +63,8 @@ def sif_weights(counts, a):
 def common_components(X, n_removed):
     """Directions that the rows of ``X`` have most in common: right singular vectors.
 
-    The rows are not centred: their mean is the first thing that they have in common.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_documents, n_components)
-
-    n_removed : int
-
-    Returns
-    -------
-    components : float64 ndarray of shape (n_removed, n_components)
-        Unit rows; zeros where X has no such direction left.
+    The rows are not centred: their mean is the first thing that they have in common. Gives unit
+    rows, float64 (n_removed, n_components); zeros where X has no such direction left.
     """
     X = X.astype(np.float64)
     # Of the few columns exactly, without a random start.

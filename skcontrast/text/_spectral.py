@@ -44,23 +44,9 @@ def shifted_information(pairs, options):
 
 
 def train(corpus, counts, options, start=None):
-    """Factorise the information of word pairs: vectors are ``U S^power``.
+    """Factorise the information of word pairs: vectors are ``U S^power``, without a loss curve.
 
-    Parameters
-    ----------
-    corpus : Corpus
-
-    counts : int64 ndarray of shape (n_words,)
-
-    options : Options
-
-    start : None
-        There is nothing to go on from.
-
-    Returns
-    -------
-    trained : Trained
-        With an empty loss curve.
+    ``start`` is None: there is nothing to go on from.
     """
     rng = np.random.default_rng(options.seed)
     n, d = len(counts), options.n_components

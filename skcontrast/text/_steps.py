@@ -30,23 +30,9 @@ def windows_of(shape, rows):
 
 
 def row_rates(work, index, curvature, cap, rate):
-    """Rate of each row, where H is the sum over the places at which the row occurs.
+    """Rate of each row, (n, 1), where H is the sum over the places at which the row occurs.
 
-    Parameters
-    ----------
-    work : tensor of shape (n_rows,)
-        Zeros, and zeros again afterwards.
-
-    index : tensor of shape (n,)
-
-    curvature : tensor of shape (n,)
-        H of each place.
-
-    cap, rate : float
-
-    Returns
-    -------
-    rates : tensor of shape (n, 1)
+    ``work`` (n_rows,) is zero, and zero again afterwards; ``curvature`` (n,) is H of each place.
     """
     work.index_add_(0, index, curvature)
     total = work.index_select(0, index)
@@ -60,18 +46,9 @@ class SkipGramStep:
     .. math:: -\sum_{(c, w)} \log \sigma(x_w \cdot y_c)
               + \frac{K}{N} \sum_n [n \neq c] \log \sigma(-x_w \cdot z_n)
 
-    Parameters
-    ----------
-    table : tensor of shape (2 * n_words, n_components)
-        Rows of the words as contexts, then as centres and negatives.
-
-    shape : Shape
-
-    share : tensor of shape (n_noise,)
-        Weight of each negative: K / N.
-
-    cap : float or None, default=CAP
-        Largest product of rate and curvature; None for no cap.
+    ``table`` (2 * n_words, n_components) holds the words as contexts, then as centres and
+    negatives; ``share`` (n_noise,) the weights of the negatives, K / N; ``cap`` is the largest
+    product of rate and curvature, None for no cap.
     """
 
     def __init__(self, table, shape, share, cap=CAP):
@@ -87,27 +64,10 @@ class SkipGramStep:
             self.table.index_add_(0, index[part], change[part])
 
     def __call__(self, group, i, rate, loss=None):
-        """Compute step ``i`` of a group.
+        """Compute step ``i`` of a group: which rows change, and what is added to them.
 
-        Parameters
-        ----------
-        group : Group
-
-        i : int
-
-        rate : float
-            Learning rate.
-
-        loss : float64 tensor of shape (2,) or None
-            The sum of the losses and the number of pairs are added to it.
-
-        Returns
-        -------
-        index : tensor of shape (n,)
-            Rows to change; some occur several times.
-
-        change : tensor of shape (n, n_components)
-            What to add to them.
+        Of the rows (n,) some occur several times; the changes are (n, n_components). The sum of the
+        losses and the number of pairs are added to ``loss``, float64 (2,).
         """
         n_windows, width, _, _ = self.shape
         index, mask, weights = group.index[i], group.mask[i], group.weights[i]

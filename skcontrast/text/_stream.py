@@ -62,15 +62,9 @@ class Group(NamedTuple):
 def overlap_add(total, parts, width):
     """Add the windows' rows to the rows of the step that they stand for, in place.
 
-    Parameters
-    ----------
-    total : tensor of shape (..., n_contexts, n)
-
-    parts : tensor of shape (..., n_windows, width + 2 * reach, n)
-        Windows begin ``width`` rows apart; the last rows of each are the first of the next.
-
-    width : int
-        At least twice the reach, so that no more than two windows share a row.
+    ``total`` is (..., n_contexts, n), ``parts`` (..., n_windows, width + 2 * reach, n). Windows
+    begin ``width`` rows apart, and the last rows of each are the first of the next; ``width`` is at
+    least twice the reach, so that no more than two windows share a row.
     """
     n_windows, length = parts.shape[-3:-1]
     total[..., : n_windows * width, :].unflatten(-2, (n_windows, width)).add_(parts[..., :width, :])
@@ -103,28 +97,8 @@ def _room(starts, stops, window, sign, n_words):
 def draw_epoch(ids, offsets, keep, window, n_centres, n_shares, generator):
     """Drop frequent words, then draw how far each kept word looks: 1 to ``window`` alike.
 
-    Parameters
-    ----------
-    ids : int32 tensor of shape (n_tokens,)
-
-    offsets : int64 tensor of shape (n_documents + 1,)
-
-    keep : float32 tensor of shape (n_words,) or None
-        Probability that an occurrence is kept; None keeps all.
-
-    window : int
-
-    n_centres : int
-
-    n_shares : int
-        The stream is padded to as many whole steps for each share.
-
-    generator : torch.Generator
-
-    Returns
-    -------
-    epoch : Epoch
-        Its ``n_steps`` are those of all shares.
+    ``keep`` float32 (n_words,) is the probability that an occurrence is kept; None keeps all. The
+    stream is padded to as many whole steps for each share, and ``n_steps`` are those of all shares.
     """
     if keep is not None:
         mask = _kept(ids, keep, generator)
@@ -156,18 +130,8 @@ def group_size(shape):
 class Layout:
     """Lays out groups of steps.
 
-    Parameters
-    ----------
-    shape : Shape
-
-    noise : float64 tensor of shape (n_words,)
-        Probability of each word as a negative.
-
-    negative : int
-        Negatives that a pair has on average.
-
-    dtype : torch.dtype, default=torch.float32
-        Type of masks and weights: that of the table.
+    ``noise`` float64 (n_words,) is the probability of each word as a negative, ``negative`` how
+    many a pair has on average, ``dtype`` the type of masks and weights: that of the table.
     """
 
     def __init__(self, shape, noise, negative, dtype=torch.float32):

@@ -55,26 +55,11 @@ def _hash_chunk(words, n_min, n_max):
 
 
 def subword_rows(words, n_buckets, n_min=3, n_max=6):
-    """Rows of the character n-grams of words, as fastText numbers them.
+    """Rows of the character n-grams of words, as fastText numbers them, and offsets (n_words + 1,).
 
-    Parameters
-    ----------
-    words : list of str
-
-    n_buckets : int
-        Number of rows that the hashes share.
-
-    n_min, n_max : int, default=3, 6
-        Fewest and most characters of an n-gram; the ``<`` and ``>`` around a word count.
-
-    Returns
-    -------
-    rows : int64 ndarray of shape (n_ngrams,)
-        Those of the first word, then of the second; in a word by first character, then by
-        length. An n-gram that a word holds twice is there twice.
-
-    offsets : int64 ndarray of shape (n_words + 1,)
-        Where the rows of each word begin and end.
+    The rows, int64 modulo ``n_buckets``, are those of the first word, then of the second; in a word
+    by first character, then by length. An n-gram that a word holds twice is there twice. It has
+    ``n_min`` to ``n_max`` characters, where the ``<`` and ``>`` around a word count.
 
     Examples
     --------

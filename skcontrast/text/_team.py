@@ -6,17 +6,7 @@ import threading
 def run_team(work, n_threads):
     """Call ``work(number, wait)`` in threads 0, 1, ...; the first is the calling one.
 
-    Parameters
-    ----------
-    work : callable
-        ``wait()`` returns when all threads have called it.
-
-    n_threads : int
-
-    Raises
-    ------
-    BaseException
-        What a thread raised.
+    ``wait()`` returns when all threads have called it. What a thread raised is raised again.
     """
     if n_threads == 1:
         work(0, lambda: None)

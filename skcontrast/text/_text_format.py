@@ -9,15 +9,8 @@ import numpy as np
 def write_word2vec(path, words, vectors):
     """Write word vectors as text, gzipped where the name ends in .gz.
 
-    Parameters
-    ----------
-    path : str or path-like
-
-    words : list of str
-        Without white space, which the format takes for the end of a word.
-
-    vectors : float32 ndarray of shape (n_words, n_components)
-        Written so that reading gives the same bits.
+    No word may hold white space, which the format takes for its end. The float32 vectors (n_words,
+    n_components) are written so that reading gives the same bits.
     """
     for word in words:
         if word.split() != [word]:
@@ -34,18 +27,7 @@ def write_word2vec(path, words, vectors):
 
 
 def read_word2vec(path):
-    """Read word vectors from text, with or without the first line, which GloVe leaves out.
-
-    Parameters
-    ----------
-    path : str or path-like
-
-    Returns
-    -------
-    words : list of str
-
-    vectors : float32 ndarray of shape (n_words, n_components)
-    """
+    """Read words and vectors from text, with or without the first line, which GloVe leaves out."""
     name = os.fspath(path)
     try:
         with _open(path, "rt") as file:

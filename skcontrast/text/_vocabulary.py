@@ -1,13 +1,12 @@
 """The words of a corpus, in order of frequency, and documents as their numbers."""
 
-from array import array
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
 from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 
+from skcontrast._inputs.documents import gathered, numbered
 from skcontrast.text._corpus import Corpus
 
 
@@ -23,48 +22,12 @@ class Vocabulary(NamedTuple):
     counts: np.ndarray
 
 
-def build_vocabulary(documents, min_count=1, max_features=None, vocabulary=None):
-    """Count the words of the documents and keep the frequent ones.
-
-    Parameters
-    ----------
-    documents : iterable of sequences of str
-
-    min_count : int, default=1
-        Rarer words are left out.
-
-    max_features : int or None, default=None
-        At most so many words, the most frequent ones.
-
-    vocabulary : mapping or iterable of str or None, default=None
-        The words, in their order; the two other parameters then count for nothing.
-
-    Returns
-    -------
-    vocabulary : Vocabulary
-    """
-    return read_corpus(documents, min_count, max_features, vocabulary)[0]
-
-
 def read_corpus(documents, min_count=1, max_features=None, vocabulary=None):
-    """Read documents once: their vocabulary, and what is left of them as numbers.
+    """Read documents once: their `Vocabulary`, and as a `Corpus` what it leaves of them.
 
-    Parameters
-    ----------
-    documents : iterable of sequences of str
-
-    min_count : int, default=1
-
-    max_features : int or None, default=None
-
-    vocabulary : mapping or iterable of str or None, default=None
-
-    Returns
-    -------
-    vocabulary : Vocabulary
-
-    corpus : Corpus
-        Without the words that the vocabulary lacks.
+    Words that occur less than ``min_count`` times are left out, and of the others all but the
+    ``max_features`` most frequent ones. A given ``vocabulary`` keeps its order, and the two other
+    parameters then count for nothing.
     """
     if vocabulary is not None:
         words = given_words(vocabulary)
@@ -78,10 +41,9 @@ def read_corpus(documents, min_count=1, max_features=None, vocabulary=None):
         return Vocabulary(words, index, count(corpus, len(words))), corpus
     # A word is numbered when it is first seen, and again by its frequency at the end: so
     # one pass is enough, and the words of a large corpus are never held as strings.
-    seen = defaultdict()
-    seen.default_factory = seen.__len__
-    corpus = _gather(documents, lambda tokens: map(seen.__getitem__, tokens))
-    words, counts = [str(word) for word in seen], count(corpus, len(seen))
+    words, *corpus = numbered(documents)
+    words, corpus = list(map(str, words)), Corpus(*corpus)
+    counts = count(corpus, len(words))
     kept = _frequent(words, counts, min_count, max_features)
     rows = np.full(len(words), -1, dtype=np.int32)
     rows[kept] = np.arange(len(kept), dtype=np.int32)
@@ -92,19 +54,8 @@ def read_corpus(documents, min_count=1, max_features=None, vocabulary=None):
 
 
 def encode(documents, index):
-    """Documents as numbers of their words; words that ``index`` lacks are left out.
-
-    Parameters
-    ----------
-    documents : iterable of sequences of str
-
-    index : dict of str to int
-
-    Returns
-    -------
-    corpus : Corpus
-    """
-    return _known(_gather(documents, lambda tokens: map(index.get, tokens, repeat(-1))))
+    """Documents as numbers of their words; words that ``index`` lacks are left out."""
+    return _known(Corpus(*gathered(documents, lambda t: map(index.get, t, repeat(-1)))))
 
 
 def count(corpus, n_words):
@@ -113,18 +64,7 @@ def count(corpus, n_words):
 
 
 def check_neighbours(corpus, n_words, min_count):
-    """Refuse a corpus in which no document holds two words: nothing can be learnt of it.
-
-    Parameters
-    ----------
-    corpus : Corpus
-
-    n_words : int
-        Size of the vocabulary.
-
-    min_count : int
-        That of the estimator, for the message.
-    """
+    """Refuse a corpus in which no document holds two words: nothing can be learnt of it."""
     if (np.diff(corpus.offsets) > 1).any():
         return
     advice = "type [X] if X is one list of tokens, pass a tokenizer for texts without spaces"
@@ -136,20 +76,15 @@ def check_neighbours(corpus, n_words, min_count):
     )
 
 
-def _gather(documents, numbers):
-    ids, offsets = array("i"), array("q", [0])
-    for tokens in documents:
-        ids.extend(numbers(tokens))
-        offsets.append(len(ids))
-    return Corpus(np.array(ids, dtype=np.int32), np.array(offsets, dtype=np.int64))
-
-
 def _known(corpus):
     """Leave out the negative numbers, which stand for unknown words."""
     keep = corpus.ids >= 0
-    if keep.all():
-        return corpus
-    # Number of known words before each token, and after the last.
+    return corpus if keep.all() else taken(corpus, keep)
+
+
+def taken(corpus, keep):
+    """The tokens of a corpus at which ``keep`` is true."""
+    # Number of such tokens before each one, and after the last.
     before = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
     return Corpus(corpus.ids[keep], before[corpus.offsets])
 
@@ -173,17 +108,7 @@ def _frequent(words, counts, min_count, max_features):
 
 
 def given_words(vocabulary):
-    """Words of a vocabulary that a user gave, in its order.
-
-    Parameters
-    ----------
-    vocabulary : mapping of str to int, or iterable of str
-        Of a set, which has no order, the words are sorted.
-
-    Returns
-    -------
-    words : list of str
-    """
+    """Words of a vocabulary that a user gave, in its order; a set is sorted."""
     if isinstance(vocabulary, (str, bytes, Iterator)):
         raise ValueError(
             f"vocabulary is a {type(vocabulary).__name__}: type a list of words, or a dict of "

@@ -164,12 +164,7 @@ class WordVectorsMixin:
 
 
 def check_words(words):
-    """Refuse what is neither words nor vectors.
-
-    Parameters
-    ----------
-    words : object
-    """
+    """Refuse what is neither words nor vectors."""
     if isinstance(words, bytes) or not isinstance(words, Iterable):
         what = "None" if words is None else f"{words!r:.40} of type {type(words).__name__}"
         raise ValueError(f"{what} was asked for: type a word, or a list of words.")
