@@ -256,10 +256,7 @@ class _Layers(nn.Module):
 
 NETWORKS = {"linear": Linear, "mlp": MLP}
 
-NETWORK_CONSTRAINTS = [
-    Shorthand("skcontrast.networks:NETWORKS", "network"),
-    nn.Module,
-]
+NETWORK_CONSTRAINTS = [Shorthand("skcontrast.networks:NETWORKS", "network"), nn.Module]
 
 
 class _DenseInput(nn.Module):

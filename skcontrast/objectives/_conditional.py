@@ -108,6 +108,8 @@ class ConditionalInfoNCE(PairObjective):
     tensor(0.5416)
     """
 
+    _module = BuiltKernelObjective
+
     _parameter_constraints = {
         "mode": [StrOptions({"weak", "fair", "hard"})],
         "kernel": KERNEL_CONSTRAINTS,
@@ -157,10 +159,6 @@ class ConditionalInfoNCE(PairObjective):
     def takes_target_as_condition(self) -> bool:
         """Whether ``y`` serves where no condition is given."""
         return self.mode == "weak"
-
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
-        return self._checked(BuiltKernelObjective(self, n_samples))
 
     def loss(
         self,

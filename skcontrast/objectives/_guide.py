@@ -11,15 +11,8 @@ GUIDE_CONSTRAINTS = [StrOptions({"projection", "prior"})]
 def guide_rows(z, guide, prior=None):
     """Unit rows whose cosines decide, without a gradient: (V, n, q).
 
-    Parameters
-    ----------
-    z : tensor of shape (V, n, d)
-        Unit projections.
-
-    guide : {"projection", "prior"}
-
-    prior : tensor of shape (n, q) or (V, n, q), default=None
-        Features from elsewhere, of each row or of each of its views.
+    They are the unit projections z (V, n, d) or features from elsewhere, ``prior``, of each row
+    (n, q) or of each of its views (V, n, q).
     """
     if guide == "projection":
         return z.detach()

@@ -136,7 +136,6 @@ class SupReMix(PairObjective):
         self.block_size = block_size
 
     def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
         a_and_b = self.beta if len(self.beta) == 2 else (0,)
         if not all(isinstance(number, Real) and 0 < number < float("inf") for number in a_and_b):
             raise ValueError(

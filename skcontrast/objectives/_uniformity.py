@@ -165,7 +165,6 @@ class DecoupledUniformity(Objective):
         return ("views",) if self.kernel is None else ("views", "prior")
 
     def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
         if self.kernel is None:
             return super().build(n_samples)
         return BuiltKernelObjective(self, n_samples)
