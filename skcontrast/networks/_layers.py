@@ -109,16 +109,7 @@ class Linear(Component):
         self.width = width
 
     def build(self, n_features_in: int, n_components: int) -> nn.Module:
-        """Make the torch module (n, n_features_in) -> (n, n_components).
-
-        Parameters
-        ----------
-        n_features_in, n_components : int
-
-        Returns
-        -------
-        module : nn.Module
-        """
+        """Make the torch module (n, n_features_in) -> (n, n_components)."""
         return InputLayer(n_features_in, n_components)
 
 
@@ -195,16 +186,7 @@ class MLP(Component):
         self.width = width
 
     def build(self, n_features_in: int, n_components: int) -> nn.Module:
-        """Make the torch module (n, n_features_in) -> (n, n_components).
-
-        Parameters
-        ----------
-        n_features_in, n_components : int
-
-        Returns
-        -------
-        module : nn.Module
-        """
+        """Make the torch module (n, n_features_in) -> (n, n_components)."""
         sizes = tuple(self.hidden_layer_sizes)
         whole = (isinstance(size, Integral) and not isinstance(size, bool) for size in sizes)
         if not all(whole) or any(size < 1 for size in sizes):

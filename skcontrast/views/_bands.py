@@ -106,7 +106,6 @@ class NeighborBands(View):
         self.max_candidates = max_candidates
 
     def build(self, rows: Rows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         return self._draw(rows, self.start, self.stop)
 
     def build_negatives(self, rows: Rows) -> Callable:
@@ -152,10 +151,6 @@ def makes_negatives(views: str | View | Callable | list | tuple | None) -> bool:
     Parameters
     ----------
     views : str, View, callable, list or tuple of these, or None
-
-    Returns
-    -------
-    able : bool
     """
     first, _ = _split(views)
     first = resolve(first, REGISTRY) if first == "neighbor_bands" else first
@@ -179,6 +174,6 @@ def build_negatives(views: str | View | list | tuple, rows: Rows) -> Callable:
         ``(x, index) -> x'``.
     """
     first, others = _split(views)
-    draw = (resolve(first, REGISTRY)).build_negatives(rows)
+    draw = resolve(first, REGISTRY).build_negatives(rows)
     change = build_views(others, rows)
     return lambda x, index: change(draw(x, index), index)

@@ -17,10 +17,6 @@ def partners(rows, view):
 
     view : callable
         ``(x, index) -> x'``.
-
-    Returns
-    -------
-    view : callable
     """
     home = rows.index_device
     trained = np.zeros(rows.n_rows, dtype=np.int64)
@@ -32,11 +28,8 @@ def partners(rows, view):
     place[order] = np.arange(rows.n_rows)
     start = np.cumsum(count) - count
     # By row: members of its group, where they begin in ``order``, and its place among them.
-    members, first = count[code], start[code]
-    own = place - first
-    order, members, first, own = (
-        torch.as_tensor(a, device=home) for a in (order, members, first, own)
-    )
+    found = order, count[code], start[code], place - start[code]
+    order, members, first, own = (torch.as_tensor(a, device=home) for a in found)
 
     def partner(x, index):
         index = index.to(home)
