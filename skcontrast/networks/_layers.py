@@ -105,7 +105,7 @@ class Linear(Component):
 
     _parameter_constraints = {"width": WIDTH}
 
-    def __init__(self, width="auto"):
+    def __init__(self, width: int | Literal["auto"] = "auto"):
         self.width = width
 
     def build(self, n_features_in: int, n_components: int) -> nn.Module:
@@ -142,8 +142,7 @@ class MLP(Component):
         Whether layers add to their input where widths agree.
 
     width : int or "auto", default="auto"
-        Number of learned columns, where ``n_components`` of the estimator does not say it;
-        "auto" is 256.
+        Number of learned columns; see :class:`Linear`.
 
     References
     ----------
@@ -366,14 +365,3 @@ def build_projector(projector: str | Component | nn.Module | None, n_in: int) ->
     if isinstance(projector, str) and projector == "mlp":
         projector = MLP((max(n_in, MIN_HIDDEN),), normalization=None, skip=False)
     return build_network(projector, n_in, name="projector", width=min(n_in, MAX_WIDTH))[0]
-
-
-__all__ = [
-    "MLP",
-    "NETWORKS",
-    "NETWORK_CONSTRAINTS",
-    "InputLayer",
-    "Linear",
-    "build_network",
-    "build_projector",
-]

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Component, Integral, Interval, Real
-from skcontrast.functional import mean_over
 from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS, Temperature, build_temperature
 
 
@@ -183,6 +182,8 @@ def leaves(objective):
 class _Composite(Objective):
     """Objectives that are added, each times one of ``_weights``."""
 
+    _weights: tuple[float, ...]
+
     @property
     def requires(self) -> tuple[str, ...]:
         """Named tensors that one of the objectives needs."""
@@ -291,10 +292,11 @@ class _BuiltSum(nn.Module):
 
 
 class PairObjective(Objective):
-    """An objective over pairs of unit rows of all views, through the pair engine.
+    """An objective over pairs of unit rows of all views, through the pair engine."""
 
-    Subclasses have the parameters ``temperature`` and ``block_size``.
-    """
+    # Parameters that subclasses have.
+    temperature: Temperature
+    block_size: int | None
 
     _parameter_constraints = {
         "temperature": TEMPERATURE_CONSTRAINTS,
@@ -322,15 +324,3 @@ def anchor_index(index, views):
     if index is None:
         index = torch.arange(n, device=views.device)
     return index.repeat(n_views)
-
-
-__all__ = [
-    "BuiltObjective",
-    "Objective",
-    "PairObjective",
-    "Sum",
-    "Temperature",
-    "Weighted",
-    "anchor_index",
-    "mean_over",
-]

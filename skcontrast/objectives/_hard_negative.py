@@ -114,8 +114,7 @@ class DebiasedContrastive(PairObjective):
 class HardNegative(DebiasedContrastive):
     r"""Debiased InfoNCE in which negatives near the anchor weigh more.
 
-    With unit rows z, cosines s, p(i) the other view of anchor i, and M the number of rows
-    of other samples, which are the negatives,
+    With the symbols of :class:`DebiasedContrastive`,
 
     .. math::
 

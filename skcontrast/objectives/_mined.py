@@ -38,14 +38,9 @@ class _BuiltMinedNegatives(BuiltByEpochs):
             i = torch.arange(anchors.start, anchors.stop, device=rows.device)
             return i[:, None] != number[candidates]
 
-        k = min(options.n_candidates, len(number))
+        k, skip = min(options.n_candidates, len(number)), min(options.skip, len(number))
         index, _ = mine_negatives(
-            rows,
-            rows[number],
-            k,
-            keep=keep,
-            skip=min(options.skip, len(number)),
-            block_size=options.block_size,
+            rows, rows[number], k, keep=keep, skip=skip, block_size=options.block_size
         )
         self.bank = projection
         self.mined = torch.where(index >= 0, number[index.clamp_min(0)], -1)  # (n_samples, k)
@@ -191,8 +186,7 @@ class MinedNegatives(PairObjective):
         ``there`` (n, k), by default all.
         """
         z = normalize(views)
-        n_views, n, width = z.shape
-        flat = z.reshape(-1, width)  # (V n, d)
+        flat = z.flatten(0, 1)  # (V n, d)
         positive = positive_similarity(z)
         tau = temperature(positive.detach(), anchor_index(index, z))
         sums = pair_sums(
@@ -205,6 +199,6 @@ class MinedNegatives(PairObjective):
             ceiling = score_ceiling(positive.detach(), self.margin, self.rule)
             keep = s.detach() <= ceiling[:, None]
             if there is not None:
-                keep = keep & there.repeat(n_views, 1)
+                keep = keep & there.repeat(len(z), 1)
             partition = torch.logaddexp(partition, logsumexp(s / tau, keep))
         return partition - positive / tau

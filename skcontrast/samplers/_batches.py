@@ -65,7 +65,7 @@ class Uniform(Sampler):
 
 
 class UniformBatches:
-    def __init__(self, index, batch_size, min_rows):
+    def __init__(self, index: Tensor, batch_size: int, min_rows: int):
         # A batch size under min_rows would give batches without a loss.
         self.index, self.min_rows = index, min_rows
         self.batch_size = max(batch_size, min_rows)
@@ -83,7 +83,7 @@ class UniformBatches:
 class BalancedBatches(UniformBatches):
     """Batches with as many rows of each value of ``target`` (n,)."""
 
-    def __init__(self, index, target, batch_size, min_rows):
+    def __init__(self, index: Tensor, target: Tensor, batch_size: int, min_rows: int):
         super().__init__(index, batch_size, min_rows)
         _, self.codes, self.counts = target.unique(return_inverse=True, return_counts=True)
         self.starts = self.counts.cumsum(0) - self.counts

@@ -2,6 +2,7 @@
 
 import torch
 
+from skcontrast._inputs.rows import Rows
 from skcontrast.samplers._batches import BalancedBatches, split_batches
 
 
@@ -21,7 +22,7 @@ class OnePerGroup(BalancedBatches):
     min_rows : int
     """
 
-    def __init__(self, rows, batch_size, min_rows):
+    def __init__(self, rows: Rows, batch_size: int, min_rows: int):
         groups = rows.side["pairs"].to(rows.index_device)[rows.train_index]
         super().__init__(rows.train_index, groups, batch_size, min_rows)
 
