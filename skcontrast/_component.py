@@ -61,16 +61,9 @@ def _registry(path):
 class Shorthand(HasMethods):
     """Constraint: a name in a registry, or an instance of the registered kind.
 
-    Parameters
-    ----------
-    registry : str
-        ``"package.module:TABLE"``, where TABLE is a dict from name to class.
-
-    kind : str
-        What an entry is called in messages, such as ``"objective"``.
-
-    methods : tuple of str, default=("build",)
-        What an object must offer to be accepted in place of a name.
+    ``registry`` is ``"package.module:TABLE"``, where TABLE is a dict from name to class;
+    ``kind`` is what an entry is called in messages, such as ``"objective"``; ``methods`` is
+    what an object must offer to be accepted in place of a name.
     """
 
     def __init__(self, registry, kind, methods=("build",)):
@@ -92,8 +85,8 @@ class Shorthand(HasMethods):
         # Every component has ``build``: a network must not pass for a view. Of a class
         # from elsewhere, the methods are all that can be asked for.
         package, _, home = self.registry.partition(":")[0].partition(".")
-        ours = [c.__module__ for c in type(value).__mro__ if c.__module__.startswith(package + ".")]
-        ours = [name for name in ours if name != __name__]
+        names = (c.__module__ for c in type(value).__mro__)
+        ours = [name for name in names if name.startswith(f"{package}.") and name != __name__]
         return not ours or any(name.startswith(f"{package}.{home}") for name in ours)
 
     def __str__(self):
@@ -127,13 +120,7 @@ class Function(HasMethods):
 
 
 class ListOf(HasMethods):
-    """Constraint: a list or tuple of objects with some methods, each alone or with a name.
-
-    Parameters
-    ----------
-    methods : tuple of str
-        What each object, or the second of a pair ``(name, object)``, must offer.
-    """
+    """Constraint: a list or tuple of objects with some methods, each alone or with a name."""
 
     def __init__(self, methods):
         super().__init__(list(methods))
@@ -155,19 +142,7 @@ def _plain(name):
 
 
 def did_you_mean(value, names):
-    """Hint at the one of ``names`` that ``value`` was meant to be, or an empty string.
-
-    Parameters
-    ----------
-    value : str
-
-    names : iterable of str
-
-    Returns
-    -------
-    hint : str
-        With a space before it.
-    """
+    """Hint at the one of ``names`` that ``value`` was meant to be, after a space, or ""."""
     # "InfoNCE" and "info-nce" are "info_nce".
     plain = {_plain(name): name for name in names}
     near = difflib.get_close_matches(_plain(value), list(plain), n=1, cutoff=0.5)
@@ -203,17 +178,9 @@ def _check_member(value, several, name, owner):
 
 
 def check_parameters(obj):
-    """Check ``obj``'s parameters, and those of the components it holds.
+    """Check the parameters of an estimator or component, and of the components it holds.
 
-    Parameters
-    ----------
-    obj : estimator or Component
-        Object with ``_parameter_constraints``.
-
-    Raises
-    ------
-    InvalidParameterError
-        One sentence with the parameter, what was given and what is accepted.
+    An InvalidParameterError says the parameter, what was given and what is accepted.
     """
     params = obj.get_params(deep=False)
     constraints = obj._parameter_constraints
@@ -237,18 +204,8 @@ def check_parameters(obj):
 def resolve(value, registry):
     """Return a fresh component for ``value``, a name in ``registry`` or a component.
 
-    Parameters
-    ----------
-    value : str or Component
-        Name of an entry, which stands for its default object, or a component, which
-        is cloned so that a fit never writes into the user's object.
-
-    registry : str or dict
-        The table of names, or ``"package.module:TABLE"``.
-
-    Returns
-    -------
-    component : Component
+    A name stands for its default object; a component is cloned so that a fit never writes
+    into the user's object. ``registry`` is the table, or ``"package.module:TABLE"``.
     """
     table = _registry(registry) if isinstance(registry, str) else registry
     if isinstance(value, str):
@@ -262,29 +219,10 @@ def resolve(value, registry):
 def resolve_for(kind, value, tables, name, advice=None, unsaid="any"):
     """Return the component for ``value``, which has to read rows of a kind.
 
-    Parameters
-    ----------
-    kind : str
-        What the rows are, as :class:`skcontrast._inputs.base.Input` says it.
-
-    value : str, component or other object
-        Names stand for entries of the table of the kind.
-
-    tables : dict of str to dict
-        For each kind its table of names.
-
-    name : str
-        Of the parameter, for the message.
-
-    advice : str, default=None
-        What to type instead, for the message; the first name of the table by default.
-
-    unsaid : str, default="any"
-        What an object reads that does not say it in a set ``reads``.
-
-    Returns
-    -------
-    component : object
+    ``kind`` is what :class:`skcontrast._inputs.base.Input` says of the rows, and ``tables``
+    holds the table of names of each kind. The message says ``name``, of the parameter, and
+    ``advice``, what to type instead: by default the first name of the table. An object without
+    a set ``reads`` reads ``unsaid``.
     """
     everything = {key: entry for part in tables.values() for key, entry in part.items()}
     table = tables.get(kind, everything)

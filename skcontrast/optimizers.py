@@ -19,9 +19,17 @@ _SHARED_CONSTRAINTS = {
 
 
 class _Optimizer(Component):
-    weight_decay: float
-    schedule: str
-    warmup: float
+    def __init__(
+        self,
+        weight_decay: float = 1e-4,
+        schedule: Literal["cosine", "constant"] = "cosine",
+        warmup: float = 0.05,
+        max_grad_norm: float | None = None,
+    ):
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.warmup = warmup
+        self.max_grad_norm = max_grad_norm
 
     def factor(self, step: int, n_steps: int) -> float:
         """Learning rate of a step as a share of the full rate.
@@ -57,11 +65,9 @@ class _Optimizer(Component):
                 "The network, the projector and the objective have no parameter to train: type "
                 "network='mlp', or set requires_grad=True on some of the module's."
             )
-        decayed = [p for p in parameters if p.ndim > 1]
-        free = [p for p in parameters if p.ndim <= 1]
         groups = [
-            {"params": decayed, "weight_decay": self.weight_decay},
-            {"params": free, "weight_decay": 0.0},
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
         return [group for group in groups if group["params"]]
 
@@ -96,18 +102,6 @@ class AdamW(_Optimizer):
 
     _parameter_constraints = _SHARED_CONSTRAINTS
 
-    def __init__(
-        self,
-        weight_decay: float = 1e-4,
-        schedule: Literal["cosine", "constant"] = "cosine",
-        warmup: float = 0.05,
-        max_grad_norm: float | None = None,
-    ):
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.warmup = warmup
-        self.max_grad_norm = max_grad_norm
-
     def build(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> Optimizer:
         """Make the torch optimizer."""
         groups = self.groups(parameters)
@@ -125,17 +119,8 @@ class SGD(_Optimizer):
 
     nesterov : bool, default=False
 
-    weight_decay : float, default=1e-4
-        Not applied to biases, normalisations and temperatures.
-
-    schedule : {"cosine", "constant"}, default="cosine"
-        Learning rate after the warm-up.
-
-    warmup : float, default=0.05
-        Share of the steps over which the learning rate rises from zero.
-
-    max_grad_norm : float, default=None
-        Gradients are scaled down to this Euclidean norm when they exceed it.
+    weight_decay, schedule, warmup, max_grad_norm : default=as in AdamW
+        See :class:`AdamW`.
 
     Examples
     --------
@@ -159,21 +144,14 @@ class SGD(_Optimizer):
         warmup: float = 0.05,
         max_grad_norm: float | None = None,
     ):
+        super().__init__(weight_decay, schedule, warmup, max_grad_norm)
         self.momentum = momentum
         self.nesterov = nesterov
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.warmup = warmup
-        self.max_grad_norm = max_grad_norm
 
     def build(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> Optimizer:
         """Make the torch optimizer."""
-        return torch.optim.SGD(
-            self.groups(parameters),
-            lr=learning_rate,
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-        )
+        options = {"momentum": self.momentum, "nesterov": self.nesterov}
+        return torch.optim.SGD(self.groups(parameters), lr=learning_rate, **options)
 
 
 OPTIMIZERS = {"adamw": AdamW, "sgd": SGD}

@@ -95,9 +95,15 @@ def test_pandas_and_polars_are_alike(fitted):
 
 ESTIMATORS = [
     skcontrast.KernelConditionalContrastive(max_iter=2, random_state=0),
-    skcontrast.SupervisedContrastiveClassifier(max_iter=2, random_state=0),
+    skcontrast.SupervisedContrastiveClassifier(
+        ContrastiveEncoder(objective="supcon", max_iter=2), random_state=0
+    ),
     skcontrast.SupervisedContrastiveRegressor(
-        max_iter=2, random_state=0, interval="conformal", finetune=True, finetune_iter=2
+        ContrastiveEncoder(objective="y_aware", max_iter=2),
+        random_state=0,
+        interval="neighbors",
+        finetune=True,
+        finetune_iter=2,
     ),
 ]
 
@@ -181,19 +187,19 @@ def test_partial_fit_and_warm_start_go_on_with_the_columns_of_the_first():
     part = FRAME[FRAME["color"] != "red"]
     model = encoder(warm_start=True).fit(FRAME)
     model.fit(part).partial_fit(part)
-    assert model.expansion_.features.tolist() == FEATURES
+    assert model.input_.expansion_.features.tolist() == FEATURES
     model, made = encoder().partial_fit(part).partial_fit(FRAME), FrameColumns().fit(part).n_columns
     assert made < 11  # no column for red
-    assert model.transform(FRAME).shape == (N, 4) and model._n_inputs() == made
+    assert model.transform(FRAME).shape == (N, 4) and model.input_.n_features == made
     model.fit(by_hand())
-    assert not hasattr(model, "expansion_") and model.n_features_in_ == 11
+    assert model.input_.expansion_ is None and model.n_features_in_ == 11
 
 
 def test_a_plain_frame_is_read_as_an_array():
     frame = FRAME[["width", "new"]].fillna(0.0)
     assert is_plain(frame) and not is_plain(FRAME) and not is_plain(FRAME[["width"]])
     model, array = encoder().fit(frame), frame.astype(float).to_numpy()
-    assert model._n_inputs() == 2
+    assert model.input_.n_features == 2
     assert np.array_equal(model.transform(frame), encoder().fit_transform(array))
     later = frame.assign(width=np.where(np.arange(N) == 4, np.nan, frame["width"]))
     filled = later.fillna(frame["width"].median())
@@ -205,7 +211,7 @@ def test_numbers_with_missing_ones_alone():
     imputer = SimpleImputer(strategy="median", add_indicator=True)
     matrix = imputer.fit_transform(frame.astype(float).to_numpy())
     model = encoder().fit(frame)
-    assert np.array_equal(model.expansion_.transform(frame), matrix)
+    assert np.array_equal(model.input_.expansion_.transform(frame), matrix)
     whole = frame.dropna().astype(float)
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         out = model.transform(whole.to_numpy())

@@ -121,14 +121,15 @@ def named(classes):
     return np.where(HAS, codes, -1), classes[codes]
 
 
+SUPCON = ContrastiveEncoder(objective="supcon", **CHEAP)
 ESTIMATORS = {
-    "supcon": ContrastiveEncoder(objective="supcon", **CHEAP),
+    "supcon": SUPCON,
     "class_balanced": ContrastiveEncoder(sampler="class_balanced", **CHEAP),
     "texts": ContrastiveTextEncoder(objective="supcon", **CHEAP),
     "weak": KernelConditionalContrastive(**CHEAP),
-    "classifier": SupervisedContrastiveClassifier(**CHEAP),
+    "classifier": SupervisedContrastiveClassifier(SUPCON, random_state=0),
     "finetuned": SupervisedContrastiveClassifier(
-        **CHEAP, finetune=True, finetune_iter=1, class_weight="balanced"
+        SUPCON, random_state=0, finetune=True, finetune_iter=1, class_weight="balanced"
     ),
     "proker": ProKeRClassifier(method="proker"),
     "proker on a base": ProKeRClassifier(LogisticRegression()),

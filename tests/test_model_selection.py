@@ -321,7 +321,9 @@ def by_hand(estimator, rows, y, labels, cv):
 
 
 PIPELINES = {
-    "classifier": SupervisedContrastiveClassifier(**CHEAP),
+    "classifier": SupervisedContrastiveClassifier(
+        ContrastiveEncoder(objective="supcon", **CHEAP), random_state=0
+    ),
     "pipeline": Pipeline(
         [("emb", ContrastiveEncoder(objective="supcon", **CHEAP)), ("clf", ProKeRClassifier())]
     ),
@@ -338,7 +340,7 @@ def test_a_search_scores_the_labelled_rows(name, kind):
     model, y, cv = PIPELINES[name], CLASSES[kind], LabelledKFold(2, shuffle=True, random_state=0)
     labels = CODES > 0 if kind == "bools" else CODES if kind in ("-1", "NaN", "Int64") else NAMES
     labels = CODES if kind == "objects" else labels
-    parameter = "n_components" if name == "classifier" else "emb__n_components"
+    parameter = "encoder__n_components" if name == "classifier" else "emb__n_components"
     grid, scorer = {parameter: [2, 3]}, make_labelled_scorer("accuracy")
     search = GridSearchCV(model, grid, scoring=scorer, cv=cv, error_score="raise").fit(X, y)
     for k, value in enumerate(grid[parameter]):
@@ -369,7 +371,8 @@ def test_other_classifiers_of_scikit_learn_need_all_labels():
 
 
 def test_a_search_with_a_regressor():
-    model = SupervisedContrastiveRegressor(regressor=Ridge(), **CHEAP)
+    encoder = ContrastiveEncoder(objective="y_aware", **CHEAP)
+    model = SupervisedContrastiveRegressor(encoder, Ridge(), random_state=0)
     cv, y = LabelledKFold(2), NUMBERS["NaN"]
     scorer = make_labelled_scorer("neg_mean_absolute_error")
     found = cross_val_score(model, X, y, scoring=scorer, cv=cv)

@@ -262,7 +262,7 @@ def test_when_classes_are_split(monkeypatch):
     built = SubclassBalanced(warm_up=3, refresh_every=4).build(len(Y))
     built.prepare({"target": torch.tensor(Y)}, {})
     seen = []
-    monkeypatch.setattr(built, "split", lambda rows: seen.append(int(built.n_epochs)))
+    monkeypatch.setattr(built, "renew", lambda rows: seen.append(int(built.n_epochs)))
     warming = []
     for epoch in range(13):
         built.refresh(epoch, lambda: None)
@@ -276,7 +276,7 @@ def test_projections_that_are_not_finite_keep_the_subclasses():
     built.prepare({"target": torch.tensor(Y)}, {})
     built.refresh(0, lambda: torch.full((len(Y), 2), torch.nan))
     assert np.array_equal(built.subclass, Y)
-    built.split(torch.randn(len(Y), 2))
+    built.renew(torch.randn(len(Y), 2))
     assert len(built.subclass.unique()) == 57 // 12 + 2
 
 

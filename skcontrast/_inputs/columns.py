@@ -33,37 +33,15 @@ def holds_categories(column):
 
 
 def categorical_columns(value):
-    """Which columns of side information hold categories, by their types.
-
-    Parameters
-    ----------
-    value : array-like, DataFrame or tensor of shape (n,) or (n, q)
-
-    Returns
-    -------
-    categorical : bool ndarray of shape (q,)
-    """
+    """Which columns of side information (n,) or (n, q) hold categories: bool ndarray (q,)."""
     return np.array([holds_categories(column) for _, column in columns(value)], dtype=bool)
 
 
 def encode_columns(value, name, dtype):
     """Turn numbers and categories into numbers: (n,) or (n, q) -> (n, q).
 
-    Numbers stay, and a category becomes a code 0, 1, ... of its column.
-
-    Parameters
-    ----------
-    value : array-like, DataFrame or tensor of shape (n,) or (n, q)
-
-    name : str
-        Of the argument, for messages.
-
-    dtype : dtype
-        Type of the result.
-
-    Returns
-    -------
-    array : ndarray of shape (n, q)
+    Numbers stay, and a category becomes a code 0, 1, ... of its column. ``name`` is that of
+    the argument, for messages.
     """
     try:
         if np.ndim(value) not in (1, 2):

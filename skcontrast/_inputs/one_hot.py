@@ -16,19 +16,8 @@ def one_hot_groups(X, chunk=16384):
     .. math:: X_{ij} \in \{0, 1\}, \qquad \sum_{j=a}^{b} X_{ij} = 1 \quad \text{for every row } i
 
     From the left, the first run that starts at a column is taken. Runs are sought in a few
-    rows and tried on all; rows that speak against one are looked at too.
-
-    Parameters
-    ----------
-    X : ndarray or np.memmap of shape (n_samples, n_columns)
-
-    chunk : int, default=16384
-        Rows read at a time.
-
-    Returns
-    -------
-    features : int ndarray of shape (n_columns,) or None
-        None where each column is a feature of its own, and for few rows.
+    rows and tried on all; rows that speak against one are looked at too. The result
+    (n_columns,) is None where each column is a feature of its own, and for few rows.
     """
     n, d = X.shape
     if n < LEAST_ROWS or d < 2:

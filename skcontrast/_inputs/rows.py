@@ -17,23 +17,12 @@ RESIDENT_SHARE = 0.5
 class SparseBatch:
     """Rows of a sparse matrix, in the layout that an embedding bag reads.
 
-    Parameters
-    ----------
-    indices : int64 tensor of shape (nnz,)
-        Column of each stored entry, row after row.
-
-    offsets : int64 tensor of shape (n,)
-        Where each row starts in ``indices``.
-
-    values : tensor of shape (nnz,)
-
-    n_features : int
+    ``indices`` (nnz,) are the columns of the stored entries, row after row, ``values`` (nnz,)
+    the entries, and ``offsets`` (n,) says where each row starts in them.
     """
 
     def __init__(self, indices, offsets, values, n_features):
-        self.indices = indices
-        self.offsets = offsets
-        self.values = values
+        self.indices, self.offsets, self.values = indices, offsets, values
         self.n_features = n_features
 
     def __len__(self):
@@ -98,24 +87,9 @@ def concatenate(batches):
 
 
 def to_batch(X, mean, scale, dtype, device):
-    """Convert a block of rows, dense or CSR, to a standardised batch on ``device``.
+    """Convert a block of rows (n, n_features), dense or CSR, to a batch on ``device``.
 
-    Parameters
-    ----------
-    X : ndarray or CSR of shape (n, n_features)
-
-    mean : ndarray of shape (n_features,) or None
-        Subtracted from dense rows; sparse rows are never centred.
-
-    scale : ndarray of shape (n_features,) or None
-
-    dtype : torch.dtype
-
-    device : torch.device
-
-    Returns
-    -------
-    batch : tensor of shape (n, n_features) or SparseBatch
+    It is a tensor or a SparseBatch, made by :func:`standardized`.
     """
     X = standardized(X, mean, scale)
     if sp.issparse(X):
@@ -134,18 +108,7 @@ def to_batch(X, mean, scale, dtype, device):
 def standardized(X, mean, scale):
     """Rows as a network reads them: centred, scaled and within bounds, where there is a scale.
 
-    Parameters
-    ----------
-    X : ndarray or CSR of shape (n, n_features)
-
-    mean : ndarray of shape (n_features,) or None
-        Of dense rows; with one, sparse rows become dense.
-
-    scale : ndarray of shape (n_features,) or None
-
-    Returns
-    -------
-    standardized : ndarray or CSR of shape (n, n_features)
+    ``X`` is an ndarray or CSR (n, n_features), ``mean`` and ``scale`` (n_features,) or None.
     """
     if sp.issparse(X) and mean is not None:
         X = X.toarray()  # centred like the dense rows that the mean is of
@@ -163,26 +126,9 @@ def standardized(X, mean, scale):
 def table_rows(X, side=None, mean=None, scale=None, features=None, **options):
     """Rows of a table, in the layout that suits how X is stored.
 
-    Parameters
-    ----------
-    X : ndarray, np.memmap or CSR of shape (n, n_features)
-
-    side : dict of str to ndarray of shape (n, ...), default=None
-        Side information for each row, such as ``{"target": y}``.
-
-    mean, scale : ndarray of shape (n_features,) or None
-        Standardisation.
-
-    features : int ndarray of shape (n_features,), default=None
-        The feature that each column is of, where several columns are one feature, as those
-        of a category. Each is one of its own by default.
-
-    **options : dict
-        ``dtype``, ``device`` and ``train_index`` of :class:`Rows`.
-
-    Returns
-    -------
-    rows : Rows
+    ``features`` (n_features,) is the feature that each column is of, where several columns are
+    one, as those of a category. The other arguments are those of :func:`standardized` and of
+    :class:`Rows`.
     """
     if sp.issparse(X):
         layout, features = SparseRows, None
@@ -207,31 +153,21 @@ class Rows(Dataset):
     side : dict of str to ndarray of shape (n, ...), default=None
         Side information for each row, such as ``{"target": y}``.
 
-    dtype : torch.dtype, default=torch.float32
-
-    device : torch.device, default="cpu"
+    dtype, device : default=torch.float32, "cpu"
 
     train_index : ndarray of int, default=None
         Rows to train on, when some are held out; all by default.
-
-    Attributes
-    ----------
-    kind : str
-        What a row is, as inputs, views and networks say it.
-
-    features : int64 tensor of shape (n_features,) or None
-        The feature of each column as 0, 1, ...; None where each is a feature of its own.
-
-    index_device : torch.device
-        Where row numbers have to be for :meth:`take`.
     """
 
-    kind, is_sparse, features = "numbers", False, None
+    # What a row is, as inputs, views and networks say it.
+    kind, is_sparse = "numbers", False
+    # The feature of each column as 0, 1, ... (n_features,); None where each is one of its own.
+    features = None
 
     def __init__(self, X, *how, side=None, dtype=torch.float32, device="cpu", train_index=None):
         self.n_rows, self.n_features = X.shape
         self.device, self.dtype = torch.device(device), dtype
-        self.index_device = torch.device("cpu")
+        self.index_device = torch.device("cpu")  # where row numbers have to be for ``take``
         self._store(X, *how)
         self.side = {name: torch.as_tensor(v).to(self.device) for name, v in (side or {}).items()}
         if train_index is None:
@@ -257,10 +193,9 @@ class Rows(Dataset):
 
     def __getitems__(self, index):
         """Named tensors of one batch: ``x``, ``index`` and the side information."""
-        batch = {"x": self.take(index), "index": index.to(self.device, non_blocking=True)}
-        for name, tensor in self.side.items():
-            batch[name] = tensor.index_select(0, batch["index"])
-        return batch
+        moved = index.to(self.device, non_blocking=True)
+        side = {name: tensor.index_select(0, moved) for name, tensor in self.side.items()}
+        return {"x": self.take(index), "index": moved, **side}
 
 
 class MappedRows(Rows):
@@ -311,22 +246,10 @@ class DenseRows(Rows):
 
 
 def ragged_entries(starts, lengths, index):
-    """Numbers of the entries of the rows ``index`` in a ragged layout, and where each starts.
+    """Numbers of the entries of the rows ``index`` (m,) in a ragged layout, and their starts (m,).
 
-    Row lengths stay on the host: the size of a batch is known without a device sync.
-
-    Parameters
-    ----------
-    starts, lengths : int64 tensor of shape (n,)
-        Of each row, in the entries of all.
-
-    index : int64 tensor of shape (m,)
-
-    Returns
-    -------
-    entry : int64 tensor of shape (n_entries,)
-
-    offsets : int64 tensor of shape (m,)
+    ``starts`` and ``lengths`` (n,) are those of each row in the entries of all. They stay on
+    the host: the size of a batch is known without a device sync.
     """
     lengths = lengths[index]
     ends = lengths.cumsum(0)

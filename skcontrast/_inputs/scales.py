@@ -14,23 +14,9 @@ SMALLEST = np.nextafter(0.0, 1.0)
 
 
 def column_scales(X, standardize, precision="float32"):
-    """Mean and scale of the columns; for sparse X one scale and no centring.
+    """Mean and scale of the columns (n_features,); for sparse X one scale and no centring.
 
-    Parameters
-    ----------
-    X : ndarray, np.memmap or CSR of shape (n_samples, n_features)
-
-    standardize : bool
-        False gives (None, None).
-
-    precision : {"float32", "bfloat16", "float64"}, default="float32"
-        What the values have to fit in when they are not standardised.
-
-    Returns
-    -------
-    mean : ndarray of shape (n_features,) or None
-
-    scale : ndarray of shape (n_features,) or None
+    Both are None without ``standardize``; the values then have to fit in the ``precision``.
     """
     if not standardize:
         # The squares of the values, and sums of these, must stay finite.

@@ -29,18 +29,9 @@ def as_task(owner, encoder, X, y):
 
 
 class FitTasks:
-    """The task tree of one fit: a task for the fit, and one for each epoch.
+    """The task tree of one fit of ``max_iter`` epochs: a task for the fit, and one for each.
 
-    Parameters
-    ----------
-    estimator : estimator or None
-        None for a training that is not told of.
-
-    X, y : array-like
-        The data, handed on to the callbacks.
-
-    max_iter : int
-        Most epochs.
+    X and y are handed on to the callbacks. Without an estimator nobody is told.
     """
 
     def __init__(self, estimator, X, y, max_iter):
@@ -62,17 +53,13 @@ class FitTasks:
         ``attributes()`` gives the fitted attributes as if training ended here, the loss in
         ``loss_curve_`` among them. No metadata: scikit-learn hands these to scorers.
         """
-        if self.epoch is None:
-            return False
-        return self.epoch.call_on_fit_task_end(
-            estimator=self.estimator,
-            reconstruction_attributes=attributes,
-            **self.data,
-        )
+        return self._ended(self.epoch, attributes)
 
     def end(self, attributes):
         """Tell the callbacks that the fit ended."""
-        if self.root is not None:
-            self.root.call_on_fit_task_end(
-                estimator=self.estimator, reconstruction_attributes=attributes, **self.data
-            )
+        self._ended(self.root, attributes)
+
+    def _ended(self, task, attributes):
+        return task is not None and task.call_on_fit_task_end(
+            estimator=self.estimator, reconstruction_attributes=attributes, **self.data
+        )

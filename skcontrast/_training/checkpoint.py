@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from types import FunctionType
 
@@ -101,24 +102,20 @@ def _described(value):
         return f"{type(value).__name__}({_described(value.get_params(deep=False))})"
     if isinstance(value, dict):
         return ", ".join(f"{k}={_described(v)}" for k, v in sorted(value.items()))
-    if isinstance(value, np.random.RandomState):
-        return joblib.hash(value.get_state())
+    if isinstance(value, (np.random.RandomState, np.ndarray)):
+        return joblib.hash(value.get_state() if hasattr(value, "get_state") else value)
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_described, value))}]"
     if isinstance(value, torch.nn.Module):
         return f"{value!r}{joblib.hash(to_arrays(value.state_dict()))}"
-    if isinstance(value, np.ndarray):
-        return joblib.hash(value)
     if isinstance(value, FunctionType):
         code = value.__code__
         closed = [cell.cell_contents for cell in value.__closure__ or ()]
         text = code.co_code, code.co_names, code.co_consts, value.__defaults__, closed
         return f"{value.__qualname__}{_without_addresses(text)}"
     if callable(value):
-        try:
+        with suppress(Exception):  # pickle's many ways to refuse, such as a lambda inside
             return joblib.hash(value)
-        except Exception:  # pickle's many ways to refuse, such as a lambda inside
-            return _without_addresses(value)
     return _without_addresses(value)
 
 
@@ -128,20 +125,11 @@ def _without_addresses(value):
 
 
 class CheckpointFile:
-    """One file: the seed of a fit and the state of its training.
-
-    Parameters
-    ----------
-    path : Path
-
-    every : int
-    """
+    """One file, written each ``every`` epochs: the seed of a fit, the state of its training."""
 
     def __init__(self, path, every):
-        self.path = path
-        self.every = every
-        self._content = self._read()
-        self._seed = None
+        self.path, self.every = path, every
+        self._content, self._seed = self._read(), None
 
     def _read(self):
         if not self.path.exists():

@@ -12,31 +12,13 @@ FORWARD_ROWS = 4096
 
 
 def forward(encoder, X, batch, *, precision, device, batch_size=FORWARD_ROWS):
-    """Encoder output for the rows of ``X``, in batches, in evaluation mode.
+    """Encoder output (n, n_components) for the checked rows ``X``, in evaluation mode.
 
-    Parameters
-    ----------
-    encoder : nn.Module
-
-    X : checked rows, of n
-
-    batch : callable
-        ``batch(rows, dtype, device)`` makes one batch of a slice of them.
-
-    precision : {"float32", "bfloat16", "float64"}
-
-    device : torch.device
-
-    batch_size : int, default=4096
-
-    Returns
-    -------
-    embedding : ndarray of shape (n, n_components)
+    ``batch(rows, dtype, device)`` makes one batch of a slice of them.
     """
     encoder.to(device).eval()
     dtype = DTYPES[precision]
-    out = None
-    start = 0
+    out, start = None, 0
     with torch.inference_mode():
         while start < X.shape[0]:
             try:
@@ -118,10 +100,10 @@ def to_tensors(arrays):
 
 def optimizer_to_arrays(state):
     """Moments in an optimizer's state dict, as NumPy arrays by the number of the parameter."""
-    moments = {}
-    for i, entry in state["state"].items():
-        moments[str(i)] = to_arrays({k: t for k, t in entry.items() if torch.is_tensor(t)})
-    return moments
+    return {
+        str(i): to_arrays({k: t for k, t in entry.items() if torch.is_tensor(t)})
+        for i, entry in state["state"].items()
+    }
 
 
 def optimizer_to_tensors(moments):

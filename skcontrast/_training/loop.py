@@ -5,6 +5,7 @@ The only file that knows skorch.
 
 import math
 from contextlib import nullcontext, suppress
+from traceback import walk_tb
 from typing import NamedTuple
 
 import skorch
@@ -223,10 +224,8 @@ def _restore(net, epochs, state):
 
 def _raised_by_a_callback(error):
     """Whether skorch's way of stopping early, not the user's Ctrl-C, raised ``error``."""
-    traceback = error.__traceback__
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return traceback.tb_frame.f_globals.get("__name__", "").startswith("skorch.callbacks")
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "").startswith("skorch.callbacks")
 
 
 def _nothing(*args):
@@ -254,68 +253,24 @@ def train(
     scheduled=True,
     verbose=0,
 ):
-    """Train ``network`` on ``criterion``, in place.
+    """Train a ViewNetwork on ``criterion``, in place, for up to ``max_iter`` epochs.
 
-    Parameters
-    ----------
-    network : ViewNetwork
-
-    criterion : nn.Module
-        ``criterion(views=, index=, **side) -> loss``; what ``Objective.build`` makes.
-
-    rows : Rows
-
-    batches : iterable of index tensors
-        One pass is an epoch.
-
-    validation_batches : iterable of index tensors, default=None
-        With it, training stops once their loss has not fallen by ``tol`` for
-        ``patience`` epochs, and the best weights are restored.
-
-    optimizer : component of skcontrast.optimizers
-
-    learning_rate : float
-
-    max_iter : int
-        Number of epochs.
-
-    validation_seed : int, default=0
-
-    patience : int, default=10
-
-    tol : float, default=1e-4
-
-    precision : {"float32", "bfloat16", "float64"}, default="float32"
-
-    callbacks : list of skorch callbacks, default=None
-
-    on_begin : callable
-        ``on_begin(epoch)``, before each epoch.
-
-    on_end : callable
-        ``on_end(net, epochs, last)``, after each epoch; True stops.
-
-    state : dict, default=None
-        ``{"moments": ...}`` of an optimizer, or a whole :func:`training_state`, to start
-        from.
-
-    scheduled : bool, default=True
-        Whether the learning rate follows the optimizer's schedule.
-
-    verbose : int, default=0
-
-    Returns
-    -------
-    training : Training
+    ``criterion(views=, index=, **side) -> loss`` is what ``Objective.build`` makes; one pass
+    over ``batches``, an iterable of index tensors, is an epoch. With ``validation_batches``
+    training stops once their loss has not fallen by ``tol`` for ``patience`` epochs, and the
+    best weights are restored. ``on_begin(epoch)`` is called before each epoch, and after it
+    ``on_end(net, epochs, last)``, which stops with True. ``state``, to start from, is a whole
+    :func:`training_state` or the ``{"moments": ...}`` of an optimizer. The learning rate
+    follows the optimizer's schedule where ``scheduled``.
     """
-    user_callbacks = list(callbacks or [])
+    callbacks = list(callbacks or [])
     epochs = _Epochs(max_iter, patience, tol, on_begin, on_end)
     net = _Net(
         network,
         criterion=criterion,
         optimizer=optimizer,
         lr=learning_rate,
-        callbacks=user_callbacks,
+        callbacks=callbacks,
         train_split=None,
         device=str(rows.device),
         verbose=verbose,
@@ -327,7 +282,7 @@ def train(
         train_batches=batches,
         validation_batches=validation_batches,
         validation_seed=validation_seed,
-        listens=bool(user_callbacks),
+        listens=bool(callbacks),
         n_steps=len(batches) * max_iter if scheduled else 0,
         autocast=_autocast(precision, rows.device),
     )
@@ -344,12 +299,8 @@ def train(
     if epochs.best_weights is not None:
         network.load_state_dict(epochs.best_weights["network"])
         criterion.load_state_dict(epochs.best_weights["criterion"])
-    return Training(
-        epochs.loss_curve,
-        epochs.validation_curve,
-        len(epochs.loss_curve),
-        net.optimizer_.state_dict(),
-    )
+    curves = epochs.loss_curve, epochs.validation_curve
+    return Training(*curves, len(epochs.loss_curve), net.optimizer_.state_dict())
 
 
 def _autocast(precision, device):

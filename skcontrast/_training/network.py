@@ -14,12 +14,7 @@ PROJECT_ROWS = 4096
 class ViewNetwork(nn.Module):
     """Encoder and projector over the views of a batch.
 
-    Parameters
-    ----------
-    encoder, projector : nn.Module
-
-    views : list of callable
-        ``view(x, index) -> x'`` for each view; None takes the rows as they are.
+    Each of the ``views`` is a ``view(x, index) -> x'``, or None for the rows as they are.
     """
 
     def __init__(self, encoder, projector, views=()):

@@ -21,30 +21,20 @@ def inner(estimator):
 
 def learns(estimator):
     """Whether fitting on rows makes the base's scores of these rows too good."""
-    if isinstance(estimator, FrozenEstimator):
-        return False
-    return not (
-        isinstance(estimator, ZeroShotClassifier) and estimator.class_embeddings is not None
-    )
+    if isinstance(estimator, ZeroShotClassifier):
+        return estimator.class_embeddings is None
+    return not isinstance(estimator, FrozenEstimator)
 
 
 def class_embeddings(estimator, classes):
     """Embeddings of ``classes`` that a base was given, or None."""
     base = inner(estimator)
-    if not isinstance(base, ZeroShotClassifier) or base.class_embeddings is None:
-        return None
-    if not np.array_equal(base.classes_, classes):
-        return None
-    return base.class_embeddings_
+    given = isinstance(base, ZeroShotClassifier) and base.class_embeddings is not None
+    return base.class_embeddings_ if given and np.array_equal(base.classes_, classes) else None
 
 
 def fit_base(estimator, X, y, weight):
-    """Fit a copy of the base on the rows, or take a frozen one as it is.
-
-    Returns
-    -------
-    fitted : estimator
-    """
+    """Fit a copy of the base on the rows, or take a frozen one as it is."""
     if isinstance(estimator, FrozenEstimator):
         try:
             check_is_fitted(estimator.estimator)
@@ -80,23 +70,11 @@ def _fitted(estimator, X, y, weight):
 
 
 def scores_of(estimator, X, classes):
-    """Scores of a fitted base, one column a class (None: of a regressor, a target).
+    """Scores (n, C) of a fitted base, one column a class (None: of a regressor, a target).
 
     Classifiers: ``decision_function`` where it gives one score a class, else
     ``predict_proba``, else one-hot predictions. Classes that the base does not know get
     the mean of a row's other scores: neither for nor against.
-
-    Parameters
-    ----------
-    estimator : fitted estimator
-
-    X : array-like of shape (n, d)
-
-    classes : ndarray of shape (C,) or None
-
-    Returns
-    -------
-    scores : ndarray of shape (n, C)
     """
     if classes is None:
         return np.asarray(estimator.predict(X), dtype=np.float64).reshape(len(X), -1)
@@ -128,30 +106,21 @@ def _raw_scores(estimator, X, known):
 
 def _aligned(scores, known, classes):
     """Columns of ``scores`` in the order of ``classes``; others have the row's mean."""
-    out = np.repeat(scores.mean(axis=1, keepdims=True), len(classes), axis=1)
-    place = {label: i for i, label in enumerate(known.tolist())}
-    for column, label in enumerate(classes.tolist()):
-        if label in place:
-            out[:, column] = scores[:, place[label]]
-    return out
+    mean, place = scores.mean(axis=1), {label: i for i, label in enumerate(known.tolist())}
+    columns = (place.get(label) for label in classes.tolist())
+    return np.column_stack([mean if i is None else scores[:, i] for i in columns])
 
 
 def left_out_scores(estimator, fitted, X, y, weight, classes):
-    """Scores of rows by a base that has not seen them.
+    """Scores (n, C) of rows by a base that has not seen them.
 
     A base that was fitted on the rows themselves is fitted again on folds of them: its own
     scores leave no residual for the correction to learn from.
-
-    Returns
-    -------
-    scores : ndarray of shape (n, C)
     """
     if not learns(estimator) or len(X) < 3:
         return scores_of(fitted, X, classes)
     folds = min(N_FOLDS, len(X))
-    smallest = 0
-    if classes is not None:
-        smallest = np.unique(y, return_counts=True)[1].min()
+    smallest = 0 if classes is None else np.unique(y, return_counts=True)[1].min()
     if smallest >= 2:
         splitter = StratifiedKFold(min(folds, smallest))
     else:
@@ -160,9 +129,8 @@ def left_out_scores(estimator, fitted, X, y, weight, classes):
     for train, test in splitter.split(X, y):
         if classes is not None and len(np.unique(y[train])) < 2:
             return scores_of(fitted, X, classes)
-        part = _fitted(
-            clone(estimator), X[train], y[train], None if weight is None else weight[train]
-        )
+        kept = None if weight is None else weight[train]
+        part = _fitted(clone(estimator), X[train], y[train], kept)
         scores = scores_of(part, X[test], classes)
         if out is None:
             out = np.empty((len(X), scores.shape[1]))

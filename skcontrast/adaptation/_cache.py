@@ -16,31 +16,10 @@ LOCAL_RIDGE = 0.1
 
 
 def average(method, similarity, Q, S, Y, weight, itself=False, ridge=LOCAL_RIDGE):
-    """Averages of the targets of near rows.
+    """Averages (m, C), at the rows Q (m, d), of the targets Y (n, C) of near rows S (n, d).
 
-    Parameters
-    ----------
-    method : {"tip", "nadaraya_watson", "local_linear"}
-
-    similarity : Similarity
-
-    Q : ndarray of shape (m, d)
-
-    S : ndarray of shape (n, d)
-
-    Y : ndarray of shape (n, C)
-
-    weight : ndarray of shape (n,)
-
-    itself : bool, default=False
-        Whether Q is S and each row is left out of its own average.
-
-    ridge : float, default=LOCAL_RIDGE
-        rho, of the slopes of "local_linear", in units of the mean squared distance.
-
-    Returns
-    -------
-    out : ndarray of shape (m, C)
+    With ``itself`` Q is S, and each row is left out of its own average. ``ridge`` is rho, of
+    the slopes of "local_linear", in units of the mean squared distance.
     """
     out = np.empty((len(Q), Y.shape[1]))
     for part, K in similarity.blocks(Q, S):

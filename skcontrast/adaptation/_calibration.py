@@ -27,28 +27,8 @@ def fit_weights(parts, codes, weight, start, ridge, max_iter=100):
     .. math:: \min_{a \ge 0} \sum_i w_i \, \mathrm{NLL}_i(\sum_p a_p S_p)
               + \frac{1}{2} \sum_p \rho_p (a_p - a_p^0)^2
 
-    Parameters
-    ----------
-    parts : list of ndarray of shape (n, C)
-
-    codes : int ndarray of shape (n,)
-
-    weight : ndarray of shape (n,)
-
-    start : array-like of shape (p,)
-        Where the prior has its middle.
-
-    ridge : array-like of shape (p,)
-        Strength of the prior, positive.
-
-    max_iter : int, default=100
-
-    Returns
-    -------
-    a : ndarray of shape (p,)
-
-    loss : float
-        Log-loss without the prior.
+    with ``parts`` a list of p matrices (n, C), ``start`` :math:`a^0` and ``ridge``
+    :math:`\rho > 0`, (p,) both. Also gives the log-loss without the prior.
     """
     parts = [centre(part) for part in parts]
     ridge, start = np.asarray(ridge, dtype=float), np.asarray(start, dtype=float)
@@ -58,8 +38,7 @@ def fit_weights(parts, codes, weight, start, ridge, max_iter=100):
         logits = sum(w * part for w, part in zip(a, parts))
         return log_loss(logits, codes, weight) + 0.5 * ridge @ (a - start) ** 2
 
-    current = value(a)
-    rows = np.arange(len(codes))
+    current, rows = value(a), np.arange(len(codes))
     for _ in range(max_iter):
         P = softmax(sum(w * part for w, part in zip(a, parts)))
         error = P.copy()
@@ -95,14 +74,7 @@ def spread(scores, weight):
 
 
 def fit_temperature(scores, codes, weight):
-    """Inverse temperature of scores (n, C), at least a thousandth of their inverse spread.
-
-    Returns
-    -------
-    scale : float
-
-    loss : float
-    """
+    """Inverse temperature of scores (n, C), at least 1e-3 of their inverse spread, and loss."""
     unit = spread(scores, weight)
     (scale,), loss = fit_weights([scores / unit], codes, weight, [1.0], [WEAK])
     if scale < 1e-3:

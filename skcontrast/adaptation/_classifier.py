@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 
 from skcontrast._component import StrOptions
 from skcontrast._inputs.target import UNLABELLED, class_codes, joined_classes, no_label
@@ -15,11 +14,11 @@ from skcontrast.adaptation._calibration import fit_temperature
 from skcontrast.adaptation._frame import BaseProKeR
 from skcontrast.adaptation._methods import METHODS
 from skcontrast.adaptation._selection import Rows
-from skcontrast.adaptation._zero_shot import softmax
+from skcontrast.adaptation._zero_shot import ScoreMixin, softmax
 from skcontrast.kernels import Kernel
 
 
-class ProKeRClassifier(ClassifierMixin, BaseProKeR):
+class ProKeRClassifier(ScoreMixin, BaseProKeR):
     r"""Adapt a classifier to a few labelled rows, in closed form.
 
     ProKeR keeps the scores :math:`f_0` of a base and adds a correction that is small in the
@@ -234,7 +233,6 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
         Returns
         -------
         self : object
-            Fitted estimator.
         """
         return self._fit(X, y, sample_weight, None)
 
@@ -243,20 +241,16 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
         known = getattr(inner(self.estimator), "classes_", ()) if classes is None else classes
         minus_one = UNLABELLED in np.asarray(known).tolist() or "pair"
         X, y, weight = self._labelled(X, y, sample_weight, True, minus_one)
-        self.estimator_ = None
-        if self.estimator is not None:
-            self.estimator_ = fit_base(self.estimator, X, y, weight)
+        given = self.estimator is not None
+        self.estimator_ = fit_base(self.estimator, X, y, weight) if given else None
         self.classes_ = self._known_classes(y, classes)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"y has one class only ({self.classes_.tolist()[0]!r}), and ProKeRClassifier "
                 "needs at least two: add rows of others, or a base that knows them."
             )
-        base = None
-        if self.estimator_ is not None:
-            args = self.estimator, self.estimator_, X, y, weight, self.classes_
-            base = left_out_scores(*args)
-        rows = self._as_rows(X, y, base, weight)
+        args = self.estimator, self.estimator_, X, y, weight, self.classes_
+        rows = self._as_rows(X, y, left_out_scores(*args) if given else None, weight)
         self.n_targets_ = len(self.classes_)
         return self._run(rows, False)
 
@@ -274,14 +268,13 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
     def _known_classes(self, y, classes):
         """Labels of y, of the base, and of ``classes``."""
         found = np.unique(y)
-        others = [] if classes is None else [np.asarray(classes)]
-        for other in [*others, getattr(self.estimator_, "classes_", found)]:
-            found = joined_classes(found, other, "the base or classes=")
+        for other in classes, getattr(self.estimator_, "classes_", None):
+            if other is not None:
+                found = joined_classes(found, np.asarray(other), "the base or classes=")
         return found
 
     def _as_rows(self, X, y, base, weight):
         codes = np.searchsorted(self.classes_, y)
-        weight = np.ones(len(X)) if weight is None else weight
         return Rows(X, np.eye(len(self.classes_))[codes], base, weight, codes)
 
     def _run(self, rows, held):
@@ -309,23 +302,15 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows; those without a label are left out.
-
-        y : array-like of shape (n_samples,)
-            Labels, as in :meth:`fit`; after the first call -1 is a class where ``classes_``
-            holds it.
+        X, y, sample_weight
+            As in :meth:`fit`; after the first call -1 is a class where ``classes_`` holds it.
 
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; read in the first call.
 
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
         Returns
         -------
         self : object
-            Fitted estimator.
         """
         if not hasattr(self, "n_targets_"):
             return self._fit(X, y, sample_weight, classes)
@@ -339,44 +324,11 @@ class ProKeRClassifier(ClassifierMixin, BaseProKeR):
                 "in its classes=, or fit on all rows."
             )
         new = self._as_rows(X, y, self._base_of(X), weight)
-        rows = self._old_rows().joined(new)
-        return self._run(rows, new)
+        return self._run(self._old_rows().joined(new), new)
 
     def _scores(self, X):
         X = self._query(X)
         return METHODS[self.method][1](self, X, self._base_of(X))
-
-    def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Scores of the classes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes), or (n_samples,)
-            With two classes the score of the second less that of the first.
-        """
-        scores = self._scores(X)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Class with the largest score.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-        """
-        scores = self._scores(X)
-        if scores.shape[1] == 2:
-            # As decision_function says it, ties included.
-            return self.classes_[(scores[:, 1] - scores[:, 0] > 0).astype(int)]
-        return self.classes_[scores.argmax(axis=1)]
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Softmax of the scores over ``temperature_``.

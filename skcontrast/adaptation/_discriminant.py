@@ -32,24 +32,7 @@ def penalty(prior_weight, shrinkage):
 
 
 class Discriminant:
-    """The discriminant of one set of rows.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-
-    codes : int ndarray of shape (n,)
-
-    weight : ndarray of shape (n,)
-
-    n_classes : int
-
-    embeddings : ndarray of shape (C, d), default=None
-        One row a class.
-
-    prior_weight : float, default=0
-        Weight k of these rows.
-    """
+    """The discriminant of rows X (n, d), and of embeddings (C, d) with the weight k of each."""
 
     def __init__(self, X, codes, weight, n_classes, embeddings=None, prior_weight=0.0):
         self.weight, self.codes, self.n_features = weight, codes, X.shape[1]
@@ -67,11 +50,9 @@ class Discriminant:
         scatter = (R * weight[:, None]).T @ R
         if self.prior_residuals is not None:
             scatter += prior_weight * self.prior_residuals.T @ self.prior_residuals
-        self.scatter = scatter
-        self.total = float(np.trace(scatter))
+        self.X, self.scatter, self.total = X, scatter, float(np.trace(scatter))
         values, self.vectors = eigh(scatter)
         self.values = np.maximum(values, 0)
-        self.X = X
 
     def _fit_means(self, X, Y, T, k):
         """Least squares for the means and the shift."""
@@ -112,14 +93,9 @@ class Discriminant:
         return (W if self.basis is None else W @ self.basis.T), intercept
 
     def left_out_scores(self, nu):
-        """Scores of each row when one unit of its weight is left out.
+        """Scores (n, C) of each row when one unit of its weight is left out, and valid (n,).
 
-        Returns
-        -------
-        scores : ndarray of shape (n, C)
-
-        valid : bool ndarray of shape (n,)
-            False where the class has nothing else to have a mean of.
+        A row is not valid where its class has nothing else to have a mean of.
         """
         removed = np.minimum(self.weight, 1)
         p = 1 / (self.values + nu)

@@ -69,9 +69,9 @@ def check_weight(sample_weight, n_samples):
 
 
 def grid(value, name, middle):
-    """List of numbers to choose from: a number, a grid, or "auto" for ``middle``."""
+    """Numbers to choose from: a number, a grid, or ``middle`` in place of "auto"."""
     if isinstance(value, str):
-        return list(middle)
+        return middle
     values = [value] if isinstance(value, Real) else list(np.ravel(np.asarray(value)))
     numbers = [float(v) for v in values if not isinstance(v, (str, bool))]
     if not values or len(numbers) < len(values) or not np.isfinite(numbers).all():
@@ -118,6 +118,10 @@ class BaseProKeR(ShorthandMixin, BaseEstimator):
             return None
         return scores_of(self.estimator_, X, getattr(self, "classes_", None))
 
+    def _residuals(self, rows):
+        """What the base leaves to the correction."""
+        return rows.Y if rows.base is None else rows.Y - self.base_scale_ * rows.base
+
     def _intercept_wanted(self, plain):
         return not plain if isinstance(self.fit_intercept, str) else bool(self.fit_intercept)
 
@@ -146,20 +150,13 @@ class BaseProKeR(ShorthandMixin, BaseEstimator):
             self.kernel_, self.alpha_ = kernels[0], alphas[0]
             self.base_scale_ = 1.0 if scales is None else scales[0]
         else:
-            self.kernel_, self.alpha_, self.base_scale_ = select(
-                chosen,
-                kernels,
-                alphas,
-                scales,
-                fit_intercept=fit_intercept,
-                scaling=scaling,
-                prior=rows.codes is not None and self._all_auto(),
-            )
+            automatic = all(isinstance(v, str) and v == "auto" for v in (self.gamma, self.alpha))
+            options = {"fit_intercept": fit_intercept, "scaling": scaling}
+            options["prior"] = rows.codes is not None and automatic
+            found = select(chosen, kernels, alphas, scales, **options)
+            self.kernel_, self.alpha_, self.base_scale_ = found
         self.gamma_ = gamma_of(self.kernel_)
         self._hold = {"fit_intercept": bool(fit_intercept), "scaling": scaling}
-
-    def _all_auto(self):
-        return all(isinstance(v, str) and v == "auto" for v in (self.gamma, self.alpha))
 
     def _solver_name(self, n):
         if self.solver != "auto":
@@ -186,9 +183,7 @@ class BaseProKeR(ShorthandMixin, BaseEstimator):
 
     def _solve_ridge(self, rows, solver):
         """Set the coefficients; return left-out predictions, or None for ``solver='cg'``."""
-        R = rows.Y
-        if rows.base is not None:
-            R = R - self.base_scale_ * rows.base
+        R = self._residuals(rows)
         # A regressor has no temperature to fit to left-out predictions.
         wants, judged = self._hold["fit_intercept"], rows.codes is not None
         dual, intercept, G = solve_ridge(solver, R, wants, judged)

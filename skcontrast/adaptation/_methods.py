@@ -37,13 +37,11 @@ WIDE = 1500
 
 def _scale_grid(model, published):
     """Base scales to choose from; None leaves the choice to the leave-one-out."""
-    if not isinstance(model.base_scale, str):
-        return grid(model.base_scale, "base_scale", ())
-    if not published:
-        return None
-    if model.method == "proker":
-        return [1.0]  # the raw cosines
-    return [float(getattr(inner(model.estimator), "logit_scale", 1.0))]
+    middle = None
+    if published:  # for "proker" the raw cosines
+        scale = getattr(inner(model.estimator), "logit_scale", 1.0)
+        middle = [1.0 if model.method == "proker" else float(scale)]
+    return grid(model.base_scale, "base_scale", middle)
 
 
 def _with_base(model, scores, base):
@@ -82,11 +80,10 @@ def scores_ridge(model, X, base):
 
 def fit_cache(model, rows, held):
     """Tip-Adapter, Nadaraya-Watson and the local linear regression."""
-    own = _left_out_cache
     if not held:
         best = None
         for kernel in candidates(model.kernel, model.gamma, rows.X, rows.weight):
-            near = own(model, kernel, rows)
+            near = _left_out_cache(model, kernel, rows)
             # Without a base, alpha is no more than a temperature.
             alphas = (1.0,) if rows.base is None else TIP_GRID
             for alpha in grid(model.alpha, "alpha", alphas):
@@ -99,8 +96,8 @@ def fit_cache(model, rows, held):
         model.gamma_ = gamma_of(model.kernel_)
     model.X_fit_, model.dual_coef_ = rows.X, model.alpha_ * rows.weight[:, None] * rows.Y
     model._support, model._factor, model.n_iter_ = vars(rows), None, 1
-    scores = _with_base(model, model.alpha_ * own(model, model.kernel_, rows), rows.base)
-    return None, scores, np.ones(len(scores), dtype=bool)
+    near = _left_out_cache(model, model.kernel_, rows)
+    return None, _with_base(model, model.alpha_ * near, rows.base), np.ones(len(near), dtype=bool)
 
 
 def _left_out_cache(model, kernel, rows):
@@ -139,11 +136,10 @@ def fit_gda(model, rows, held):
                     best = loss, alpha, scale
         _, model.alpha_, model.base_scale_ = best
     W, b = fitted.coefficients(nu)
-    model.means_ = fitted.means if fitted.basis is None else fitted.means @ fitted.basis.T
-    scatter = fitted.scatter
-    if fitted.basis is not None:
-        scatter = fitted.basis @ scatter @ fitted.basis.T
-    model.covariance_ = scatter / n
+    means, scatter, basis = fitted.means, fitted.scatter, fitted.basis
+    if basis is not None:
+        means, scatter = means @ basis.T, basis @ scatter @ basis.T
+    model.means_, model.covariance_ = means, scatter / n
     model.coef_, model.intercept_ = d * W, d * b - np.log(C)
     model.gamma_, model._support, model._factor, model.n_iter_ = None, vars(rows), None, 1
     return None, _with_base(model, model.alpha_ * left_out, rows.base), valid
@@ -165,18 +161,14 @@ def scores_gda(model, X, base):
 
 def _discriminants(model, rows, held):
     """Discriminants to choose from: prior weight, shrinkage, and the fit itself."""
-    C = rows.Y.shape[1]
-    T = None
-    if model.estimator_ is not None:
-        T = class_embeddings(model.estimator_, model.classes_)
-    prior = (0.0,) if T is None else PRIOR_GRID
-    shrinkage = SHRINKAGE_GRID
+    T = class_embeddings(model.estimator_, model.classes_)
+    prior, shrinkage = (0.0,) if T is None else PRIOR_GRID, SHRINKAGE_GRID
     if T is not None and min(rows.X.shape) > WIDE:
         prior = (1.0,)
     if held:
         prior, shrinkage = (model.prior_weight_,), (model.shrinkage_,)
     for k in prior:
-        fitted = Discriminant(rows.X, rows.codes, rows.weight, C, T, k)
+        fitted = Discriminant(rows.X, rows.codes, rows.weight, rows.Y.shape[1], T, k)
         for ratio in shrinkage:
             yield k, ratio, fitted
 
@@ -186,11 +178,9 @@ def _fit_discriminant(model, rows, held):
     for k, ratio, fitted in _discriminants(model, rows, held):
         nu = fitted.ridge(ratio)
         scores, valid = fitted.left_out_scores(nu)
-        loss = penalty(k, ratio)
-        scale = 1.0
+        loss, scale = penalty(k, ratio), 1.0
         if valid.any():
-            part = scores[valid], rows.codes[valid], rows.weight[valid]
-            scale, fit = fit_temperature(*part)
+            scale, fit = fit_temperature(scores[valid], rows.codes[valid], rows.weight[valid])
             loss += fit
         elif ratio != SHRINKAGE_MIDDLE:
             continue
@@ -248,5 +238,3 @@ METHODS = {
     "local_linear": (fit_cache, scores_cache),
     "gda": (fit_gda, scores_gda),
 }
-
-__all__ = ["METHODS"]

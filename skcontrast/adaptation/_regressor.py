@@ -41,16 +41,6 @@ class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
         The formula above, or the residuals of the base averaged over near rows: weighted by
         the kernel, or by a locally weighted line.
 
-    kernel : str or Kernel, default="rbf"
-        A name in :data:`skcontrast.kernels.KERNELS`, or an object from
-        :mod:`skcontrast.kernels`.
-
-    gamma : float, array-like, "auto", "scale" or "median", default="auto"
-        Width of the kernel, always as in :math:`e^{-\gamma \|x - y\|^2}`; the published codes'
-        :math:`\beta (1 - \cos)` on unit rows is ``gamma = beta / 2``. A grid is chosen from by
-        leave-one-out; "auto" is a grid around the inverse mean squared distance for
-        ``kernel="rbf"``, and what the kernel itself says for others.
-
     alpha : float, array-like or "auto", default="auto"
         Ridge; for "nadaraya_watson" and "local_linear" the weight of what is added, where
         "auto" is 1. A grid is chosen from by leave-one-out.
@@ -65,24 +55,11 @@ class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
     fit_intercept : bool or "auto", default="auto"
         Whether there is a constant b, which is not shrunk; "auto" is yes.
 
-    solver : {"auto", "cholesky", "nystroem", "cg"}, default="auto"
-        "cholesky" is exact, with a matrix of n_samples^2 numbers. "nystroem" sees the kernel
-        through ``n_components`` rows and needs n_samples * n_components numbers. "cg" solves
-        the whole system by iterations, preconditioned by "nystroem", and makes the kernel
-        anew in each. "auto" is exact up to 20,000 rows, then "nystroem".
+    kernel, gamma, solver : default=as in ProKeRClassifier
+        See :class:`ProKeRClassifier`.
 
-    n_components : int, default=2000
-        Rows that stand for all, for "nystroem" and the preconditioner of "cg".
-
-    tol : float, default=1e-8
-        Relative residual at which "cg" stops.
-
-    max_iter : int, default=200
-        Most iterations of "cg".
-
-    random_state : int, RandomState instance or None, default=None
-        Which rows stand for all, and which 2,000 rows numbers are chosen on where there are
-        more; otherwise nothing is random.
+    n_components, tol, max_iter, random_state : default=as in ProKeRClassifier
+        See :class:`ProKeRClassifier`.
 
     Attributes
     ----------
@@ -92,26 +69,11 @@ class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
     dual_coef_ : ndarray of shape (n_rows, n_targets)
         Coefficients of the kernel with the rows ``X_fit_``.
 
-    X_fit_ : ndarray of shape (n_rows, n_features)
-        The rows, or the landmarks of ``solver="nystroem"``.
-
     intercept_ : ndarray of shape (n_targets,)
         The constant b.
 
-    kernel_ : Kernel
-        With numbers for what depends on data.
-
-    gamma_, alpha_, base_scale_ : float
-        The numbers chosen.
-
-    n_iter_ : int
-        Iterations of ``solver="cg"``, else 1.
-
-    n_features_in_ : int
-        Number of columns.
-
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where X is a DataFrame with string names.
+    X_fit_, kernel_, gamma_, alpha_, base_scale_, n_iter_, n_features_in_, feature_names_in_
+        See :class:`ProKeRClassifier`.
 
     References
     ----------
@@ -186,29 +148,30 @@ class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
         Returns
         -------
         self : object
-            Fitted estimator.
         """
-        self._start()
-        options = {"multi_output": True, "y_numeric": True}
-        X, y, weight = self._checked(X, y, sample_weight, reset=True, **options)
-        Y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        X, y, Y, weight = self._read(X, y, sample_weight, True)
         self.estimator_, base = None, None
         if self.estimator is not None:
             self.estimator_ = fit_base(self.estimator, X, y, weight)
             base = left_out_scores(self.estimator, self.estimator_, X, y, weight, None)
             self._check_targets(base, Y)
         self.n_targets_, self._flat = Y.shape[1], np.ndim(y) == 1
-        rows = Rows(X, Y, base, np.ones(len(X)) if weight is None else weight)
+        rows = Rows(X, Y, base, weight)
         if self.method == "proker":
-            scales = None
-            if not isinstance(self.base_scale, str):
-                scales = grid(self.base_scale, "base_scale", ())
+            scales = grid(self.base_scale, "base_scale", None)
             wants = self._intercept_wanted(False)
             self._select_ridge(rows, scales, fit_intercept=wants, scaling=self.scaling)
             self._fit_ridge(rows)
         else:
             self._fit_average(rows)
         return self
+
+    def _read(self, X, y, sample_weight, reset):
+        """X, y, y as a matrix (n, C) and weights, checked."""
+        self._start()
+        options = {"multi_output": True, "y_numeric": True}
+        X, y, weight = self._checked(X, y, sample_weight, reset=reset, **options)
+        return X, y, np.asarray(y, dtype=np.float64).reshape(len(y), -1), weight
 
     def _check_targets(self, base, Y):
         if base.shape[1] != Y.shape[1]:
@@ -244,35 +207,24 @@ class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows with a known target.
-
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+        X, y, sample_weight
+            As in :meth:`fit`.
 
         Returns
         -------
         self : object
-            Fitted estimator.
         """
         if not hasattr(self, "n_targets_"):
             return self.fit(X, y, sample_weight)
-        self._start()
-        options = {"multi_output": True, "y_numeric": True}
-        X, y, weight = self._checked(X, y, sample_weight, reset=False, **options)
-        Y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        X, y, Y, weight = self._read(X, y, sample_weight, False)
         if Y.shape[1] != self.n_targets_:
             raise ValueError(f"y has {Y.shape[1]} targets, but the first call {self.n_targets_}.")
-        new = Rows(X, Y, self._base_of(X), np.ones(len(X)) if weight is None else weight)
+        new = Rows(X, Y, self._base_of(X), weight)
         if self.method == "proker":
             self._extend_ridge(new)
             return self
         rows = self._old_rows().joined(new)
-        R = rows.Y if rows.base is None else rows.Y - self.base_scale_ * rows.base
-        self.X_fit_, self.dual_coef_, self._support = rows.X, R, vars(rows)
+        self.X_fit_, self.dual_coef_, self._support = rows.X, self._residuals(rows), vars(rows)
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:

@@ -16,25 +16,7 @@ REGRESSION_ALPHA_GRID = (0.001, 0.01, *ALPHA_GRID, 10.0)
 
 
 def with_intercept(solver, R, diagonal=True):
-    """Dual coefficients, intercept and diagonal of G.
-
-    Parameters
-    ----------
-    solver : object with ``solve`` and ``inverse_diagonal``
-
-    R : ndarray of shape (n, C)
-
-    diagonal : bool, default=True
-        Whether G is wanted.
-
-    Returns
-    -------
-    dual : ndarray of shape (n, C)
-
-    intercept : ndarray of shape (C,)
-
-    G : ndarray of shape (n,) or None
-    """
+    """Dual coefficients (n, C), intercept (C,), diagonal of G (n,) or None, for R (n, C)."""
     both = solver.solve(np.column_stack([R, np.ones(len(R))]))
     dual, ones = both[:, :-1], both[:, -1]
     G, total = solver.inverse_diagonal() if diagonal else None, ones.sum()
@@ -56,21 +38,7 @@ def left_out_residuals(dual, G, alpha, weight):
     """Residual of each row when one unit of its weight takes no part in the fit.
 
     A row of weight 2 is two equal rows, of which one is left out; a row of weight up to
-    1 is left out whole: a_i / G_ii.
-
-    Parameters
-    ----------
-    dual : ndarray of shape (n, C)
-
-    G : ndarray of shape (n,)
-
-    alpha : float
-
-    weight : ndarray of shape (n,)
-
-    Returns
-    -------
-    residuals : ndarray of shape (n, C)
+    1 is left out whole: a_i / G_ii. (n, C), (n,), number, (n,) -> (n, C).
     """
     many = weight > 1
     # Left out, a row with G_ii = 0 is predicted by nothing that alpha=0 could resolve.

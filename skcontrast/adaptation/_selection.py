@@ -26,19 +26,20 @@ ALPHA_MIDDLE, STRENGTH = 0.3, 0.3
 
 @dataclass
 class Rows:
-    """Rows of a fit: (n, d), targets (n, C), base scores (n, C) or None, weights (n,)."""
+    """Rows of a fit: (n, d), targets (n, C), base scores (n, C) or None, weights (n,) or None."""
 
     X: np.ndarray
     Y: np.ndarray
     base: np.ndarray | None
-    weight: np.ndarray
+    weight: np.ndarray | None
     codes: np.ndarray | None = None
+
+    def __post_init__(self):
+        self.weight = np.ones(len(self.X)) if self.weight is None else self.weight
 
     def take(self, index):
         """Some of the rows."""
-        base = None if self.base is None else self.base[index]
-        codes = None if self.codes is None else self.codes[index]
-        return Rows(self.X[index], self.Y[index], base, self.weight[index], codes)
+        return Rows(*(None if part is None else part[index] for part in vars(self).values()))
 
     def joined(self, other):
         """These rows and further ones."""
@@ -104,35 +105,10 @@ def _squared_loss(A, B, rows, scales):
 
 
 def select(rows, kernels, alphas, scales, *, fit_intercept, scaling, prior):
-    """Kernel, alpha and base scale with the lowest left-out loss.
+    """Kernel, alpha and base scale with the lowest left-out loss; scales None: the best one.
 
-    Parameters
-    ----------
-    rows : Rows
-        With ``codes`` for a classifier.
-
-    kernels : list of Kernel
-
-    alphas : sequence of float
-
-    scales : sequence of float or None
-        Base scales to try; None takes the best one.
-
-    fit_intercept : bool
-
-    scaling : {"ridge", "reference"}
-
-    prior : bool
-        Whether widths and alphas off the middle have to be paid for; of use with so few
-        rows that the left-out loss says little.
-
-    Returns
-    -------
-    kernel : Kernel
-
-    alpha : float
-
-    base_scale : float
+    With ``prior`` widths and alphas off the middle have to be paid for; of use with so few
+    rows that the left-out loss says little.
     """
     loss_of = _squared_loss if rows.codes is None else _class_loss
     middle = mean_squared_distance(rows.X, rows.weight)

@@ -28,24 +28,8 @@ def mean_squared_distance(X, weight):
 def candidates(kernel, gamma, X, weight, factors=GAMMA_GRID):
     """Kernels to choose from: components with numbers in place of "scale" and the like.
 
-    Parameters
-    ----------
-    kernel : str or Kernel
-
-    gamma : float, str or array-like
-        "auto" is a grid around the inverse mean squared distance for ``kernel="rbf"``, and
-        what the kernel itself says for others.
-
-    X : ndarray of shape (n, d)
-
-    weight : ndarray of shape (n,)
-
-    factors : sequence of float
-        The grid, in units of the inverse mean squared distance.
-
-    Returns
-    -------
-    kernels : list of Kernel
+    ``gamma="auto"`` is the grid ``factors`` in units of the inverse mean squared distance for
+    ``kernel="rbf"``, and what the kernel itself says for others.
     """
     # As with scikit-learn's sample weights, a row of weight 2 is two rows.
     if isinstance(gamma, str) and gamma == "auto":
@@ -75,8 +59,7 @@ def with_numbers(kernel, X):
         owner, _, name = path.rpartition("__")
         if name == "gamma" and isinstance(value, str):
             part = kernel.get_params()[owner] if owner else kernel
-            number = part.build(X).gamma
-            kernel.set_params(**{path: float(number)})
+            kernel.set_params(**{path: float(part.build(X).gamma)})
     return kernel
 
 
@@ -92,15 +75,7 @@ def gamma_of(kernel):
 
 
 class Similarity:
-    """A kernel built on rows, as a function of float64 arrays.
-
-    Parameters
-    ----------
-    kernel : Kernel
-
-    rows : ndarray of shape (n, d)
-        What it is built on.
-    """
+    """A kernel built on rows (n, d), as a function of float64 arrays."""
 
     def __init__(self, kernel, rows):
         self._k = kernel.build(rows)
@@ -133,8 +108,3 @@ class Similarity:
         for part, rows in self.blocks(A, A):
             K[part] = rows
         return K
-
-    def diagonal(self, A):
-        """k(a_i, a_i): (n, d) -> (n,)."""
-        with torch.no_grad():
-            return self._k.diag(torch.as_tensor(A)).numpy()

@@ -38,19 +38,11 @@ def check_memory(n_rows, solver):
 
 
 class Eigen:
-    """One eigendecomposition, for any number of alphas.
-
-    Parameters
-    ----------
-    K : ndarray of shape (n, n)
-
-    weight : ndarray of shape (n,)
-    """
+    """One eigendecomposition of K (n, n), for any number of alphas."""
 
     def __init__(self, K, weight):
         self.root = np.sqrt(weight)
-        values, self.vectors = eigh(self.root[:, None] * K * self.root, overwrite_a=True)
-        self.values = values
+        self.values, self.vectors = eigh(self.root[:, None] * K * self.root, overwrite_a=True)
         self.alpha = 0.0
 
     def at(self, alpha):
@@ -72,17 +64,7 @@ class Eigen:
 
 
 class Cholesky:
-    """A triangular factor, which further rows can be added to.
-
-    Parameters
-    ----------
-    K : ndarray of shape (n, n)
-        Overwritten.
-
-    weight : ndarray of shape (n,)
-
-    alpha : float
-    """
+    """A triangular factor, which further rows can be added to; K (n, n) is overwritten."""
 
     def __init__(self, K, weight, alpha):
         n = len(K)
@@ -150,21 +132,7 @@ class Cholesky:
 
 
 class Nystroem:
-    """The kernel seen through some of its rows, the landmarks: memory O(n m).
-
-    Parameters
-    ----------
-    similarity : Similarity
-
-    X : ndarray of shape (n, d)
-
-    weight : ndarray of shape (n,)
-
-    alpha : float
-
-    landmarks : ndarray of shape (m,)
-        Row numbers.
-    """
+    """The kernel seen through some of its rows, the landmarks (m,): memory O(n m)."""
 
     def __init__(self, similarity, X, weight, alpha, landmarks):
         m = len(landmarks)
@@ -208,23 +176,8 @@ class Nystroem:
 class ConjugateGradient:
     """The whole system by iterations, kernel rows made anew in each: memory O(n m).
 
-    Parameters
-    ----------
-    similarity : Similarity
-
-    X : ndarray of shape (n, d)
-
-    weight : ndarray of shape (n,)
-
-    alpha : float
-
-    landmarks : ndarray of shape (m,)
-        Rows of the preconditioner.
-
-    tol : float
-        Residual, relative to the right-hand side, to stop at.
-
-    max_iter : int
+    The landmarks (m,) are those of the preconditioner; ``tol`` is the residual to stop at,
+    relative to the right-hand side.
     """
 
     def __init__(self, similarity, X, weight, alpha, landmarks, tol, max_iter):

@@ -31,7 +31,40 @@ def softmax(scores):
     return P / P.sum(axis=1, keepdims=True)
 
 
-class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
+class ScoreMixin(ClassifierMixin):
+    """Decisions of a classifier by its ``_scores(X)``, (n_samples, n_classes)."""
+
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
+        """Scores of the classes, as the formula of the class says.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes), or (n_samples,)
+            With two classes the score of the second less that of the first.
+        """
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Class with the largest score, the first of equal ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+        """
+        best = self._scores(X).argmax(axis=1)
+        return self.classes_[best]
+
+
+class ZeroShotClassifier(ScoreMixin, BaseEstimator):
     r"""Classify rows by their cosine with one embedding a class.
 
     With unit rows x and unit class embeddings :math:`t_c`, which a text encoder makes
@@ -126,7 +159,6 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : object
-            Fitted estimator.
 
         Raises
         ------
@@ -214,41 +246,12 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
                 stacklevel=4,
             )
 
-    def _cosines(self, X):
+    def _scores(self, X):
         check_is_fitted(self, "class_embeddings_")
         X = validate_data(self, X, dtype=np.float64, reset=False)
         if self.class_embeddings is not None:
             self._check_length(X)
         return unit_rows(X) @ self.class_embeddings_.T
-
-    def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Cosine of each row with each class embedding.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes), or (n_samples,)
-            With two classes the cosine of the second less that of the first.
-        """
-        scores = self._cosines(X)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Class with the largest cosine.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-        """
-        best = self._cosines(X).argmax(axis=1)
-        return self.classes_[best]
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Softmax of the cosines times ``logit_scale``.
@@ -261,7 +264,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
         """
-        return softmax(self.logit_scale * self._cosines(X))
+        return softmax(self.logit_scale * self._scores(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,10 +1,13 @@
 """Blocks of anchors, for losses that need all candidates of an anchor at once."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
+
+from skcontrast.functional._rows import slices
 
 # Above this many pairs a dozen float32 matrices, indices and gradients among them, pass 256 MB.
 LIMIT = 2**22
@@ -37,15 +40,9 @@ def over_anchors(
     results : tuple of tensors
         Those of the blocks, joined.
     """
-    if block_size is None:
-        block_size = max(1, LIMIT // m)
+    block_size = max(1, LIMIT // m) if block_size is None else block_size
     if block_size >= n:
         return block(slice(0, n))
-    parts = []
-    for i in range(0, n, block_size):
-        rows = slice(i, min(i + block_size, n))
-        if torch.is_grad_enabled():
-            parts.append(checkpoint(block, rows, use_reentrant=False, preserve_rng_state=False))
-        else:
-            parts.append(block(rows))
-    return tuple(torch.cat(part) for part in zip(*parts))
+    if torch.is_grad_enabled():
+        block = partial(checkpoint, block, use_reentrant=False, preserve_rng_state=False)
+    return tuple(torch.cat(part) for part in zip(*map(block, slices(n, block_size))))

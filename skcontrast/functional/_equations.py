@@ -21,15 +21,8 @@ def alignment(x: Tensor, y: Tensor, alpha: float = 2.0) -> Tensor:
 
 def log_mean_gaussian(x: Tensor, t: float = 2.0, block_size: int | None = None) -> Tensor:
     """``log mean_{i<j} exp(-t ||x_i - x_j||^2)``, the uniformity of ``x`` (n, d) -> ()."""
-    n = len(x)
-    sums = pair_sums(
-        x,
-        x,
-        lambda rows, columns: (None, OFF_DIAGONAL),
-        1 / t,
-        similarity=power_distance(2),
-        block_size=block_size,
-    )
+    n, options = len(x), {"similarity": power_distance(2), "block_size": block_size}
+    sums = pair_sums(x, x, lambda rows, columns: (None, OFF_DIAGONAL), 1 / t, **options)
     return sums.log_partition.logsumexp(0) - math.log(n * (n - 1))
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from skcontrast.functional._pairs import _side
-from skcontrast.functional._rows import Pairs, Similarity, dot
+from skcontrast.functional._rows import Pairs, Similarity, dot, slices
 
 # What a ceiling is measured from.
 CEILINGS = ("absolute", "fixed", "relative")
@@ -78,9 +78,7 @@ def mine_negatives(
 
     Parameters
     ----------
-    anchors : tensor of shape (n, d)
-
-    candidates : tensor of shape (m, d)
+    anchors, candidates : tensors of shape (n, d) and (m, d)
 
     n_negatives : int
         Number k of negatives of an anchor.
@@ -121,18 +119,16 @@ def mine_negatives(
     block_size = _side(n, m, block_size)
     k = n_negatives + skip
     indices, scores = [], []
-    for i in range(0, n, block_size):
-        rows = slice(i, min(i + block_size, n))
-        best = anchors.new_full((rows.stop - i, k), -math.inf)
+    for rows in slices(n, block_size):
+        best = anchors.new_full((rows.stop - rows.start, k), -math.inf)
         index = torch.full_like(best, -1, dtype=torch.long)
-        for j in range(0, m, block_size):
-            columns = slice(j, min(j + block_size, m))
+        for columns in slices(m, block_size):
             s = similarity(anchors[rows], candidates[columns])
             if keep is not None:
                 s = s.masked_fill(~keep(rows, columns), -math.inf)
             if ceiling is not None:
                 s = s.masked_fill(s > ceiling[rows, None], -math.inf)
-            number = torch.arange(j, columns.stop, device=s.device).expand_as(s)
+            number = torch.arange(columns.start, columns.stop, device=s.device).expand_as(s)
             best, place = torch.cat([best, s], 1).topk(k, 1)
             index = torch.cat([index, number], 1).gather(1, place)
         # A place that no candidate took may hold the number of one that was masked.

@@ -16,13 +16,14 @@ rows, ``tau`` is a temperature, and ``P`` and ``W`` are pair weights:
 """
 
 import math
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from skcontrast.functional._rows import Pairs, Similarity, distinct, dot, logsumexp
+from skcontrast.functional._rows import Pairs, Similarity, distinct, dot, logsumexp, slices
 
 # Above this many pairs a dense float32 matrix and its gradient pass 256 MB, and tiles
 # are used unless the caller says otherwise.
@@ -109,15 +110,26 @@ def _merge(tiles, detach_mean):
     return PairSums(log_partition, expected, positive, mass, log_positive)
 
 
-def _no_weights(rows, columns):
-    return None, None
-
-
 def _side(n, m, block_size):
     """Side of a tile: what was asked for, or one dense tile where it is small enough."""
     if block_size is not None:
         return block_size
     return max(n, m) if n * m <= DENSE_LIMIT else TILE
+
+
+def by_tiles(tile, anchors, candidates, temperature, block_size):
+    """Results of ``tile(a, b, tau, rows, columns)``: for each block of anchors a list of them.
+
+    Where there is more than one tile, they are computed again in the backward pass.
+    """
+    n, m = len(anchors), len(candidates)
+    block_size = _side(n, m, block_size)
+    if torch.is_grad_enabled() and block_size < max(n, m):
+        tile = partial(checkpoint, tile, use_reentrant=False, preserve_rng_state=False)
+    per_anchor = torch.is_tensor(temperature) and temperature.ndim == 1
+    for i in slices(n, block_size):
+        tau = temperature[i, None] if per_anchor else temperature
+        yield [tile(anchors[i], candidates[j], tau, i, j) for j in slices(m, block_size)]
 
 
 def pair_sums(
@@ -170,37 +182,16 @@ def pair_sums(
     sums : PairSums
         Each field of shape (n,). A sum over no pair is -inf in a log field.
     """
-    n, m = len(anchors), len(candidates)
-    weights = _no_weights if weights is None else weights
-    block_size = _side(n, m, block_size)
-    per_anchor = torch.is_tensor(temperature) and temperature.ndim == 1
 
     def tile(a, b, tau, rows, columns):
-        P, W = weights(rows, columns)
+        P, W = (None, None) if weights is None else weights(rows, columns)
         compare = similarity
         if bias is not None:
-
-            def compare(a, b):
-                return similarity(a, b) + bias(rows, columns)
-
+            compare = lambda a, b: similarity(a, b) + bias(rows, columns)
         return _tile_sums(a, b, tau, P, W, compare, mean, detach_mean, rows, columns)
 
-    dense = block_size >= n and block_size >= m
-    recompute = torch.is_grad_enabled() and not dense
-    blocks = []
-    for i in range(0, n, block_size):
-        rows = slice(i, min(i + block_size, n))
-        tau = temperature[rows, None] if per_anchor else temperature
-        tiles = []
-        for j in range(0, m, block_size):
-            columns = slice(j, min(j + block_size, m))
-            inputs = anchors[rows], candidates[columns], tau, rows, columns
-            if recompute:
-                part = checkpoint(tile, *inputs, use_reentrant=False, preserve_rng_state=False)
-            else:
-                part = tile(*inputs)
-            tiles.append(part)
-        blocks.append(_merge(tiles, detach_mean))
+    inputs = anchors, candidates, temperature, block_size
+    blocks = [_merge(tiles, detach_mean) for tiles in by_tiles(tile, *inputs)]
     if len(blocks) == 1:
         return blocks[0]
     return PairSums(*(None if f[0] is None else torch.cat(f) for f in zip(*blocks)))
@@ -221,25 +212,12 @@ def pair_loss(
 
     Parameters
     ----------
-    anchors : tensor of shape (n, d)
-
-    candidates : tensor of shape (m, d)
-
-    weights : callable
-        ``weights(rows, columns) -> (P, W)``; see :func:`pair_sums`.
-
-    temperature : float or tensor of shape () or (n,)
-
     form : {"outside", "inside"}, default="outside"
         Whether the mean over positives is taken outside or inside the logarithm.
         "inside" is never larger when P holds zeros and ones.
 
-    similarity : callable, default=dot
-
-    bias : callable, default=None
-        ``bias(rows, columns)``, added to the similarities.
-
-    block_size : int, default=None
+    anchors, candidates, weights, temperature, similarity, bias, block_size
+        As in :func:`pair_sums`, weights and temperature without a default.
 
     Returns
     -------
@@ -249,15 +227,8 @@ def pair_loss(
     valid : bool tensor of shape (n,)
         Which anchors have a positive.
     """
-    sums = pair_sums(
-        anchors,
-        candidates,
-        weights,
-        temperature,
-        similarity=similarity,
-        bias=bias,
-        block_size=block_size,
-    )
+    options = {"similarity": similarity, "bias": bias, "block_size": block_size}
+    sums = pair_sums(anchors, candidates, weights, temperature, **options)
     valid = sums.mass > 0
     mass = torch.where(valid, sums.mass, 1)
     if form == "inside":
@@ -281,16 +252,13 @@ def nearest(
 
     Parameters
     ----------
-    anchors : tensor of shape (n, d)
-
-    candidates : tensor of shape (m, d)
+    anchors, candidates : tensors of shape (n, d) and (m, d)
 
     keep : callable
         ``keep(rows, columns)`` gives the bool tensor of pairs that may be chosen.
 
-    similarity : callable, default=dot
-
-    block_size : int, default=None
+    similarity, block_size
+        As in :func:`pair_sums`.
 
     Returns
     -------
@@ -300,15 +268,13 @@ def nearest(
     n, m = len(anchors), len(candidates)
     block_size = _side(n, m, block_size)
     blocks = []
-    for i in range(0, n, block_size):
-        rows = slice(i, min(i + block_size, n))
-        best = anchors.new_full((rows.stop - i,), -math.inf)
+    for rows in slices(n, block_size):
+        best = anchors.new_full((rows.stop - rows.start,), -math.inf)
         index = torch.zeros_like(best, dtype=torch.long)
-        for j in range(0, m, block_size):
-            columns = slice(j, min(j + block_size, m))
+        for columns in slices(m, block_size):
             s = similarity(anchors[rows], candidates[columns])
             value, where = s.masked_fill(~keep(rows, columns), -math.inf).max(-1)
-            index = torch.where(value > best, where + j, index)
+            index = torch.where(value > best, where + columns.start, index)
             best = torch.maximum(best, value)
         blocks.append(index)
     return torch.cat(blocks)

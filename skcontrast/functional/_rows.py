@@ -14,6 +14,11 @@ Similarity: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Pairs: TypeAlias = Callable[[slice, slice], Any]
 
 
+def slices(n: int, size: int) -> list[slice]:
+    """Slices of ``size`` that cover n places."""
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
 def normalize(x: Tensor) -> Tensor:
     """Scale the rows (last axis) of ``x`` to unit length; a zero row stays zero.
 

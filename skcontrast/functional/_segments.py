@@ -9,9 +9,8 @@ import math
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
-from skcontrast.functional._pairs import DENSE_LIMIT, TILE
+from skcontrast.functional._pairs import by_tiles
 from skcontrast.functional._rows import Pairs, logsumexp
 
 
@@ -77,11 +76,6 @@ def log_mean_by_class(
     log_mean : tensor of shape (n, n_classes)
         -inf for a class without a key.
     """
-    n, m = len(anchors), len(keys)
-    if block_size is None:
-        block_size = max(n, m) if n * m <= DENSE_LIMIT else TILE
-    per_anchor = torch.is_tensor(temperature) and temperature.ndim == 1
-    recompute = torch.is_grad_enabled() and (block_size < n or block_size < m)
     bins = torch.where(labels < 0, n_classes, labels)  # one bin more, for no class
 
     def tile(a, b, tau, rows, columns):
@@ -89,18 +83,7 @@ def log_mean_by_class(
         return _tile(a, b, tau, bins[columns], kept, n_classes + 1)
 
     blocks = []
-    for i in range(0, n, block_size):
-        rows = slice(i, min(i + block_size, n))
-        tau = temperature[rows, None] if per_anchor else temperature
-        tiles = []
-        for j in range(0, m, block_size):
-            columns = slice(j, min(j + block_size, m))
-            inputs = anchors[rows], keys[columns], tau, rows, columns
-            if recompute:
-                part = checkpoint(tile, *inputs, use_reentrant=False, preserve_rng_state=False)
-            else:
-                part = tile(*inputs)
-            tiles.append(part)
+    for tiles in by_tiles(tile, anchors, keys, temperature, block_size):
         log_sums, counts = (torch.stack(parts, -1) for parts in zip(*tiles))
         log_sum = logsumexp(log_sums, ~log_sums.isneginf())
         blocks.append((log_sum - counts.sum(-1).clamp_min(1).log())[:, :n_classes])

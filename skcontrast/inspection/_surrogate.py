@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
@@ -12,6 +12,7 @@ from torch import nn
 from skcontrast._component import HasMethods, Integral, Interval, Real, check_parameters
 from skcontrast._inputs.target import classes_of
 from skcontrast._typing import ArrayLike, Estimator, Self
+from skcontrast.adaptation._zero_shot import ScoreMixin
 from skcontrast.kernels import Kernel, TangentKernel
 
 
@@ -21,7 +22,7 @@ def kernel_matrix(kernel, X, rows):
         return kernel.build(rows)(torch.as_tensor(X), torch.as_tensor(rows)).numpy()
 
 
-class TangentSurrogate(ClassifierMixin, BaseEstimator):
+class TangentSurrogate(ScoreMixin, BaseEstimator):
     r"""Kernel model that stands in for a network, to attribute its answers to rows.
 
     The kernel matrix of the training rows :math:`x_1 \dots x_N` is read as N features, on which
@@ -125,7 +126,6 @@ class TangentSurrogate(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : object
-            Fitted surrogate.
         """
         check_parameters(self)
         codes, classes = (None, ()) if y is None else classes_of(y, "TangentSurrogate")
@@ -167,20 +167,6 @@ class TangentSurrogate(ClassifierMixin, BaseEstimator):
         """
         scores = self._scores(X)
         return scores[:, 1] if scores.shape[1] == 2 else scores
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Class with the largest score.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-        """
-        best = self._scores(X).argmax(axis=1)
-        return self.classes_[best]
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Logistic function of the scores, scaled to the sum one.

@@ -22,10 +22,8 @@ GAMMA_CONSTRAINTS = [
 class Built:
     """A kernel with its data-driven numbers filled in."""
 
-    def __init__(self, pairs, diagonal, gamma=None):
-        self.pairs = pairs
-        self.diagonal = diagonal
-        self._gamma = gamma
+    def __init__(self, pairs, diag, gamma=None):
+        self.pairs, self.diag, self._gamma = pairs, diag, gamma
 
     @property
     def gamma(self):
@@ -33,9 +31,6 @@ class Built:
 
     def __call__(self, a, b):
         return self.pairs(a, b)
-
-    def diag(self, a):
-        return self.diagonal(a)
 
 
 def as_rows(x):
@@ -50,21 +45,9 @@ def ones(a):
 
 
 def distances(a, b, power=2.0):
-    """Euclidean distances to a power, exactly zero for equal rows when ``power < 2``.
+    """Euclidean distances to a power in (0, 2]: (n, d), (m, d) -> (n, m).
 
-    Parameters
-    ----------
-    a : tensor of shape (n, d)
-
-    b : tensor of shape (m, d)
-
-    power : float
-        In (0, 2].
-
-    Returns
-    -------
-    D : tensor of shape (n, m)
-        The gradient is zero where the distance is.
+    Exactly zero for equal rows when ``power < 2``; the gradient is zero where they are.
     """
     if power == 2:
         return squared_distance(a, b)
@@ -97,24 +80,10 @@ def _median(x, distance):
 
 
 def resolve_gamma(gamma, x, distance=None, power=2.0):
-    """Number that ``gamma`` stands for on the rows ``x``.
+    """Number that ``gamma`` stands for on the rows ``x`` (n, d), in ``length ** -power``.
 
-    Parameters
-    ----------
-    gamma : float or {"scale", "median", "auto"}
-
-    x : tensor of shape (n, d)
-
-    distance : callable, default=None
-        What gamma multiplies, for "median".
-
-    power : float, default=2.0
-        Power of the length in it: gamma has the unit of ``length ** -power``.
-
-    Returns
-    -------
-    gamma : float or tensor of shape ()
-        A tensor where it depends on the data: reading it would wait for the device.
+    ``distance`` is what gamma multiplies, for "median". A tensor of shape () where it depends
+    on the data: reading it would wait for the device.
     """
     if isinstance(gamma, Real):
         return float(gamma)
@@ -224,10 +193,11 @@ class ScaledKernel(Kernel):
 class _Pair(Kernel):
     """Two kernels of the same rows."""
 
-    first: Kernel
-    second: Kernel
-
     _parameter_constraints = {"first": [Kernel], "second": [Kernel]}
+
+    def __init__(self, first: Kernel, second: Kernel):
+        self.first = first
+        self.second = second
 
     @property
     def takes_categories(self) -> bool:
@@ -252,10 +222,6 @@ class KernelSum(_Pair):
     KernelSum(first=RBF(gamma=0.1), second=Linear())
     """
 
-    def __init__(self, first: Kernel, second: Kernel):
-        self.first = first
-        self.second = second
-
     def _build(self, x, categorical):
         k, g = self._both(x, categorical)
         return Built(lambda a, b: k(a, b) + g(a, b), lambda a: k.diag(a) + g.diag(a))
@@ -274,10 +240,6 @@ class KernelProduct(_Pair):
     >>> RBF() * Cosine()
     KernelProduct(first=RBF(), second=Cosine())
     """
-
-    def __init__(self, first: Kernel, second: Kernel):
-        self.first = first
-        self.second = second
 
     def _build(self, x, categorical):
         k, g = self._both(x, categorical)

@@ -88,14 +88,10 @@ class Mixed(Kernel):
 
     takes_categories = True
 
+    _shorthand = dict.fromkeys(("numeric", "categorical"), "skcontrast.kernels:KERNELS")
     _parameter_constraints = {
-        "numeric": [Shorthand("skcontrast.kernels:KERNELS", "kernel")],
-        "categorical": [Shorthand("skcontrast.kernels:KERNELS", "kernel")],
+        **{name: [Shorthand(path, "kernel")] for name, path in _shorthand.items()},
         "n_values": [Interval(Integral, 0, None, closed="left")],
-    }
-    _shorthand = {
-        "numeric": "skcontrast.kernels:KERNELS",
-        "categorical": "skcontrast.kernels:KERNELS",
     }
 
     def __init__(

@@ -25,17 +25,7 @@ BATCH_NORMS = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm
 
 
 class Network:
-    """A copy of a torch module in evaluation mode, and its parameters.
-
-    Parameters
-    ----------
-    module : nn.Module
-        Maps (n, d) to (n, C).
-
-    dtype : torch.dtype
-
-    device : torch.device
-    """
+    """A copy of a torch module (n, d) -> (n, C) in evaluation mode, and its parameters."""
 
     def __init__(self, module, dtype, device):
         self.module = copy.deepcopy(module).to(device=device, dtype=dtype).eval()
@@ -92,14 +82,7 @@ def directions(width, form, like):
 
 
 class Exact:
-    """Gradients themselves: any network, 2 C P operations for a pair of rows.
-
-    Parameters
-    ----------
-    network : Network
-
-    v : tensor of shape (n_directions, C)
-    """
+    """Gradients along v (n_directions, C): any network, 2 C P operations for a pair of rows."""
 
     def __init__(self, network, v):
         self.network, self.v = network, v
@@ -148,17 +131,7 @@ class Exact:
 class Projection:
     """Random matrix (P, K) with the variance 1 / K, drawn in pieces when it is needed.
 
-    Parameters
-    ----------
-    n_projections : int
-        K.
-
-    kind : {"rademacher", "normal"}
-
-    seed : int
-
-    n_parameters : int
-        P; a small matrix is kept.
+    P is ``n_parameters``, K ``n_projections``; a small matrix is kept.
     """
 
     def __init__(self, n_projections, kind, seed, n_parameters):
@@ -189,14 +162,6 @@ class Projected(Exact):
 
     The gradients of a row are multiplied by a matrix R (P, K), the same one for every output;
     the expected inner products are the exact ones.
-
-    Parameters
-    ----------
-    network : Network
-
-    v : tensor of shape (n_directions, C)
-
-    projection : Projection
     """
 
     def __init__(self, network, v, projection):
@@ -234,16 +199,7 @@ class Layered:
 
     .. math:: \langle \delta, \delta' \rangle (\langle h, h' \rangle + 1)
 
-    Parameters
-    ----------
-    network : Network
-
-    v : tensor of shape (n_directions, C)
-
-    Raises
-    ------
-    NotLayered
-        Where other parameters require a gradient too.
+    Where other parameters require a gradient too, NotLayered is raised.
     """
 
     def __init__(self, network, v):
@@ -338,23 +294,7 @@ def is_layered(network, rows):
 
 
 def summation(network, rows, form, projection=None):
-    """The way to take the inner products for a network.
-
-    Parameters
-    ----------
-    network : Network
-
-    rows : tensor of shape (n, d)
-        A few rows to try it on.
-
-    form : {"trace", "sum"}
-
-    projection : Projection, default=None
-
-    Returns
-    -------
-    sums : Exact, Projected or Layered
-    """
+    """The way to take the inner products for a network, tried on a few rows (n, d)."""
     v = directions(network.width(rows), form, rows)
     if projection is not None:
         return Projected(network, v, projection)

@@ -85,11 +85,9 @@ class Laplacian(Kernel):
 
     def _build(self, x, categorical):
         gamma, d = self.gamma, x.shape[1]
-        if gamma == "auto":
-            gamma = 1 / d
-        elif gamma == "scale":
+        if gamma in ("auto", "scale"):
             # A sum of d absolute differences grows with d, a root of a sum with sqrt(d).
-            gamma = resolve_gamma("scale", x, power=1.0) / d**0.5
+            gamma = 1 / d if gamma == "auto" else resolve_gamma("scale", x, power=1.0) / d**0.5
         return _of_distance(x, gamma, manhattan)
 
 

@@ -25,15 +25,7 @@ TRIED_ROWS = 3
 
 
 class Source:
-    """The network behind a model, and the way of rows into it.
-
-    Parameters
-    ----------
-    model : nn.Module or fitted estimator
-
-    width : int
-        Number of columns of the rows.
-    """
+    """The network behind a module or fitted estimator, and the way of rows (n, width) into it."""
 
     def __init__(self, model, width):
         model = _thawed(model)
@@ -322,17 +314,7 @@ class TangentKernel(Kernel):
         self.block_size = block_size
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters of the kernel; those of the fitted model are not among them.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Ignored.
-
-        Returns
-        -------
-        params : dict
-        """
+        """Parameters of the kernel; ``deep`` or not, those of the fitted model are left out."""
         return super().get_params(deep=False)
 
     def __sklearn_clone__(self):

@@ -147,16 +147,7 @@ class HashedEmbeddingBag(Component):
         self.width = width
 
     def build(self, n_features_in: int, n_components: int) -> nn.Module:
-        """Make the torch module TokenBatch of n documents -> (n, n_components).
-
-        Parameters
-        ----------
-        n_features_in, n_components : int
-
-        Returns
-        -------
-        module : nn.Module
-        """
+        """Make the torch module TokenBatch of n documents -> (n, n_components)."""
         return _Bag(self, n_components)
 
 
@@ -199,12 +190,7 @@ class _Bag(nn.Module):
         self.dropout = nn.Dropout(options.dropout)
 
     def prepare(self, rows):
-        """Find the principal directions of the documents, once, before training.
-
-        Parameters
-        ----------
-        rows : TokenRows
-        """
+        """Find the principal directions of the documents, once, before training."""
         n_principal = self.principal.shape[1]
         if not n_principal:
             return
@@ -298,18 +284,9 @@ def _sparse(columns, values, n_columns):
 
 
 def principal_directions(X, n_directions):
-    """Right singular vectors of the rows of X, each brought to unit length.
+    """Right singular vectors of the rows of a sparse X, each brought to unit length.
 
-    Parameters
-    ----------
-    X : sparse array of shape (n, n_columns)
-
-    n_directions : int
-
-    Returns
-    -------
-    V : ndarray of shape (n_columns, n_directions)
-        Orthonormal columns, zeros where the rows span fewer directions.
+    Orthonormal columns (n_columns, n_directions), zeros where the rows span fewer directions.
     """
     X = unit_rows(X)
     V = np.zeros((X.shape[1], n_directions), dtype=X.dtype)

@@ -105,20 +105,11 @@ class Linear(Component):
 
     _parameter_constraints = {"width": WIDTH}
 
-    def __init__(self, width="auto"):
+    def __init__(self, width: int | Literal["auto"] = "auto"):
         self.width = width
 
     def build(self, n_features_in: int, n_components: int) -> nn.Module:
-        """Make the torch module (n, n_features_in) -> (n, n_components).
-
-        Parameters
-        ----------
-        n_features_in, n_components : int
-
-        Returns
-        -------
-        module : nn.Module
-        """
+        """Make the torch module (n, n_features_in) -> (n, n_components)."""
         return InputLayer(n_features_in, n_components)
 
 
@@ -150,8 +141,7 @@ class MLP(Component):
         Whether layers add to their input where widths agree.
 
     width : int or "auto", default="auto"
-        Number of learned columns, where ``n_components`` of the estimator does not say it;
-        "auto" is 256.
+        Number of learned columns; see :class:`Linear`.
 
     References
     ----------
@@ -194,16 +184,7 @@ class MLP(Component):
         self.width = width
 
     def build(self, n_features_in: int, n_components: int) -> nn.Module:
-        """Make the torch module (n, n_features_in) -> (n, n_components).
-
-        Parameters
-        ----------
-        n_features_in, n_components : int
-
-        Returns
-        -------
-        module : nn.Module
-        """
+        """Make the torch module (n, n_features_in) -> (n, n_components)."""
         sizes = tuple(self.hidden_layer_sizes)
         whole = (isinstance(size, Integral) and not isinstance(size, bool) for size in sizes)
         if not all(whole) or any(size < 1 for size in sizes):
@@ -255,10 +236,7 @@ class _Layers(nn.Module):
 
 NETWORKS = {"linear": Linear, "mlp": MLP}
 
-NETWORK_CONSTRAINTS = [
-    Shorthand("skcontrast.networks:NETWORKS", "network"),
-    nn.Module,
-]
+NETWORK_CONSTRAINTS = [Shorthand("skcontrast.networks:NETWORKS", "network"), nn.Module]
 
 
 class _DenseInput(nn.Module):
@@ -386,14 +364,3 @@ def build_projector(projector: str | Component | nn.Module | None, n_in: int) ->
     if isinstance(projector, str) and projector == "mlp":
         projector = MLP((max(n_in, MIN_HIDDEN),), normalization=None, skip=False)
     return build_network(projector, n_in, name="projector", width=min(n_in, MAX_WIDTH))[0]
-
-
-__all__ = [
-    "MLP",
-    "NETWORKS",
-    "NETWORK_CONSTRAINTS",
-    "InputLayer",
-    "Linear",
-    "build_network",
-    "build_projector",
-]

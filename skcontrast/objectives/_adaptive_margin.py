@@ -16,6 +16,34 @@ from skcontrast.objectives._y_aware import at_most_finite, real_columns
 WIDEST = 2
 
 
+class _BuiltAdaptiveMargin(BuiltObjective):
+    """The objective on the places of the targets among those of the training rows.
+
+    The places are a step function of the target: ``edges`` are the largest targets of the
+    bins but the last, and ``places`` the steps.
+    """
+
+    def __init__(self, objective, n_samples):
+        super().__init__(objective, n_samples)
+        self.register_buffer("edges", None)
+        self.register_buffer("places", None)
+
+    def prepare(self, side, given, n_components=None):
+        y = one_column(side["target"]).cpu()
+        edges, places = mid_ranks(y[~y.isnan()], self.objective.n_bins)
+        # Other rows have other values: what is kept for a later call must be of one size.
+        keep = self.objective.n_bins is not None
+        self.register_buffer("edges", edges, persistent=keep)
+        self.register_buffer("places", places.to(edges.dtype), persistent=keep)
+
+    def forward(self, views, target, **named):
+        if self.edges is not None:
+            y = one_column(target).to(self.edges.dtype).contiguous()
+            place = self.places[torch.searchsorted(self.edges, y)]
+            target = torch.where(y.isnan(), y, place)
+        return super().forward(views, target=target, **named)
+
+
 class AdaptiveMargin(PairObjective):
     r"""SupCon with a margin on the negatives that grows with the distance of their targets.
 
@@ -77,6 +105,8 @@ class AdaptiveMargin(PairObjective):
     target_type = "real"
     min_views = 1
 
+    _module = _BuiltAdaptiveMargin
+
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
         "margin": [Interval(Real, 0, None, closed="left")],
@@ -94,10 +124,6 @@ class AdaptiveMargin(PairObjective):
         self.margin = margin
         self.n_bins = n_bins
         self.block_size = block_size
-
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
-        return self._checked(_BuiltAdaptiveMargin(self, n_samples))
 
     def loss(
         self,
@@ -135,51 +161,12 @@ class AdaptiveMargin(PairObjective):
         return mean_over(loss, valid)
 
 
-class _BuiltAdaptiveMargin(BuiltObjective):
-    """The objective on the places of the targets among those of the training rows.
-
-    The places are a step function of the target: ``edges`` are the largest targets of the
-    bins but the last, and ``places`` the steps.
-    """
-
-    def __init__(self, objective, n_samples):
-        super().__init__(objective, n_samples)
-        self.register_buffer("edges", None)
-        self.register_buffer("places", None)
-
-    def prepare(self, side, given, n_components=None):
-        y = one_column(side["target"]).cpu()
-        edges, places = mid_ranks(y[~y.isnan()], self.objective.n_bins)
-        # Other rows have other values: what is kept for a later call must be of one size.
-        keep = self.objective.n_bins is not None
-        self.register_buffer("edges", edges, persistent=keep)
-        self.register_buffer("places", places.to(edges.dtype), persistent=keep)
-
-    def forward(self, views, target, **named):
-        if self.edges is not None:
-            y = one_column(target).to(self.edges.dtype).contiguous()
-            place = self.places[torch.searchsorted(self.edges, y)]
-            target = torch.where(y.isnan(), y, place)
-        return super().forward(views, target=target, **named)
-
-
 def mid_ranks(y, n_bins=None):
-    """Places of numbers among all: edges (B - 1,) between bins, and their places (B,).
+    """Places of numbers y (n,) among all: edges (B - 1,) between bins, and their places (B,).
 
-    Parameters
-    ----------
-    y : tensor of shape (n,)
-
-    n_bins : int, default=None
-        Number of bins B, some of which may be empty; None makes one of each value.
-
-    Returns
-    -------
-    edges : tensor of shape (B - 1,)
-        The bin of y is the first whose edge is not below y.
-
-    places : float64 tensor of shape (B,)
-        Share of the numbers in lower bins, and half of those in the bin itself.
+    The bin of y is the first whose edge is not below y, and its place the share of the numbers
+    in lower bins and half of those in the bin itself. Of B bins some may be empty; without
+    ``n_bins`` each value has its own.
     """
     values, counts = y.unique(return_counts=True)
     member = torch.arange(len(values))

@@ -7,98 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Component, Integral, Interval, Real
-from skcontrast.functional import mean_over
 from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS, Temperature, build_temperature
-
-
-class Objective(Component):
-    """Base of the objectives.
-
-    A subclass states what it needs in ``requires`` and writes its formula in ``loss``.
-    Its parameters only describe; what changes during training (a learned temperature,
-    an estimate for each sample) lives in the module that ``build`` makes.
-
-    Adding and scaling make sums: ``InfoNCE() + 0.5 * AlignmentUniformity()``.
-    """
-
-    # Named tensors that ``loss`` needs.
-    requires: tuple[str, ...] = ("views",)
-    # What ``target`` holds, where it is required: "class" (codes, -1 for unlabelled rows),
-    # "real" ((n, t) numbers, NaN for unlabelled rows) or "labels" ((n, t) codes).
-    target_type = "class"
-    # The objectives that a sum is made of.
-    terms: tuple["Objective", ...] = ()
-    # Fewest views and fewest rows of a batch that the formula is defined for.
-    min_views = 2
-    min_rows = 2
-    # Whether the last view holds hard negatives, which few views can make.
-    hard_negatives = False
-
-    def check_views(self, n_views: int, makes_negatives: bool = False) -> None:
-        """Raise when an estimator's ``n_views`` views of each row do not suit."""
-        if self.hard_negatives and not makes_negatives:
-            raise ValueError(
-                f"{type(self).__name__} takes the last view for hard negatives, which these views "
-                "do not make: type objective='info_nce', or, for rows of numbers, "
-                "views=('neighbor_bands', 'corruption') with n_views=3."
-            )
-        for other in leaves(self) if self.hard_negatives else ():
-            if not other.hard_negatives and getattr(other, "form", None) != "one_way":
-                raise ValueError(
-                    f"objective={self!r} takes the last view for hard negatives, which "
-                    f"{type(other).__name__} would pull near: type InfoNCE(form='one_way') in "
-                    "its place."
-                )
-        if n_views < self.min_views:
-            raise ValueError(
-                f"n_views={n_views}, but {type(self).__name__} needs at least "
-                f"{self.min_views} views of each row: type n_views={self.min_views}."
-            )
-
-    def loss(self, views: Tensor, **named: Any) -> Tensor:
-        """Loss of each anchor: views (V, n, d) -> (n_anchors,) or ()."""
-        raise TypeError(f"{type(self).__name__} does not define a loss.")
-
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module that evaluates the objective during training.
-
-        Parameters
-        ----------
-        n_samples : int
-            Rows of the training data, for rules that keep a state for each.
-
-        Returns
-        -------
-        module : torch.nn.Module
-            ``module(views=..., **named) -> loss``.
-        """
-        return BuiltObjective(self, n_samples)
-
-    def __call__(self, views: Tensor, **named: Any) -> Tensor:
-        """Evaluate on tensors: ``views`` (V, n, d) and what ``requires`` names."""
-        n_samples = views.shape[1]
-        if named.get("index") is not None:
-            n_samples = max(n_samples, int(named["index"].max()) + 1)
-        return self.build(n_samples)(views=views, **named)
-
-    def __add__(self, other: "Objective") -> "Objective":
-        if not isinstance(other, Objective):
-            return NotImplemented
-        return Sum(self, other)
-
-    def __mul__(self, weight: float) -> "Objective":
-        if not isinstance(weight, Real):
-            return NotImplemented
-        return Weighted(self, weight)
-
-    __rmul__ = __mul__
-
-
-def leaves(objective):
-    """The objectives that a sum is made of at last; itself, where it is none."""
-    if not objective.terms:
-        return [objective]
-    return [leaf for term in objective.terms for leaf in leaves(term)]
 
 
 class BuiltObjective(nn.Module):
@@ -107,10 +16,9 @@ class BuiltObjective(nn.Module):
     def __init__(self, objective, n_samples):
         super().__init__()
         self.objective = objective
+        self.temperature = None
         if hasattr(objective, "temperature"):
             self.temperature = build_temperature(objective.temperature, n_samples)
-        else:
-            self.temperature = None
 
     def prepare(self, side, given, n_components=None):
         """Read what depends on all rows, once before training.
@@ -155,7 +63,152 @@ class BuiltObjective(nn.Module):
         return loss * weight / mean.clamp_min(torch.finfo(loss.dtype).tiny)
 
 
-class Weighted(Objective):
+class BuiltByEpochs(BuiltObjective):
+    """An objective that is renewed before epochs, from the ``warm_up``-th on.
+
+    A subclass has ``renew(projection)``, which reads where all rows lie, (n_samples, d).
+    """
+
+    def __init__(self, objective, n_samples):
+        super().__init__(objective, n_samples)
+        self.register_buffer("n_epochs", torch.zeros((), dtype=torch.long))
+        self.epochs = None  # n_epochs on the host: reading it would wait for the device
+        self.warming = False
+
+    def refresh(self, epoch, project):
+        # Not ``epoch``, which starts anew in every call of fit.
+        if self.epochs is None:
+            self.epochs = int(self.n_epochs)
+        since = self.epochs - self.objective.warm_up
+        self.warming = since < 0
+        if not self.warming and since % getattr(self.objective, "refresh_every", 1) == 0:
+            self.renew(project())
+        self.epochs += 1
+        self.n_epochs += 1
+
+
+class Objective(Component):
+    """Base of the objectives.
+
+    A subclass states what it needs in ``requires`` and writes its formula in ``loss``.
+    Its parameters only describe; what changes during training (a learned temperature,
+    an estimate for each sample) lives in the module that ``build`` makes.
+
+    Adding and scaling make sums: ``InfoNCE() + 0.5 * AlignmentUniformity()``.
+    """
+
+    # Named tensors that ``loss`` needs.
+    requires: tuple[str, ...] = ("views",)
+    # What ``target`` holds, where it is required: "class" (codes, -1 for unlabelled rows),
+    # "real" ((n, t) numbers, NaN for unlabelled rows) or "labels" ((n, t) codes).
+    target_type = "class"
+    # The objectives that a sum is made of.
+    terms: tuple["Objective", ...] = ()
+    # Fewest views and fewest rows of a batch that the formula is defined for.
+    min_views = 2
+    min_rows = 2
+    # Whether the last view holds hard negatives, which few views can make.
+    hard_negatives = False
+    # What ``build`` makes of it.
+    _module: type[BuiltObjective] = BuiltObjective
+
+    def check_views(self, n_views: int, makes_negatives: bool = False) -> None:
+        """Raise when an estimator's ``n_views`` views of each row do not suit."""
+        if self.hard_negatives and not makes_negatives:
+            raise ValueError(
+                f"{type(self).__name__} takes the last view for hard negatives, which these views "
+                "do not make: type objective='info_nce', or, for rows of numbers, "
+                "views=('neighbor_bands', 'corruption') with n_views=3."
+            )
+        for other in leaves(self) if self.hard_negatives else ():
+            if not other.hard_negatives and getattr(other, "form", None) != "one_way":
+                raise ValueError(
+                    f"objective={self!r} takes the last view for hard negatives, which "
+                    f"{type(other).__name__} would pull near: type InfoNCE(form='one_way') in "
+                    "its place."
+                )
+        if n_views < self.min_views:
+            raise ValueError(
+                f"n_views={n_views}, but {type(self).__name__} needs at least "
+                f"{self.min_views} views of each row: type n_views={self.min_views}."
+            )
+
+    def loss(self, views: Tensor, **named: Any) -> Tensor:
+        """Loss of each anchor: views (V, n, d) -> (n_anchors,) or ()."""
+        raise TypeError(f"{type(self).__name__} does not define a loss.")
+
+    def build(self, n_samples: int) -> nn.Module:
+        """Make the torch module that evaluates the objective during training.
+
+        Parameters
+        ----------
+        n_samples : int
+            Rows of the training data, for rules that keep a state for each.
+
+        Returns
+        -------
+        module : torch.nn.Module
+            ``module(views=..., **named) -> loss``.
+        """
+        return self._module(self, n_samples)
+
+    def __call__(self, views: Tensor, **named: Any) -> Tensor:
+        """Evaluate on tensors: ``views`` (V, n, d) and what ``requires`` names."""
+        n_samples = views.shape[1]
+        if named.get("index") is not None:
+            n_samples = max(n_samples, int(named["index"].max()) + 1)
+        return self.build(n_samples)(views=views, **named)
+
+    def __add__(self, other: "Objective") -> "Objective":
+        if not isinstance(other, Objective):
+            return NotImplemented
+        return Sum(self, other)
+
+    def __mul__(self, weight: float) -> "Objective":
+        if not isinstance(weight, Real):
+            return NotImplemented
+        return Weighted(self, weight)
+
+    __rmul__ = __mul__
+
+
+def leaves(objective):
+    """The objectives that a sum is made of at last; itself, where it is none."""
+    if not objective.terms:
+        return [objective]
+    return [leaf for term in objective.terms for leaf in leaves(term)]
+
+
+class _Composite(Objective):
+    """Objectives that are added, each times one of ``_weights``."""
+
+    _weights: tuple[float, ...]
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Named tensors that one of the objectives needs."""
+        return tuple(dict.fromkeys(name for term in self.terms for name in term.requires))
+
+    @property
+    def min_views(self) -> int:
+        """Fewest views."""
+        return max(term.min_views for term in self.terms)
+
+    @property
+    def min_rows(self) -> int:
+        """Fewest rows of a batch."""
+        return max(term.min_rows for term in self.terms)
+
+    @property
+    def hard_negatives(self) -> bool:
+        """Whether the last view holds hard negatives."""
+        return any(term.hard_negatives for term in self.terms)
+
+    def build(self, n_samples: int) -> nn.Module:
+        return _BuiltSum([term.build(n_samples) for term in self.terms], self._weights)
+
+
+class Weighted(_Composite):
     """An objective times a number, as ``0.5 * InfoNCE()``.
 
     Parameters
@@ -186,31 +239,11 @@ class Weighted(Objective):
         return (self.objective,)
 
     @property
-    def requires(self) -> tuple[str, ...]:
-        """Named tensors that the objective needs."""
-        return self.objective.requires
-
-    @property
-    def min_views(self) -> int:
-        """Fewest views."""
-        return self.objective.min_views
-
-    @property
-    def min_rows(self) -> int:
-        """Fewest rows of a batch."""
-        return self.objective.min_rows
-
-    @property
-    def hard_negatives(self) -> bool:
-        """Whether the last view holds hard negatives."""
-        return self.objective.hard_negatives
-
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module."""
-        return _BuiltSum([self.objective.build(n_samples)], [self.weight])
+    def _weights(self):
+        return (self.weight,)
 
 
-class Sum(Objective):
+class Sum(_Composite):
     """The sum of two objectives, as ``InfoNCE() + BarlowTwins()``.
 
     Parameters
@@ -225,6 +258,7 @@ class Sum(Objective):
     """
 
     _parameter_constraints = {"first": [Objective], "second": [Objective]}
+    _weights = 1, 1
 
     def __init__(self, first: Objective, second: Objective):
         self.first = first
@@ -234,30 +268,6 @@ class Sum(Objective):
     def terms(self) -> tuple[Objective, ...]:
         """The objectives that are added."""
         return self.first, self.second
-
-    @property
-    def requires(self) -> tuple[str, ...]:
-        """Named tensors that either objective needs."""
-        return tuple(dict.fromkeys(self.first.requires + self.second.requires))
-
-    @property
-    def min_views(self) -> int:
-        """Fewest views."""
-        return max(self.first.min_views, self.second.min_views)
-
-    @property
-    def min_rows(self) -> int:
-        """Fewest rows of a batch."""
-        return max(self.first.min_rows, self.second.min_rows)
-
-    @property
-    def hard_negatives(self) -> bool:
-        """Whether the last view holds hard negatives."""
-        return self.first.hard_negatives or self.second.hard_negatives
-
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module."""
-        return _BuiltSum([self.first.build(n_samples), self.second.build(n_samples)], [1, 1])
 
 
 class _BuiltSum(nn.Module):
@@ -282,10 +292,11 @@ class _BuiltSum(nn.Module):
 
 
 class PairObjective(Objective):
-    """An objective over pairs of unit rows of all views, through the pair engine.
+    """An objective over pairs of unit rows of all views, through the pair engine."""
 
-    Subclasses have the parameters ``temperature`` and ``block_size``.
-    """
+    # Parameters that subclasses have.
+    temperature: Temperature
+    block_size: int | None
 
     _parameter_constraints = {
         "temperature": TEMPERATURE_CONSTRAINTS,
@@ -294,10 +305,7 @@ class PairObjective(Objective):
     _shorthand = {"temperature": "skcontrast.temperatures:TEMPERATURES"}
 
     def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
-        return self._checked(super().build(n_samples))
-
-    def _checked(self, built):
+        built = super().build(n_samples)
         if not self._accepts(built.temperature):
             raise ValueError(
                 f"temperature={self.temperature!r} is a rule for InfoNCE and is not defined "
@@ -316,15 +324,3 @@ def anchor_index(index, views):
     if index is None:
         index = torch.arange(n, device=views.device)
     return index.repeat(n_views)
-
-
-__all__ = [
-    "BuiltObjective",
-    "Objective",
-    "PairObjective",
-    "Sum",
-    "Temperature",
-    "Weighted",
-    "anchor_index",
-    "mean_over",
-]

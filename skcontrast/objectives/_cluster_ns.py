@@ -9,8 +9,35 @@ from torch import Tensor, nn
 from skcontrast._clusters import cluster_means, find_centers, nearest_center
 from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast.functional import OFF_DIAGONAL, normalize, pair_sums
-from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
+from skcontrast.objectives._base import BuiltByEpochs, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import positive_similarity, same_sample
+
+
+class _BuiltClusterNS(BuiltByEpochs):
+    def __init__(self, objective, n_samples):
+        super().__init__(objective, n_samples)
+        self.register_buffer("cluster", torch.full((n_samples,), -1))
+        self.centroids = None
+
+    def renew(self, projection):
+        """Find the clusters of all rows (n_samples, d), from those of the epoch before."""
+        seed = int(torch.randint(2**31 - 1, ()))
+        rows = normalize(projection.detach().cpu().double()).numpy()
+        if not np.isfinite(rows).all():
+            return  # the training stops at its next loss, and says why
+        n_clusters = max(2, min(self.objective.n_clusters, len(rows) // 2))
+        labels = self.cluster.cpu().numpy()
+        start = cluster_means(rows, labels) if labels[0] >= 0 else None
+        labels = nearest_center(rows, find_centers(rows, n_clusters, seed, start))
+        self.cluster.copy_(torch.from_numpy(labels))
+        centroids = torch.from_numpy(cluster_means(rows, labels)).to(projection)
+        # Rows that are all alike have no second cluster.
+        self.centroids = centroids if len(centroids) > 1 else None
+
+    def forward(self, views, **named):
+        if self.centroids is not None:
+            named = {"centroids": self.centroids, **named}
+        return super().forward(views, **named)
 
 
 class ClusterNS(PairObjective):
@@ -93,6 +120,8 @@ class ClusterNS(PairObjective):
     tensor(1.5243)
     """
 
+    _module = _BuiltClusterNS
+
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
         "n_clusters": [Interval(Integral, 2, None, closed="left")],
@@ -124,13 +153,12 @@ class ClusterNS(PairObjective):
         self.block_size = block_size
 
     def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
         if self.beta < self.alpha:
             raise ValueError(
                 f"ClusterNS: alpha={self.alpha} is above beta={self.beta}: type a smaller alpha "
                 "or a larger beta."
             )
-        return self._checked(_BuiltClusterNS(self, n_samples))
+        return super().build(n_samples)
 
     def loss(
         self,
@@ -142,19 +170,16 @@ class ClusterNS(PairObjective):
     ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
         z = normalize(views)
-        n, width = z.shape[1:]
-        one_way = self.form == "one_way"
+        n, one_way = z.shape[1], self.form == "one_way"
         if one_way:
             anchors, candidates, middle = z[0], z[1], z[0]
             positive = (anchors * candidates).sum(-1)
         else:
-            anchors = candidates = z.reshape(-1, width)
+            anchors = candidates = z.flatten(0, 1)
             positive, middle = positive_similarity(z), z.mean(0)
         tau = temperature(positive.detach(), anchor_index(index, z)[: len(anchors)])
-        W = None if one_way else OFF_DIAGONAL
-        sums = pair_sums(
-            anchors, candidates, lambda r, c: (None, W), tau, block_size=self.block_size
-        )
+        every = None if one_way else lambda r, c: (None, OFF_DIAGONAL)
+        sums = pair_sums(anchors, candidates, every, tau, block_size=self.block_size)
         partition = sums.log_partition
         if centroids is None:
             return partition - positive / tau
@@ -180,24 +205,10 @@ class ClusterNS(PairObjective):
     def margins(
         self, anchors: Tensor, candidates: Tensor, positive: Tensor, cluster: Tensor
     ) -> Tensor:
-        """Mean violation of the two margins within clusters, for each anchor.
+        """Mean violation of the two margins within clusters, for each anchor: (a,).
 
-        Parameters
-        ----------
-        anchors : tensor of shape (a, d)
-            Unit rows; a multiple of n.
-
-        candidates : tensor of shape (m, d)
-
-        positive : tensor of shape (a,)
-            Similarity of each anchor's positive.
-
-        cluster : int64 tensor of shape (n,)
-            Cluster of each sample.
-
-        Returns
-        -------
-        margins : tensor of shape (a,)
+        ``anchors`` (a, d) and ``candidates`` (m, d) are unit rows, ``positive`` (a,) the
+        similarities of the positives, and ``cluster`` (n,) the clusters of the samples.
         """
         n = len(cluster)
         of_anchor = cluster.repeat(len(anchors) // n)
@@ -216,41 +227,3 @@ class ClusterNS(PairObjective):
         b = torch.cat([candidates, torch.zeros_like(candidates[:, :1])], 1)
         sums = pair_sums(a, b, weights, similarity=violation, block_size=self.block_size)
         return sums.positive / len(candidates)
-
-
-class _BuiltClusterNS(BuiltObjective):
-    def __init__(self, objective, n_samples):
-        super().__init__(objective, n_samples)
-        self.register_buffer("cluster", torch.full((n_samples,), -1))
-        self.register_buffer("n_epochs", torch.zeros((), dtype=torch.long))
-        self.epochs = None  # n_epochs on the host: reading it would wait for the device
-        self.centroids = None
-
-    def refresh(self, epoch, project):
-        # Not ``epoch``, which starts anew in every call of fit.
-        if self.epochs is None:
-            self.epochs = int(self.n_epochs)
-        if self.epochs >= self.objective.warm_up:
-            self.find(project())
-        self.epochs += 1
-        self.n_epochs += 1
-
-    def find(self, projection):
-        """Find the clusters of all rows (n_samples, d), from those of the epoch before."""
-        seed = int(torch.randint(2**31 - 1, ()))
-        rows = normalize(projection.detach().cpu().double()).numpy()
-        if not np.isfinite(rows).all():
-            return  # the training stops at its next loss, and says why
-        n_clusters = max(2, min(self.objective.n_clusters, len(rows) // 2))
-        labels = self.cluster.cpu().numpy()
-        start = cluster_means(rows, labels) if labels[0] >= 0 else None
-        labels = nearest_center(rows, find_centers(rows, n_clusters, seed, start))
-        self.cluster.copy_(torch.from_numpy(labels))
-        centroids = torch.from_numpy(cluster_means(rows, labels)).to(projection)
-        # Rows that are all alike have no second cluster.
-        self.centroids = centroids if len(centroids) > 1 else None
-
-    def forward(self, views, **named):
-        if self.centroids is not None:
-            named = {"centroids": self.centroids, **named}
-        return super().forward(views, **named)

@@ -108,6 +108,8 @@ class ConditionalInfoNCE(PairObjective):
     tensor(0.5416)
     """
 
+    _module = BuiltKernelObjective
+
     _parameter_constraints = {
         "mode": [StrOptions({"weak", "fair", "hard"})],
         "kernel": KERNEL_CONSTRAINTS,
@@ -158,10 +160,6 @@ class ConditionalInfoNCE(PairObjective):
         """Whether ``y`` serves where no condition is given."""
         return self.mode == "weak"
 
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
-        return self._checked(BuiltKernelObjective(self, n_samples))
-
     def loss(
         self,
         views: Tensor,
@@ -210,10 +208,9 @@ class ConditionalInfoNCE(PairObjective):
         return out
 
     def _conditions(self, views, condition, embedding):
-        if self.mode != "hard":
-            return [condition]
         # Without a network around it: the views are the embeddings.
-        return list(views if embedding is None else embedding)
+        embedding = views if embedding is None else embedding
+        return list(embedding) if self.mode == "hard" else [condition]
 
     def _of_pair(self, x, y, A, tau):
         """Loss of the rows x (n, d) of one view against those y of another: -> (n,)."""
@@ -282,12 +279,11 @@ class ConditionalInfoNCE(PairObjective):
         nearest = (K * off).abs().amax(1) / K.diagonal().abs().clamp_min(1e-300)
         near = nearest >= VANISHED
         alone = 1 - near.double().mean().item()
-        kernel_name = repr(self.kernel)
         found = []
         if alone > MOSTLY:
             found.append(
                 f"{alone:.0%} of the rows of a batch have no other row near in the kernel "
-                f"{kernel_name}, so that their weights vanish: type a smaller gamma, a kernel "
+                f"{self.kernel!r}, so that their weights vanish: type a smaller gamma, a kernel "
                 "for categories such as 'delta', or a larger batch_size."
             )
         elif self.mode != "hard" and others.amax(1)[near].median() < 0.01 * own[near].median():
@@ -299,17 +295,13 @@ class ConditionalInfoNCE(PairObjective):
         signed = ((A * off).clamp_max(0).abs().sum() / others.sum().clamp_min(1e-300)).item()
         if signed > MOSTLY:
             found.append(
-                f"{signed:.0%} of the weight that the kernel {kernel_name} gives to other rows "
+                f"{signed:.0%} of the weight that the kernel {self.kernel!r} gives to other rows "
                 "is negative and is left out, as it stands in a logarithm: type a kernel that "
                 "is not negative, such as 'rbf', or a larger regularization."
             )
-        if self.form == "reference" and not _has_unit_diagonal(K):
+        if self.form == "reference" and not bool(((K.diagonal() - 1).abs() < 1e-6).all()):
             found.append(
-                f"form='reference' sets the diagonal of the kernel {kernel_name} to one, which "
+                f"form='reference' sets the diagonal of the kernel {self.kernel!r} to one, which "
                 "may leave it indefinite: type form='paper', or a kernel such as 'cosine'."
             )
         return found
-
-
-def _has_unit_diagonal(K):
-    return bool(((K.diagonal() - 1).abs() < 1e-6).all())

@@ -8,11 +8,7 @@ from torch import Tensor, nn
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import distinct, mean_over, normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
-from skcontrast.objectives._prediction import (
-    BuiltPrediction,
-    predicted_numbers,
-    regression_error,
-)
+from skcontrast.objectives._prediction import BuiltPrediction, predicted_numbers, regression_error
 
 # Exponents of the pushing weight are kept below: its sum over rows is finite in float32.
 HIGHEST = 60.0
@@ -107,6 +103,8 @@ class ConR(PairObjective):
     target_type = "real"
     min_views = 1
 
+    _module = BuiltPrediction
+
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
         "window": [Interval(Real, 0, None, closed="left")],
@@ -133,10 +131,6 @@ class ConR(PairObjective):
         self.error = error
         self.form = form
         self.block_size = block_size
-
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
-        return self._checked(BuiltPrediction(self, n_samples))
 
     def loss(
         self,
@@ -167,30 +161,11 @@ class ConR(PairObjective):
         labelled: Tensor | None = None,
         weight: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The term l of each row, and which rows have a positive.
+        """The term l of each unit row z (n, d), and which rows have a positive: both (n,).
 
-        Parameters
-        ----------
-        z : tensor of shape (n, d)
-            Unit rows.
-
-        y, p : tensor of shape (n, t)
-            Targets and predictions.
-
-        temperature : float or tensor of shape () or (n,)
-
-        labelled : bool tensor of shape (n,), default=None
-            Rows that take part; None is all.
-
-        weight : tensor of shape (n,), default=None
-            A factor of all negatives of a row.
-
-        Returns
-        -------
-        loss : tensor of shape (n,)
-            A row without a positive or without a negative has loss 0.
-
-        valid : bool tensor of shape (n,)
+        ``y`` and ``p`` (n, t) are targets and predictions. Only ``labelled`` (n,) rows take
+        part, by default all; ``weight`` (n,) is a factor of all negatives of a row. A row
+        without a positive or without a negative has loss 0.
         """
         p = p.detach()
         labelled = torch.ones_like(y[:, 0], dtype=torch.bool) if labelled is None else labelled

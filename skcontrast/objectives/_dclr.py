@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import distinct, normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
-from skcontrast.objectives._guide import GUIDE_CONSTRAINTS, guide_requires, guide_rows, slack
+from skcontrast.objectives._guide import GUIDE_CONSTRAINTS, Guided, guide_rows, slack
 from skcontrast.objectives._info_nce import positive_similarity, same_sample
 
 
-class DCLR(PairObjective):
+class DCLR(Guided):
     r"""InfoNCE with weights zero where a guide finds two rows too alike.
 
     With unit rows z, cosines s, cosines g of a guide, the other view p(i) of anchor i, and
@@ -101,11 +101,6 @@ class DCLR(PairObjective):
         self.form = form
         self.block_size = block_size
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        """Named tensors that the guide needs."""
-        return guide_requires(self.guide)
-
     def loss(
         self,
         views: Tensor,
@@ -118,14 +113,13 @@ class DCLR(PairObjective):
         """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
         z = normalize(views)
         n, width = z.shape[1:]
-        g = guide_rows(z, self.guide, prior)
-        one_way = self.form == "one_way"
+        g, one_way = guide_rows(z, self.guide, prior), self.form == "one_way"
         if one_way:
             z, g = z[:2], g[:2]
             anchors, candidates, guides, guided = z[0], z[1], g[0], g[1]
             positive = (anchors * candidates).sum(-1)
         else:
-            anchors = candidates = z.reshape(-1, width)
+            anchors = candidates = z.flatten(0, 1)
             guides = guided = g.flatten(0, 1)
             positive = positive_similarity(z)
         highest = self.threshold + slack(g)
@@ -139,9 +133,8 @@ class DCLR(PairObjective):
         sums = pair_sums(anchors, candidates, weights, tau, block_size=self.block_size)
         partition = sums.log_partition
         if noise is None and self.noise_ratio:
-            noise = torch.randn(
-                max(1, round(self.noise_ratio * n)), width, dtype=z.dtype, device=z.device
-            )
+            n_noise = max(1, round(self.noise_ratio * n))
+            noise = torch.randn(n_noise, width, dtype=z.dtype, device=z.device)
         if noise is not None:
             drawn = pair_sums(anchors, normalize(noise), None, tau, block_size=self.block_size)
             partition = torch.logaddexp(partition, drawn.log_partition)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
-from skcontrast.objectives._info_nce import positive_similarity, same_sample
+from skcontrast.objectives._info_nce import other_samples, positive_similarity
 
 
 class DecoupledContrastive(PairObjective):
@@ -91,18 +91,12 @@ class DecoupledContrastive(PairObjective):
     ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
         z = normalize(views)
-        n, width = z.shape[1:]
-        flat = z.reshape(-1, width)
+        n, flat = z.shape[1], z.flatten(0, 1)
         positive = positive_similarity(z)  # (V n,)
-        rows_of = anchor_index(index, z)
-        anchors = flat
-        if self.form == "one_way":
-            anchors, positive, rows_of = flat[:n], positive[:n], rows_of[:n]
-        tau = temperature(positive.detach(), rows_of)
-
-        def weights(rows, columns):
-            return None, ~same_sample(rows, columns, n, z.device)
-
+        n_anchors = n if self.form == "one_way" else len(flat)
+        anchors, positive = flat[:n_anchors], positive[:n_anchors]
+        tau = temperature(positive.detach(), anchor_index(index, z)[:n_anchors])
+        weights = other_samples(n, z.device)
         sums = pair_sums(anchors, flat, weights, tau, block_size=self.block_size)
         attraction = positive / tau
         if self.weighted:

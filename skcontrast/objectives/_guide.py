@@ -4,6 +4,7 @@ import torch
 
 from skcontrast._component import StrOptions
 from skcontrast.functional import normalize
+from skcontrast.objectives._base import PairObjective
 
 GUIDE_CONSTRAINTS = [StrOptions({"projection", "prior"})]
 
@@ -11,15 +12,8 @@ GUIDE_CONSTRAINTS = [StrOptions({"projection", "prior"})]
 def guide_rows(z, guide, prior=None):
     """Unit rows whose cosines decide, without a gradient: (V, n, q).
 
-    Parameters
-    ----------
-    z : tensor of shape (V, n, d)
-        Unit projections.
-
-    guide : {"projection", "prior"}
-
-    prior : tensor of shape (n, q) or (V, n, q), default=None
-        Features from elsewhere, of each row or of each of its views.
+    They are the unit projections z (V, n, d) or features from elsewhere, ``prior``, of each row
+    (n, q) or of each of its views (V, n, q).
     """
     if guide == "projection":
         return z.detach()
@@ -27,9 +21,15 @@ def guide_rows(z, guide, prior=None):
     return rows.expand(len(z), *rows.shape) if rows.ndim == 2 else rows
 
 
-def guide_requires(guide):
-    """Named tensors that a guide needs."""
-    return ("views", "prior") if guide == "prior" else ("views",)
+class Guided(PairObjective):
+    """An objective with the parameter ``guide``."""
+
+    guide: str
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Named tensors that the guide needs."""
+        return ("views", "prior") if self.guide == "prior" else ("views",)
 
 
 def slack(z):

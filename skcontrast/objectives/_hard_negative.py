@@ -9,32 +9,15 @@ from torch import Tensor, nn
 from skcontrast._component import Interval, Real
 from skcontrast.functional import normalize, pair_sums, softplus
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
-from skcontrast.objectives._info_nce import positive_similarity, same_sample
+from skcontrast.objectives._info_nce import other_samples, positive_similarity
 
 
 def debias(log_total, log_same, log_floor, tau_plus):
-    """Log of max((e^log_total - e^log_same) / (1 - tau_plus), e^log_floor).
+    """Log of max((e^log_total - e^log_same) / (1 - tau_plus), e^log_floor): (n,).
 
-    Parameters
-    ----------
-    log_total : tensor of shape (n,)
-        Log of the sum over the negatives.
-
-    log_same : tensor of shape (n,)
-        Log of the part of it that false negatives are expected to bring.
-
-    log_floor : float or tensor of shape () or (n,)
-        Log of the least value.
-
-    tau_plus : float
-        Probability that a negative is false.
-
-    Returns
-    -------
-    log_negatives : tensor of shape (n,)
-
-    clamped : bool tensor of shape (n,)
-        Where the floor holds; there is no gradient there.
+    ``log_total`` (n,) is the log of the sum over the negatives, ``log_same`` (n,) that of the
+    part of it that false negatives are expected to bring. Also gives a bool tensor (n,): where
+    the floor holds, and there is no gradient.
     """
     gap = log_same - log_total
     positive = gap < 0
@@ -115,32 +98,23 @@ class DebiasedContrastive(PairObjective):
         n_views, n, _ = z.shape
         count = n_views * (n - 1)  # M
         log_same = math.log(self.tau_plus * count) if self.tau_plus else -math.inf
-        return debias(
-            self._log_total(z, tau, count),
-            positive / tau + log_same,
-            math.log(count) - 1 / tau,
-            self.tau_plus,
-        )
+        floor = math.log(count) - 1 / tau
+        log_total = self._log_total(z, tau, count)
+        return debias(log_total, positive / tau + log_same, floor, self.tau_plus)
 
     def _log_total(self, z, tau, count):
         """Log of the sum over the negatives, (V n,)."""
         return self._negative_sums(z, tau).log_partition
 
     def _negative_sums(self, z, tau, **options):
-        n, width = z.shape[1:]
-        flat = z.reshape(-1, width)
-
-        def weights(rows, columns):
-            return None, ~same_sample(rows, columns, n, z.device)
-
+        flat, weights = z.flatten(0, 1), other_samples(z.shape[1], z.device)
         return pair_sums(flat, flat, weights, tau, block_size=self.block_size, **options)
 
 
 class HardNegative(DebiasedContrastive):
     r"""Debiased InfoNCE in which negatives near the anchor weigh more.
 
-    With unit rows z, cosines s, p(i) the other view of anchor i, and M the number of rows
-    of other samples, which are the negatives,
+    With the symbols of :class:`DebiasedContrastive`,
 
     .. math::
 

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from skcontrast._component import Interval, Real
 from skcontrast.functional import squared_distance
@@ -61,6 +61,8 @@ class KernelIndependence(Objective):
     min_views = 1
     side_name = "condition"
 
+    _module = BuiltKernelObjective
+
     _parameter_constraints = {
         "kernel": KERNEL_CONSTRAINTS,
         "gamma": [Interval(Real, 0, None, closed="neither")],
@@ -70,10 +72,6 @@ class KernelIndependence(Objective):
     def __init__(self, kernel: str | Kernel = "auto", gamma: float = 1.0):
         self.kernel = kernel
         self.gamma = gamma
-
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
-        return BuiltKernelObjective(self, n_samples)
 
     def loss(
         self,

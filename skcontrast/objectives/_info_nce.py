@@ -22,9 +22,13 @@ def positive_similarity(z):
 
 def same_sample(rows, columns, n, device):
     """Bool (rows, columns): True where both are views of one sample."""
-    i = torch.arange(rows.start, rows.stop, device=device) % n
-    j = torch.arange(columns.start, columns.stop, device=device) % n
+    i, j = (torch.arange(tile.start, tile.stop, device=device) % n for tile in (rows, columns))
     return i[:, None] == j
+
+
+def other_samples(n, device):
+    """Weights of pairs that count where the rows are views of two samples."""
+    return lambda rows, columns: (None, ~same_sample(rows, columns, n, device))
 
 
 class InfoNCE(PairObjective):
@@ -106,7 +110,6 @@ class InfoNCE(PairObjective):
         return True
 
     def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
         if self.hard_negatives and self.form != "one_way":
             raise ValueError(
                 f"hard_negatives=True needs form='one_way', got form={self.form!r}: "
@@ -127,20 +130,17 @@ class InfoNCE(PairObjective):
         z = normalize(views)
         if self.form == "one_way":
             return self._one_way(z, temperature, index)
-        n_views, n, width = z.shape
+        n_views, n, _ = z.shape
         positive = positive_similarity(z)  # (V n,)
         anchors = anchor_index(index, z) if temperature.stateful else None
         tau = temperature(positive.detach(), anchors)
-        flat = z.reshape(-1, width)
-        two_way = self.form == "two_way"
-
-        def weights(rows, columns):
-            if temperature.decoupled:
-                return None, ~same_sample(rows, columns, n, z.device)
-            if two_way:
-                return None, other_view(rows, columns, n, z.device)
-            return None, OFF_DIAGONAL
-
+        flat = z.flatten(0, 1)
+        if temperature.decoupled:
+            weights = other_samples(n, z.device)
+        elif self.form == "two_way":
+            weights = lambda r, c: (None, other_view(r, c, n, z.device))
+        else:
+            weights = lambda r, c: (None, OFF_DIAGONAL)
         sums = pair_sums(
             flat, flat, weights, tau, mean=temperature.decoupled, block_size=self.block_size
         )
@@ -169,6 +169,5 @@ class InfoNCE(PairObjective):
 
 def other_view(rows, columns, n, device):
     """Bool (rows, columns): True where the two rows come from different views."""
-    i = torch.arange(rows.start, rows.stop, device=device) // n
-    j = torch.arange(columns.start, columns.stop, device=device) // n
+    i, j = (torch.arange(tile.start, tile.stop, device=device) // n for tile in (rows, columns))
     return i[:, None] != j

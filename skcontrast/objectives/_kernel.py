@@ -14,14 +14,9 @@ from skcontrast.objectives._base import BuiltObjective
 class BuiltKernelObjective(BuiltObjective):
     """An objective with a kernel, whose data-driven parameters it reads once.
 
-    Parameters
-    ----------
-    objective : Objective
-        Has ``kernel``, ``side_name`` (the named tensor that the kernel compares, or None
-        when the kernel is built on every batch) and ``advice(k, **named)``, which gives
-        messages about a batch.
-
-    n_samples : int
+    The objective has ``kernel``, ``side_name`` (the named tensor that the kernel compares, or
+    None when the kernel is built on every batch) and ``advice(k, **named)``, which gives
+    messages about a batch.
     """
 
     def __init__(self, objective, n_samples):

@@ -7,13 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
-from skcontrast.functional import (
-    distance_power,
-    distinct,
-    normalize,
-    pair_sums,
-    power_distance,
-)
+from skcontrast.functional import distance_power, distinct, normalize, pair_sums, power_distance
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import positive_similarity
 
@@ -108,8 +102,7 @@ class KernelInfoNCE(PairObjective):
         first = self._log_kernels(left, self.gamma, tau)
         second = self._log_kernels(right, 2, tau)
         if self.mixture == "kernel":
-            pairs = zip(first, second)
-            return self._contrast(*(self._log_mix(x, y) for x, y in pairs))
+            return self._contrast(*map(self._log_mix, first, second))
         w = self.weight
         return w * self._contrast(*first) + (1 - w) * self._contrast(*second)
 
@@ -124,18 +117,10 @@ class KernelInfoNCE(PairObjective):
 
     def _log_kernels(self, z, gamma, tau):
         """Log kernels of the positives (V - 1, V n) and of the partition (V n,)."""
-        flat = z.reshape(-1, z.shape[-1])
-
-        def weights(rows, columns):
-            return None, distinct(rows, columns, z.device)
-
+        flat, similarity = z.flatten(0, 1), power_distance(gamma)
+        weights = lambda r, c: (None, distinct(r, c, z.device))
         sums = pair_sums(
-            flat,
-            flat,
-            weights,
-            tau,
-            similarity=power_distance(gamma),
-            block_size=self.block_size,
+            flat, flat, weights, tau, similarity=similarity, block_size=self.block_size
         )
         squared = [(z - z.roll(v, 0)).square().sum(-1).flatten() for v in range(1, len(z))]
         return -distance_power(torch.stack(squared), gamma) / tau, sums.log_partition

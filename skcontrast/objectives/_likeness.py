@@ -10,13 +10,8 @@ from skcontrast.objectives._base import BuiltObjective
 class BuiltLabelObjective(BuiltObjective):
     """An objective that compares labels, with its table of classes on the device.
 
-    Parameters
-    ----------
-    objective : Objective
-        Has ``class_table()``, an array with a row for each class or None, and
-        ``check_target(target, given)``, which raises where it cannot read a target.
-
-    n_samples : int
+    The objective has ``class_table()``, an array with a row for each class or None, and
+    ``check_target(target, given)``, which raises where it cannot read a target.
     """
 
     def __init__(self, objective, n_samples):

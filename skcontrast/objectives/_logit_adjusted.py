@@ -14,6 +14,31 @@ from skcontrast.functional import (
     normalize,
 )
 from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
+from skcontrast.objectives._likeness import check_shape
+
+
+class _BuiltLogitAdjusted(BuiltObjective):
+    def __init__(self, objective, n_samples):
+        super().__init__(objective, n_samples)
+        # Made anew from the labels of every fit, so no part of the state.
+        self.register_buffer("class_prior", None, persistent=False)
+
+    def prepare(self, side, given, n_components=None):
+        target = side["target"].cpu()
+        # With no label at all there is one class that no row has.
+        counts = target[target >= 0].bincount(minlength=1).double()
+        self.class_prior = counts / counts.sum().clamp_min(1)
+
+    def forward(self, views, **named):
+        given = named.get("class_prior")
+        if given is None:
+            named["class_prior"] = self.class_prior
+        elif given.ndim != 1 or bool((named["target"] >= len(given)).any()):
+            raise ValueError(
+                f"class_prior has the shape {tuple(given.shape)}, but target holds classes up to "
+                f"{int(named['target'].max())}: pass one frequency for each class 0, 1, ..."
+            )
+        return super().forward(views, **named)
 
 
 class LogitAdjusted(PairObjective):
@@ -83,6 +108,8 @@ class LogitAdjusted(PairObjective):
     requires = ("views", "target")
     min_views = 1
 
+    _module = _BuiltLogitAdjusted
+
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
         "adjustment": [Interval(Real, 0, None, closed="left")],
@@ -95,10 +122,6 @@ class LogitAdjusted(PairObjective):
         self.adjustment = adjustment
         self.block_size = block_size
 
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
-        return self._checked(_BuiltLogitAdjusted(self, n_samples))
-
     def loss(
         self,
         views: Tensor,
@@ -110,15 +133,11 @@ class LogitAdjusted(PairObjective):
     ) -> Tensor:
         """Loss of each anchor: views (V, n, d), target (n,) -> (V n,)."""
         z = normalize(views)
-        n_views, n, width = z.shape
-        if target.shape != (n,):
-            raise ValueError(
-                f"LogitAdjusted needs one class label for each of the {n} samples, got a target "
-                f"of shape {tuple(target.shape)}: pass y of shape (n_samples,)."
-            )
+        n_views, n, _ = z.shape
+        check_shape(self, target, n)
         if class_prior is None:
             target, class_prior = batch_frequencies(target, z.dtype)
-        flat = z.reshape(-1, width)  # (V n, d)
+        flat = z.flatten(0, 1)  # (V n, d)
         labels = target.repeat(n_views)  # (V n,)
         log_mean = log_mean_by_class(
             flat,
@@ -133,30 +152,6 @@ class LogitAdjusted(PairObjective):
         prior = class_prior.to(z.dtype).clamp_min(torch.finfo(z.dtype).tiny)
         loss, valid = class_cross_entropy(log_mean, labels, self.adjustment * prior.log())
         return mean_over(loss, valid)
-
-
-class _BuiltLogitAdjusted(BuiltObjective):
-    def __init__(self, objective, n_samples):
-        super().__init__(objective, n_samples)
-        # Made anew from the labels of every fit, so no part of the state.
-        self.register_buffer("class_prior", None, persistent=False)
-
-    def prepare(self, side, given, n_components=None):
-        target = side["target"].cpu()
-        # With no label at all there is one class that no row has.
-        counts = target[target >= 0].bincount(minlength=1).double()
-        self.class_prior = counts / counts.sum().clamp_min(1)
-
-    def forward(self, views, **named):
-        given = named.get("class_prior")
-        if given is None:
-            return super().forward(views, **{**named, "class_prior": self.class_prior})
-        if given.ndim != 1 or bool((named["target"] >= len(given)).any()):
-            raise ValueError(
-                f"class_prior has the shape {tuple(given.shape)}, but target holds classes up to "
-                f"{int(named['target'].max())}: pass one frequency for each class 0, 1, ..."
-            )
-        return super().forward(views, **named)
 
 
 def batch_frequencies(target, dtype):

@@ -15,8 +15,45 @@ from skcontrast.functional import (
     pair_sums,
     score_ceiling,
 )
-from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
+from skcontrast.objectives._base import BuiltByEpochs, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import positive_similarity
+
+
+class _BuiltMinedNegatives(BuiltByEpochs):
+    def __init__(self, objective, n_samples):
+        super().__init__(objective, n_samples)
+        self.bank = self.mined = None
+
+    @torch.no_grad()
+    def renew(self, projection):
+        """Find the candidates of every row among all rows (n_samples, d)."""
+        options = self.objective
+        rows = normalize(projection.float())
+        number = torch.arange(len(rows), device=rows.device)
+        if len(rows) > options.max_candidates:
+            chosen = torch.randperm(len(rows), device=rows.device)[: options.max_candidates]
+            number = chosen.sort().values
+
+        def keep(anchors, candidates):
+            i = torch.arange(anchors.start, anchors.stop, device=rows.device)
+            return i[:, None] != number[candidates]
+
+        k, skip = min(options.n_candidates, len(number)), min(options.skip, len(number))
+        index, _ = mine_negatives(
+            rows, rows[number], k, keep=keep, skip=skip, block_size=options.block_size
+        )
+        self.bank = projection
+        self.mined = torch.where(index >= 0, number[index.clamp_min(0)], -1)  # (n_samples, k)
+
+    def forward(self, views, **named):
+        if self.mined is not None:
+            pool = self.mined[named["index"]]  # (n, k)
+            k = min(self.objective.n_negatives, pool.shape[1])
+            # Random places for those that are there, so that none is drawn twice.
+            order = torch.rand(pool.shape, device=pool.device).masked_fill(pool < 0, -1)
+            drawn = pool.gather(1, order.topk(k, 1).indices)  # (n, n_negatives)
+            named = {"negatives": self.bank[drawn.clamp_min(0)], "there": drawn >= 0, **named}
+        return super().forward(views, **named)
 
 
 class MinedNegatives(PairObjective):
@@ -99,6 +136,8 @@ class MinedNegatives(PairObjective):
     tensor(0.6665)
     """
 
+    _module = _BuiltMinedNegatives
+
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
         "n_negatives": [Interval(Integral, 1, None, closed="left")],
@@ -132,10 +171,6 @@ class MinedNegatives(PairObjective):
         self.max_candidates = max_candidates
         self.block_size = block_size
 
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
-        return self._checked(_BuiltMinedNegatives(self, n_samples))
-
     def loss(
         self,
         views: Tensor,
@@ -151,8 +186,7 @@ class MinedNegatives(PairObjective):
         ``there`` (n, k), by default all.
         """
         z = normalize(views)
-        n_views, n, width = z.shape
-        flat = z.reshape(-1, width)  # (V n, d)
+        flat = z.flatten(0, 1)  # (V n, d)
         positive = positive_similarity(z)
         tau = temperature(positive.detach(), anchor_index(index, z))
         sums = pair_sums(
@@ -165,59 +199,6 @@ class MinedNegatives(PairObjective):
             ceiling = score_ceiling(positive.detach(), self.margin, self.rule)
             keep = s.detach() <= ceiling[:, None]
             if there is not None:
-                keep = keep & there.repeat(n_views, 1)
+                keep = keep & there.repeat(len(z), 1)
             partition = torch.logaddexp(partition, logsumexp(s / tau, keep))
         return partition - positive / tau
-
-
-class _BuiltMinedNegatives(BuiltObjective):
-    def __init__(self, objective, n_samples):
-        super().__init__(objective, n_samples)
-        self.register_buffer("n_epochs", torch.zeros((), dtype=torch.long))
-        self.epochs = None  # n_epochs on the host: reading it would wait for the device
-        self.bank = self.mined = None
-
-    def refresh(self, epoch, project):
-        # Not ``epoch``, which starts anew in every call of fit.
-        if self.epochs is None:
-            self.epochs = int(self.n_epochs)
-        if self.epochs >= self.objective.warm_up:
-            self.mine(project())
-        self.epochs += 1
-        self.n_epochs += 1
-
-    @torch.no_grad()
-    def mine(self, projection):
-        """Find the candidates of every row among all rows (n_samples, d)."""
-        options = self.objective
-        rows = normalize(projection.float())
-        number = torch.arange(len(rows), device=rows.device)
-        if len(rows) > options.max_candidates:
-            chosen = torch.randperm(len(rows), device=rows.device)[: options.max_candidates]
-            number = chosen.sort().values
-
-        def keep(anchors, candidates):
-            i = torch.arange(anchors.start, anchors.stop, device=rows.device)
-            return i[:, None] != number[candidates]
-
-        k = min(options.n_candidates, len(number))
-        index, _ = mine_negatives(
-            rows,
-            rows[number],
-            k,
-            keep=keep,
-            skip=min(options.skip, len(number)),
-            block_size=options.block_size,
-        )
-        self.bank = projection
-        self.mined = torch.where(index >= 0, number[index.clamp_min(0)], -1)  # (n_samples, k)
-
-    def forward(self, views, **named):
-        if self.mined is not None:
-            pool = self.mined[named["index"]]  # (n, k)
-            k = min(self.objective.n_negatives, pool.shape[1])
-            # Random places for those that are there, so that none is drawn twice.
-            order = torch.rand(pool.shape, device=pool.device).masked_fill(pool < 0, -1)
-            drawn = pool.gather(1, order.topk(k, 1).indices)  # (n, n_negatives)
-            named = {"negatives": self.bank[drawn.clamp_min(0)], "there": drawn >= 0, **named}
-        return super().forward(views, **named)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from skcontrast._component import StrOptions
 from skcontrast.functional import logsumexp, normalize, pair_sums, softplus
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
-from skcontrast.objectives._info_nce import positive_similarity, same_sample
+from skcontrast.objectives._info_nce import other_samples, positive_similarity
 
 
 class PolyView(PairObjective):
@@ -94,7 +94,6 @@ class PolyView(PairObjective):
         self.block_size = block_size
 
     def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
         for name, default in (("statistic", "unit"), ("anchor", "statistic")):
             value = getattr(self, name)
             if self.form != "sufficient" and value != default:
@@ -116,8 +115,8 @@ class PolyView(PairObjective):
         # f[b, (a, i)]: the similarity of anchor z_ia to the view z_ib
         f = torch.einsum("and,bnd->ban", z, z).reshape(n_views, -1) / tau  # (V, V n)
         loss = softplus(self._log_negatives(z, z, tau) - f)  # -log p, (V, V n)
-        other = ~torch.eye(n_views, dtype=torch.bool, device=z.device)
-        other = other.repeat_interleave(n, 1)  # (V, V n)
+        own = torch.eye(n_views, dtype=torch.bool, device=z.device)
+        other = ~own.repeat_interleave(n, 1)  # (V, V n)
         if self.form == "geometric":
             return (loss * other).sum(0) / (n_views - 1)
         return math.log(n_views - 1) - logsumexp(-loss, other, 0)
@@ -132,16 +131,6 @@ class PolyView(PairObjective):
 
     def _log_negatives(self, anchors, candidates, tau):
         """Log of N: sum over the views of the other samples, (V n,)."""
-        n = anchors.shape[1]
-
-        def weights(rows, columns):
-            return None, ~same_sample(rows, columns, n, anchors.device)
-
-        sums = pair_sums(
-            anchors.flatten(0, 1),
-            candidates.flatten(0, 1),
-            weights,
-            tau,
-            block_size=self.block_size,
-        )
-        return sums.log_partition
+        x, y = anchors.flatten(0, 1), candidates.flatten(0, 1)
+        weights = other_samples(anchors.shape[1], x.device)
+        return pair_sums(x, y, weights, tau, block_size=self.block_size).log_partition

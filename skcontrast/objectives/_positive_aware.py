@@ -14,11 +14,11 @@ from skcontrast.functional import (
     score_ceiling,
 )
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
-from skcontrast.objectives._guide import GUIDE_CONSTRAINTS, guide_requires, guide_rows, slack
+from skcontrast.objectives._guide import GUIDE_CONSTRAINTS, Guided, guide_rows, slack
 from skcontrast.objectives._info_nce import positive_similarity, same_sample
 
 
-class PositiveAware(PairObjective):
+class PositiveAware(Guided):
     r"""InfoNCE whose negatives score well below the positive: false ones are left out.
 
     With unit rows z of all views, cosines s, the other view p(i) of anchor i, and scores g
@@ -106,11 +106,6 @@ class PositiveAware(PairObjective):
         self.guide = guide
         self.block_size = block_size
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        """Named tensors that the guide needs."""
-        return guide_requires(self.guide)
-
     def loss(
         self,
         views: Tensor,
@@ -121,8 +116,7 @@ class PositiveAware(PairObjective):
     ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,)."""
         z = normalize(views)
-        n, width = z.shape[1:]
-        flat = z.reshape(-1, width)  # (V n, d)
+        n, flat = z.shape[1], z.flatten(0, 1)  # (V n, d)
         positive = positive_similarity(z)
         tau = temperature(positive.detach(), anchor_index(index, z))
         negative = self._negatives(guide_rows(z, self.guide, prior))

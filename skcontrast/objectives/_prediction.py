@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import mean_over
 from skcontrast.objectives._base import BuiltObjective, Objective
+from skcontrast.objectives._likeness import check_shape
 
 
 class BuiltPrediction(BuiltObjective):
@@ -77,14 +78,9 @@ def predictions(views, head, embedding, prediction):
 
 
 def predicted_numbers(views, target, head, embedding, prediction):
-    """Real target and its prediction for each row of every view.
+    """Prediction and real target (V n, t) for each row of every view, and which have a label.
 
-    Returns
-    -------
-    p, y : tensor of shape (V n, t)
-        Unlabelled rows of ``y`` are zero: a NaN would spoil the gradient of all.
-
-    labelled : bool tensor of shape (V n,)
+    The target of those without is zero: a NaN would spoil the gradient of all.
     """
     n_views, n = views.shape[:2]
     if target.ndim not in (1, 2) or len(target) != n:
@@ -179,6 +175,8 @@ class PredictionError(Objective):
     target_type = "real"
     min_views = 1
 
+    _module = BuiltPrediction
+
     _parameter_constraints = {
         "error": [StrOptions({"squared", "absolute", "huber"})],
         "delta": [Interval(Real, 0, None, closed="neither")],
@@ -189,10 +187,6 @@ class PredictionError(Objective):
     ):
         self.error = error
         self.delta = delta
-
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
-        return BuiltPrediction(self, n_samples)
 
     def loss(
         self,
@@ -262,6 +256,8 @@ class CrossEntropy(Objective):
     requires = ("views", "embedding", "target")
     min_views = 1
 
+    _module = _BuiltClassifier
+
     _parameter_constraints = {
         "adjustment": [Interval(Real, 0, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
@@ -270,10 +266,6 @@ class CrossEntropy(Objective):
     def __init__(self, adjustment: float = 0.0, label_smoothing: float = 0.0):
         self.adjustment = adjustment
         self.label_smoothing = label_smoothing
-
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
-        return _BuiltClassifier(self, n_samples)
 
     def loss(
         self,
@@ -287,11 +279,7 @@ class CrossEntropy(Objective):
     ) -> Tensor:
         """Loss of each anchor: embedding (V, n, h), target (n,) -> (V n,)."""
         n_views, n = views.shape[:2]
-        if target.shape != (n,):
-            raise ValueError(
-                f"CrossEntropy needs one class label for each of the {n} samples, got a target "
-                f"of shape {tuple(target.shape)}: pass y of shape (n_samples,)."
-            )
+        check_shape(self, target, n)
         logits = predictions(views, head, embedding, prediction)
         if self.adjustment:
             if class_prior is None:
@@ -299,10 +287,6 @@ class CrossEntropy(Objective):
             logits = logits + self.adjustment * class_prior.to(logits.dtype).log()
         codes = target.repeat(n_views)
         loss = F.cross_entropy(
-            logits,
-            codes,
-            ignore_index=-1,
-            reduction="none",
-            label_smoothing=self.label_smoothing,
+            logits, codes, ignore_index=-1, reduction="none", label_smoothing=self.label_smoothing
         )
         return mean_over(loss, codes != -1)

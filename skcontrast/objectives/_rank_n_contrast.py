@@ -20,24 +20,8 @@ def ranked(logits, distance, slack=0):
               - \log \sum_{k: d_{ik} \ge d_{ij}} e^{x_{ik}} \Big),
         \qquad P(i) = \{j: d_{ij} < \infty\}
 
-    Parameters
-    ----------
-    logits : tensor of shape (n, m)
-
-    distance : tensor of shape (n, m)
-        Each row in ascending order.
-
-    slack : float or tensor of shape (), default=0
-        Distances that are smaller by no more than this count as equal: :math:`d_{ik}` is
-        compared with :math:`d_{ij}` less the slack.
-
-    Returns
-    -------
-    loss : tensor of shape (n,)
-        0 for an anchor without positives.
-
-    valid : bool tensor of shape (n,)
-        Which anchors have a positive.
+    The rows of ``distance`` (n, m) ascend; :math:`d_{ik}` is compared with :math:`d_{ij}` less
+    the slack. Gives the loss (n,), 0 for an anchor without positives, and who has some (n,).
     """
     positive = ~distance.isposinf()
     # Entry j: the log-sum-exp over the entries from j on.

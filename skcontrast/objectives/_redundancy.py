@@ -62,9 +62,8 @@ class BarlowTwins(Objective):
 
     def _redundancy(self, x, y):
         C = x.T @ y / len(x)  # (d, d)
-        diagonal = C.diagonal()
-        off = C - torch.diag(diagonal)
-        return (diagonal - 1).square().sum() + self.weight * off.square().sum()
+        off = C - torch.diag(C.diagonal())
+        return (C.diagonal() - 1).square().sum() + self.weight * off.square().sum()
 
 
 class VICReg(Objective):

@@ -90,6 +90,8 @@ class SoftTarget(PairObjective):
 
     requires = ("views", "target")
 
+    _module = BuiltLabelObjective
+
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
         "target_temperature": [Interval(Real, 0, None, closed="left")],
@@ -110,10 +112,6 @@ class SoftTarget(PairObjective):
         self.similarity = similarity
         self.class_embeddings = class_embeddings
         self.block_size = block_size
-
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
-        return self._checked(BuiltLabelObjective(self, n_samples))
 
     def class_table(self) -> Tensor | None:
         """Similarity (n_classes, n_classes) or vectors (n_classes, q) of the classes."""

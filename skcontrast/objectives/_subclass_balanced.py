@@ -8,9 +8,42 @@ from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast.functional import distinct, mean_over, normalize, pair_loss
-from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
+from skcontrast.objectives._base import BuiltByEpochs, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 from skcontrast.objectives._subclasses import split_classes
+
+
+class _BuiltSubclassBalanced(BuiltByEpochs):
+    def __init__(self, objective, n_samples):
+        super().__init__(objective, n_samples)
+        self.register_buffer("subclass", torch.zeros(n_samples, dtype=torch.long))
+        self.register_buffer("relative_temperature", torch.ones(1))
+        self.codes = None
+
+    def prepare(self, side, given, n_components=None):
+        self.codes = side["target"].cpu()
+        self.subclass = self.codes.clone()
+        self.relative_temperature = torch.ones(max(int(self.codes.max()) + 1, 1))
+
+    def renew(self, projection):
+        """Split the classes by where their rows (n_samples, d) lie."""
+        seed = int(torch.randint(2**31 - 1, ()))
+        rows = normalize(projection.detach().cpu().double()).numpy()
+        if not np.isfinite(rows).all():
+            return  # the training stops at its next loss, and says why
+        found = split_classes(rows, self.codes.numpy(), self.objective.cluster_size, seed)
+        for buffer, value in zip((self.subclass, self.relative_temperature), found):
+            buffer.copy_(torch.from_numpy(value))
+
+    def forward(self, views, **named):
+        if self.codes is not None:
+            named = {
+                "subclass": self.subclass[named["index"]],
+                "relative_temperature": self.relative_temperature,
+                "warming": self.warming,
+                **named,
+            }
+        return super().forward(views, **named)
 
 
 class SubclassBalanced(PairObjective):
@@ -109,6 +142,8 @@ class SubclassBalanced(PairObjective):
     requires = ("views", "target")
     min_views = 1
 
+    _module = _BuiltSubclassBalanced
+
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
         "base_temperature": [Interval(Real, 0, None, closed="neither"), None],
@@ -138,10 +173,6 @@ class SubclassBalanced(PairObjective):
         self.warm_up = warm_up
         self.refresh_every = refresh_every
         self.block_size = block_size
-
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
-        return self._checked(_BuiltSubclassBalanced(self, n_samples))
 
     def loss(
         self,
@@ -188,10 +219,7 @@ class SubclassBalanced(PairObjective):
 def relations(labels, parts, n):
     """Pair weights over the rows of all views, by class and subclass labels (V n,).
 
-    Returns
-    -------
-    within, between, classes : callable
-        ``weights(rows, columns) -> (P, W)``: Q among all, R among D, and P among all.
+    Three functions ``weights(rows, columns)``: Q among all, R among D, and P among all.
     """
 
     def of(rows, columns):
@@ -217,50 +245,3 @@ def relations(labels, parts, n):
         return in_class, others
 
     return within, between, classes
-
-
-class _BuiltSubclassBalanced(BuiltObjective):
-    def __init__(self, objective, n_samples):
-        super().__init__(objective, n_samples)
-        self.register_buffer("subclass", torch.zeros(n_samples, dtype=torch.long))
-        self.register_buffer("relative_temperature", torch.ones(1))
-        self.register_buffer("n_epochs", torch.zeros((), dtype=torch.long))
-        self.codes = None
-        self.epochs = None  # n_epochs on the host: reading it would wait for the device
-        self.warming = False
-
-    def prepare(self, side, given, n_components=None):
-        self.codes = side["target"].cpu()
-        self.subclass = self.codes.clone()
-        self.relative_temperature = torch.ones(max(int(self.codes.max()) + 1, 1))
-
-    def refresh(self, epoch, project):
-        # Not ``epoch``, which starts anew in every call of fit.
-        if self.epochs is None:
-            self.epochs = int(self.n_epochs)
-        since = self.epochs - self.objective.warm_up
-        self.warming = since < 0
-        if since >= 0 and since % self.objective.refresh_every == 0:
-            self.split(project())
-        self.epochs += 1
-        self.n_epochs += 1
-
-    def split(self, rows):
-        """Split the classes by where their rows (n_samples, d) lie."""
-        seed = int(torch.randint(2**31 - 1, ()))
-        rows = normalize(rows.detach().cpu().double()).numpy()
-        if not np.isfinite(rows).all():
-            return  # the training stops at its next loss, and says why
-        found = split_classes(rows, self.codes.numpy(), self.objective.cluster_size, seed)
-        for buffer, value in zip((self.subclass, self.relative_temperature), found):
-            buffer.copy_(torch.from_numpy(value))
-
-    def forward(self, views, **named):
-        if self.codes is not None:
-            named = {
-                "subclass": self.subclass[named["index"]],
-                "relative_temperature": self.relative_temperature,
-                "warming": self.warming,
-                **named,
-            }
-        return super().forward(views, **named)

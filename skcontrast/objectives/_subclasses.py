@@ -16,26 +16,10 @@ ROUNDING = 1e-12
 
 
 def split_classes(rows, codes, cluster_size, seed):
-    """Split classes into subclasses, and measure how wide each class is.
+    """Split classes into subclasses (n,), and measure how wide each class is (C,).
 
-    Parameters
-    ----------
-    rows : float64 ndarray of shape (n, d)
-        Unit rows.
-
-    codes : int ndarray of shape (n,)
-        Classes; -1 for unlabelled rows.
-
-    cluster_size : int
-
-    seed : int
-
-    Returns
-    -------
-    subclass : int64 ndarray of shape (n,)
-        Numbered through all classes; -1 for unlabelled rows.
-
-    relative_temperature : ndarray of shape (C,)
+    ``rows`` (n, d) are unit rows in float64, ``codes`` (n,) their classes. Subclasses are numbered
+    through all classes; -1 stands for unlabelled rows.
     """
     random = np.random.RandomState(seed)
     counts = np.bincount(codes[codes >= 0], minlength=1)

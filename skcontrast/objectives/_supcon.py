@@ -113,6 +113,8 @@ class SupCon(PairObjective):
     requires = ("views", "target")
     min_views = 1
 
+    _module = BuiltLabelObjective
+
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
         "form": [StrOptions({"outside", "inside"})],
@@ -142,10 +144,6 @@ class SupCon(PairObjective):
     @property
     def _rule(self):
         return self.label_similarity if isinstance(self.label_similarity, str) else "table"
-
-    def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
-        return self._checked(BuiltLabelObjective(self, n_samples))
 
     def class_table(self) -> Tensor | None:
         """Weights (n_classes, n_classes), where an array was given."""

@@ -136,7 +136,6 @@ class SupReMix(PairObjective):
         self.block_size = block_size
 
     def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
         a_and_b = self.beta if len(self.beta) == 2 else (0,)
         if not all(isinstance(number, Real) and 0 < number < float("inf") for number in a_and_b):
             raise ValueError(
@@ -157,11 +156,8 @@ class SupReMix(PairObjective):
         z = normalize(views)
         n_views, n, width = z.shape
         y = self._targets(target, z).repeat(n_views)  # (V n,)
-        share = between = None
-        if self.negatives:
-            share = self._shares(len(y), z.device)
-        if self.n_mixtures:
-            between = draw_between(y, self.window, self.n_mixtures)
+        share = self._shares(len(y), z.device) if self.negatives else None
+        between = draw_between(y, self.window, self.n_mixtures) if self.n_mixtures else None
         loss, valid = mixed_contrast(
             z.reshape(-1, width),
             y,
@@ -187,9 +183,7 @@ class SupReMix(PairObjective):
     def _shares(self, n, device):
         # Draws in float32 go wrong for smaller numbers, where nearly all are 0 or 1, and for
         # larger ones, where all are the mean.
-        a, b = (
-            torch.full((), min(max(float(number), 0.01), 1e6), device=device)
-            for number in self.beta
-        )
+        kept = [min(max(float(number), 0.01), 1e6) for number in self.beta]
+        a, b = (torch.full((), number, device=device) for number in kept)
         # Checking the parameters would wait for the device.
         return torch.distributions.Beta(a, b, validate_args=False).sample((n, n))

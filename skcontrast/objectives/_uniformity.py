@@ -165,7 +165,6 @@ class DecoupledUniformity(Objective):
         return ("views",) if self.kernel is None else ("views", "prior")
 
     def build(self, n_samples: int) -> nn.Module:
-        """Make the torch module of the objective."""
         if self.kernel is None:
             return super().build(n_samples)
         return BuiltKernelObjective(self, n_samples)
@@ -190,8 +189,7 @@ class DecoupledUniformity(Objective):
 
     def smoother(self, prior: Tensor, kernel: Callable) -> Tensor:
         """Weights (K + lambda I)^-1 K of the rows of a batch: (n, q) -> (n, n)."""
-        regularization = self.regularization or len(prior) ** -0.5
-        return smoother(prior, kernel, regularization)
+        return smoother(prior, kernel, self.regularization or len(prior) ** -0.5)
 
     def check_side(self, rows: Tensor) -> None:
         """Look at the prior of all training rows, once."""

@@ -1,6 +1,6 @@
 """Samplers: how the rows of an epoch are put into batches."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -29,7 +29,26 @@ def in_order(
     return split_batches(index, batch_size, min_rows)
 
 
-class Uniform(Component):
+class Sampler(Component):
+    """Base of the samplers."""
+
+    def build(self, rows: Rows, batch_size: int, min_rows: int) -> Iterable[Tensor]:
+        """Make an iterable: each pass is an epoch of index tensors.
+
+        Parameters
+        ----------
+        rows : Rows
+            With the side information that the sampler requires.
+
+        batch_size : int
+
+        min_rows : int
+            Fewest rows of a batch.
+        """
+        return super().build(rows, batch_size, min_rows)
+
+
+class Uniform(Sampler):
     """Every row once an epoch, in random order.
 
     The last batch may be smaller; when it is too small for the objective (one row has
@@ -42,22 +61,11 @@ class Uniform(Component):
     """
 
     def build(self, rows: Rows, batch_size: int, min_rows: int) -> Iterable[Tensor]:
-        """Make an iterable: each pass is an epoch of index tensors.
-
-        Parameters
-        ----------
-        rows : Rows
-
-        batch_size : int
-
-        min_rows : int
-            Fewest rows of a batch.
-        """
         return UniformBatches(rows.train_index, batch_size, min_rows)
 
 
 class UniformBatches:
-    def __init__(self, index, batch_size, min_rows):
+    def __init__(self, index: Tensor, batch_size: int, min_rows: int):
         # A batch size under min_rows would give batches without a loss.
         self.index, self.min_rows = index, min_rows
         self.batch_size = max(batch_size, min_rows)
@@ -72,42 +80,10 @@ class UniformBatches:
         yield from split_batches(self.index[order], self.batch_size, self.min_rows)
 
 
-class ClassBalanced(Component):
-    """Batches in which every class has the same number of rows.
+class BalancedBatches(UniformBatches):
+    """Batches with as many rows of each value of ``target`` (n,)."""
 
-    An epoch has as many batches as with :class:`Uniform`; rows of small classes come
-    back more often. Rows without a label (-1) count as a class of their own.
-
-    Needs ``y``.
-
-    Examples
-    --------
-    >>> from skcontrast import ContrastiveEncoder
-    >>> encoder = ContrastiveEncoder(objective="supcon", sampler="class_balanced")
-    """
-
-    requires = ("target",)
-    target_type = "class"
-
-    def build(self, rows: Rows, batch_size: int, min_rows: int) -> Iterable[Tensor]:
-        """Make an iterable: each pass is an epoch of index tensors.
-
-        Parameters
-        ----------
-        rows : Rows
-            With the side information ``target`` of shape (n,).
-
-        batch_size : int
-
-        min_rows : int
-            Fewest rows of a batch.
-        """
-        target = rows.side["target"].to(rows.index_device)[rows.train_index]
-        return _BalancedBatches(rows.train_index, target, batch_size, min_rows)
-
-
-class _BalancedBatches(UniformBatches):
-    def __init__(self, index, target, batch_size, min_rows):
+    def __init__(self, index: Tensor, target: Tensor, batch_size: int, min_rows: int):
         super().__init__(index, batch_size, min_rows)
         _, self.codes, self.counts = target.unique(return_inverse=True, return_counts=True)
         self.starts = self.counts.cumsum(0) - self.counts
@@ -122,42 +98,6 @@ class _BalancedBatches(UniformBatches):
         turn = (draw // n_classes) % self.counts[label]
         order = by_class[self.starts[label] + turn]
         yield from split_batches(self.index[order], self.batch_size, self.min_rows)
-
-
-class TargetSpread(Component):
-    """Batches whose real targets spread evenly over the range, every row once an epoch.
-
-    The labelled rows are sorted by target and cut into strata of as many neighbours as
-    there are batches; each batch takes one random row of each stratum. Rows without a
-    label (NaN) are dealt out evenly at random. A target of several columns is sorted by
-    the first principal component of its standardised columns.
-
-    Needs ``y``.
-
-    Examples
-    --------
-    >>> from skcontrast import ContrastiveEncoder
-    >>> encoder = ContrastiveEncoder(objective="y_aware", sampler="target_spread")
-    """
-
-    requires = ("target",)
-    target_type = "real"
-
-    def build(self, rows: Rows, batch_size: int, min_rows: int) -> Iterable[Tensor]:
-        """Make an iterable: each pass is an epoch of index tensors.
-
-        Parameters
-        ----------
-        rows : Rows
-            With the side information ``target`` of shape (n, t), or (n,).
-
-        batch_size : int
-
-        min_rows : int
-            Fewest rows of a batch.
-        """
-        target = rows.side["target"].to(rows.index_device)[rows.train_index]
-        return _SpreadBatches(rows.train_index, target, batch_size, min_rows)
 
 
 class _SpreadBatches(UniformBatches):
@@ -195,6 +135,53 @@ class _SpreadBatches(UniformBatches):
         order = torch.empty_like(by_target)
         order[entry] = by_target
         yield from split_batches(self.index[order], self.batch_size, self.min_rows)
+
+
+class _ByTarget(Sampler):
+    requires = ("target",)
+    _batches: Callable
+
+    def build(self, rows: Rows, batch_size: int, min_rows: int) -> Iterable[Tensor]:
+        target = rows.side["target"].to(rows.index_device)[rows.train_index]
+        return self._batches(rows.train_index, target, batch_size, min_rows)
+
+
+class ClassBalanced(_ByTarget):
+    """Batches in which every class has the same number of rows.
+
+    An epoch has as many batches as with :class:`Uniform`; rows of small classes come
+    back more often. Rows without a label (-1) count as a class of their own.
+
+    Needs ``y``.
+
+    Examples
+    --------
+    >>> from skcontrast import ContrastiveEncoder
+    >>> encoder = ContrastiveEncoder(objective="supcon", sampler="class_balanced")
+    """
+
+    target_type = "class"
+    _batches = BalancedBatches
+
+
+class TargetSpread(_ByTarget):
+    """Batches whose real targets spread evenly over the range, every row once an epoch.
+
+    The labelled rows are sorted by target and cut into strata of as many neighbours as
+    there are batches; each batch takes one random row of each stratum. Rows without a
+    label (NaN) are dealt out evenly at random. A target of several columns is sorted by
+    the first principal component of its standardised columns.
+
+    Needs ``y``.
+
+    Examples
+    --------
+    >>> from skcontrast import ContrastiveEncoder
+    >>> encoder = ContrastiveEncoder(objective="y_aware", sampler="target_spread")
+    """
+
+    target_type = "real"
+    _batches = _SpreadBatches
 
 
 def target_ranks(target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

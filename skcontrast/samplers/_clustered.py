@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from skcontrast._clusters import find_centers, nearest_center
-from skcontrast._component import Component, Integral, Interval, Real, StrOptions
+from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast._inputs.rows import CHUNK, Rows
-from skcontrast.samplers._batches import UniformBatches, split_batches
+from skcontrast.samplers._batches import Sampler, UniformBatches, split_batches
 
 # Training rows that clusters are found from; the others are given to them.
 MAX_CLUSTERED = 50_000
 
 
-class Clustered(Component):
+class Clustered(Sampler):
     r"""Batches in which a share of the rows lie near each other, every row once an epoch.
 
     k-means splits the training rows into clusters. In each epoch a random share of the rows
@@ -88,18 +88,6 @@ class Clustered(Component):
         return frozenset({"any" if self.space == "prior" else "numbers"})
 
     def build(self, rows: Rows, batch_size: int, min_rows: int) -> Iterable[Tensor]:
-        """Make an iterable: each pass is an epoch of index tensors.
-
-        Parameters
-        ----------
-        rows : Rows
-            With the side information ``prior`` of shape (n, q), where it is the space.
-
-        batch_size : int
-
-        min_rows : int
-            Fewest rows of a batch.
-        """
         batches = _ClusteredBatches(rows.train_index, self.share, batch_size, min_rows)
         n_clusters = len(batches) if self.n_clusters is None else self.n_clusters
         seed = int(torch.randint(2**31 - 1, ()))

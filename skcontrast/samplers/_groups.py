@@ -2,10 +2,11 @@
 
 import torch
 
-from skcontrast.samplers._batches import split_batches
+from skcontrast._inputs.rows import Rows
+from skcontrast.samplers._batches import BalancedBatches, split_batches
 
 
-class OnePerGroup:
+class OnePerGroup(BalancedBatches):
     """Batches with at most one row of a group, as far as there are groups enough.
 
     Rows of one group are positives of each other, so they must not be negatives as well.
@@ -21,21 +22,15 @@ class OnePerGroup:
     min_rows : int
     """
 
-    def __init__(self, rows, batch_size, min_rows):
-        self.index, self.min_rows = rows.train_index, min_rows
-        self.batch_size = max(batch_size, min_rows)
-        groups = rows.side["pairs"].to(self.index.device)[self.index]
-        _, self.code, count = groups.unique(return_inverse=True, return_counts=True)
-        self.start = count.cumsum(0) - count
-
-    def __len__(self):
-        return len(split_batches(self.index, self.batch_size, self.min_rows))
+    def __init__(self, rows: Rows, batch_size: int, min_rows: int):
+        groups = rows.side["pairs"].to(rows.index_device)[rows.train_index]
+        super().__init__(rows.train_index, groups, batch_size, min_rows)
 
     def __iter__(self):
         n = len(self.index)
         shuffled = torch.randperm(n, device=self.index.device)
-        by_group = shuffled[self.code[shuffled].argsort(stable=True)]
-        turn = torch.arange(n, device=self.index.device) - self.start[self.code[by_group]]
+        by_group = shuffled[self.codes[shuffled].argsort(stable=True)]
+        turn = torch.arange(n, device=self.index.device) - self.starts[self.codes[by_group]]
         mixed = torch.randperm(n, device=self.index.device)
         order = by_group[mixed[turn[mixed].argsort(stable=True)]]
         yield from split_batches(self.index[order], self.batch_size, self.min_rows)

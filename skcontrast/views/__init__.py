@@ -13,14 +13,7 @@ from skcontrast.views._mixing import FeatureSwap, Mixup
 from skcontrast.views._neighbors import Neighbors
 from skcontrast.views._partners import partners
 from skcontrast.views._tabular import Corruption, Dropout, FeatureMask, GaussianNoise
-from skcontrast.views._text import (
-    Shuffle,
-    SpanCrop,
-    TextView,
-    Typos,
-    WordDeletion,
-    WordRepetition,
-)
+from skcontrast.views._text import Shuffle, SpanCrop, TextView, Typos, WordDeletion, WordRepetition
 
 VIEWS = {
     "corruption": Corruption,

@@ -41,12 +41,8 @@ class NeighborBands(View):
     negative_stop : int, default=40
         Rank that hard negatives lie below. Time and memory grow with it.
 
-    metric : {"auto", "euclidean", "manhattan", "cosine"}, default="auto"
-        Distance; "auto" is "euclidean" on dense and "cosine" on sparse data.
-
-    max_candidates : int, default=50_000
-        With more training rows than these, neighbours are sought in a random sample of
-        so many, which bounds time and memory.
+    metric, max_candidates : default="auto", 50_000
+        See :class:`Neighbors`.
 
     See Also
     --------
@@ -106,7 +102,6 @@ class NeighborBands(View):
         self.max_candidates = max_candidates
 
     def build(self, rows: Rows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         return self._draw(rows, self.start, self.stop)
 
     def build_negatives(self, rows: Rows) -> Callable:
@@ -121,8 +116,7 @@ class NeighborBands(View):
                 "have to rise, and only stop and negative_start may be equal: type such as "
                 "NeighborBands(start=0, stop=5, negative_start=20, negative_stop=40)."
             )
-        search = Neighbors(stop, metric=self.metric, max_candidates=self.max_candidates)
-        graph = search._graph(rows)  # (n_rows, k)
+        graph = Neighbors(stop, self.metric, self.max_candidates)._graph(rows)  # (n_rows, k)
         graph = graph[:, min(start, graph.shape[1] - 1) :].copy()
         graph = torch.as_tensor(graph, device=rows.index_device)
 
@@ -152,10 +146,6 @@ def makes_negatives(views: str | View | Callable | list | tuple | None) -> bool:
     Parameters
     ----------
     views : str, View, callable, list or tuple of these, or None
-
-    Returns
-    -------
-    able : bool
     """
     first, _ = _split(views)
     first = resolve(first, REGISTRY) if first == "neighbor_bands" else first
@@ -179,6 +169,6 @@ def build_negatives(views: str | View | list | tuple, rows: Rows) -> Callable:
         ``(x, index) -> x'``.
     """
     first, others = _split(views)
-    draw = (resolve(first, REGISTRY)).build_negatives(rows)
+    draw = resolve(first, REGISTRY).build_negatives(rows)
     change = build_views(others, rows)
     return lambda x, index: change(draw(x, index), index)

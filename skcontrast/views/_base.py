@@ -55,20 +55,30 @@ def with_values(batch, values):
     return SparseBatch(batch.indices, batch.offsets, values, batch.n_features)
 
 
+def with_entries(batch, replaced, other, source):
+    """The sparse batch with its ``replaced`` entries from ``source`` among those of another."""
+    indices = torch.where(replaced, other.indices.index_select(0, source), batch.indices)
+    values = torch.where(replaced, other.values.index_select(0, source), batch.values)
+    return SparseBatch(indices, batch.offsets, values, batch.n_features)
+
+
+def some_kept(score, rate, row, n):
+    """Which entries score at least ``rate``, and the best of each of ``n`` rows: bool."""
+    best = score.new_zeros(n).scatter_reduce(0, row, score, "amax")
+    return (score >= rate) | (score == best[row])
+
+
 def _identity(x, index):
     return x
 
 
 def _in_turn(built):
-    if len(built) == 1:
-        return built[0]
-
     def view(x, index):
         for step in built:
             x = step(x, index)
         return x
 
-    return view
+    return built[0] if len(built) == 1 else view
 
 
 def _from_function(function):
@@ -246,5 +256,4 @@ class Compose(View):
         return self
 
     def build(self, rows: Rows) -> Callable[[Any, torch.Tensor], Any]:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         return build_views(self.views, rows)

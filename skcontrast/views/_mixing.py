@@ -6,7 +6,7 @@ import torch
 
 from skcontrast._component import Interval, Real
 from skcontrast._inputs.rows import Rows, SparseBatch
-from skcontrast.views._base import View
+from skcontrast.views._base import View, with_entries
 from skcontrast.views._tabular import random_scores
 
 
@@ -61,7 +61,6 @@ class FeatureSwap(View):
         self.rate = rate
 
     def build(self, rows: Rows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         rate, features = self.rate, rows.features
 
         def swap(x, index):
@@ -86,22 +85,16 @@ def _row_lengths(x):
 
 
 def _swap_entries(x, rate):
-    n_stored = len(x.values)
+    n_stored, lengths = len(x.values), _row_lengths(x)
     if n_stored == 0:
         return x
     row = x.row_of_entry()
-    lengths = _row_lengths(x)
     n_others = n_stored - lengths[row]
     # The entries of the other rows are those that follow the row, cyclically.
     step = (torch.rand(n_stored, device=x.device) * n_others).long()
     source = ((x.offsets + lengths)[row] + step) % n_stored
     swapped = (torch.rand(n_stored, device=x.device) < rate) & (n_others > 0)
-    return SparseBatch(
-        torch.where(swapped, x.indices.index_select(0, source), x.indices),
-        x.offsets,
-        torch.where(swapped, x.values.index_select(0, source), x.values),
-        x.n_features,
-    )
+    return with_entries(x, swapped, x, source)
 
 
 class Mixup(View):
@@ -142,7 +135,6 @@ class Mixup(View):
         self.alpha = alpha
 
     def build(self, rows: Rows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         # The concentrations are put on the device once, not in every batch.
         # Beyond these bounds float32 draws are 0 or 1, or 1/2, as they are at the bounds.
         alpha = min(max(float(self.alpha), 1e-6), 1e6)

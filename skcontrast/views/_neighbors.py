@@ -24,14 +24,12 @@ def _to_numpy(batch, is_sparse):
 
 def _read(rows, index, chunk):
     """Rows ``index`` as one matrix, read ``chunk`` rows at a time."""
+    parts = (_to_numpy(rows.take(part), rows.is_sparse) for part in index.split(chunk))
     if rows.is_sparse:
-        return sp.vstack(
-            [_to_numpy(rows.take(part), True) for part in index.split(chunk)], format="csr"
-        )
+        return sp.vstack(list(parts), format="csr")
     out = np.empty((len(index), rows.n_features), dtype=np.float32)
-    for start in range(0, len(index), chunk):
-        part = index[start : start + chunk]
-        out[start : start + chunk] = _to_numpy(rows.take(part), False)
+    for start, part in zip(range(0, len(index), chunk), parts):
+        out[start : start + chunk] = part
     return out
 
 
@@ -111,7 +109,6 @@ class Neighbors(View):
         self.n_steps = n_steps
 
     def build(self, rows: Rows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         graph = torch.as_tensor(self._graph(rows), device=rows.index_device)
         k = graph.shape[1]
 

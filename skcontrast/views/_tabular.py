@@ -7,7 +7,7 @@ from torch.nn.functional import dropout
 
 from skcontrast._component import Interval, Real
 from skcontrast._inputs.rows import Rows, SparseBatch
-from skcontrast.views._base import View, with_values
+from skcontrast.views._base import View, some_kept, with_entries, with_values
 
 # Sets of features drawn ahead by a corruption, as a number of stored columns.
 POOL_ENTRIES = 2**20
@@ -87,43 +87,30 @@ class Corruption(View):
         self.rate = rate
 
     def build(self, rows: Rows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
-        reference = rows.reference()
+        reference, features = rows.reference(), rows.features
         if isinstance(reference, SparseBatch):
             return self._build_sparse(reference)
-        if rows.features is not None:
-            return self._build_by_feature(reference, rows.features)
-        n_rows, n_features = reference.shape
-        q = max(1, round(self.rate * n_features))
-        draw = _feature_sets(n_features, q, reference.device)
-        values = reference.reshape(-1)
-
-        def corrupt(x, index):
-            columns = draw(len(x))  # (n, q)
-            source = torch.randint(n_rows, columns.shape, device=x.device)
-            source.mul_(n_features).add_(columns)
-            # index_select on flat values: twice as fast as indexing with two tensors.
-            drawn = values.index_select(0, source.view(-1)).view(columns.shape)
-            return x.scatter(1, columns, drawn)
-
-        return corrupt
-
-    def _build_by_feature(self, reference, features):
         n_rows, n_columns = reference.shape
-        n_features = int(features.max()) + 1
+        n_features = n_columns if features is None else int(features.max()) + 1
         q = max(1, round(self.rate * n_features))
         draw = _feature_sets(n_features, q, reference.device)
         column = torch.arange(n_columns, device=reference.device)
         values = reference.reshape(-1)
 
+        def drawn(source, columns):
+            # index_select on flat values: twice as fast as indexing with two tensors.
+            place = source.mul_(n_columns).add_(columns)
+            return values.index_select(0, place.view(-1)).view(place.shape)
+
         def corrupt(x, index):
             chosen = draw(len(x))  # (n, q)
+            row = torch.randint(n_rows, chosen.shape, device=x.device)
+            if features is None:
+                return x.scatter(1, chosen, drawn(row, chosen))
             source = torch.full((len(x), n_features), -1, device=x.device)
-            source.scatter_(1, chosen, torch.randint(n_rows, chosen.shape, device=x.device))
-            source = source.index_select(1, features)  # (n, n_columns), one row a feature
-            place = source.clamp(min=0).mul_(n_columns).add_(column)
-            drawn = values.index_select(0, place.view(-1)).view(x.shape)
-            return torch.where(source >= 0, drawn, x)
+            # (n, n_columns), one row a feature
+            source = source.scatter_(1, chosen, row).index_select(1, features)
+            return torch.where(source >= 0, drawn(source.clamp(min=0), column), x)
 
         return corrupt
 
@@ -136,12 +123,7 @@ class Corruption(View):
             size = x.values.shape
             replaced = torch.rand(size, device=x.device) < rate
             source = torch.randint(n_stored, size, device=x.device)
-            return SparseBatch(
-                torch.where(replaced, reference.indices.index_select(0, source), x.indices),
-                x.offsets,
-                torch.where(replaced, reference.values.index_select(0, source), x.values),
-                x.n_features,
-            )
+            return with_entries(x, replaced, reference, source)
 
         return corrupt
 
@@ -185,14 +167,12 @@ class GaussianNoise(View):
         self.scale = scale
 
     def build(self, rows: Rows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         scale = self.scale
 
         def add_noise(x, index):
-            if isinstance(x, SparseBatch):
-                noise = torch.randn_like(x.values)
-                return with_values(x, x.values * noise.mul_(scale).add_(1))
-            return torch.randn_like(x).mul_(scale).add_(x)
+            if not isinstance(x, SparseBatch):
+                return torch.randn_like(x).mul_(scale).add_(x)
+            return with_values(x, x.values * torch.randn_like(x.values).mul_(scale).add_(1))
 
         return add_noise
 
@@ -234,7 +214,6 @@ class FeatureMask(View):
         self.rate = rate
 
     def build(self, rows: Rows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         rate, features = self.rate, rows.features
 
         def mask(x, index):
@@ -243,10 +222,8 @@ class FeatureMask(View):
                 kept = (score >= rate) | (score == score.amax(1, keepdim=True))
                 return torch.where(kept, x, 0.0)
             score = torch.rand(x.values.shape, device=x.device)
-            row = x.row_of_entry()
-            best = score.new_zeros(len(x)).scatter_reduce(0, row, score, "amax")
-            kept = (score >= rate) | (score == best[row])
             # Values are zeroed, not removed: the number of entries stays known.
+            kept = some_kept(score, rate, x.row_of_entry(), len(x))
             return with_values(x, torch.where(kept, x.values, 0.0))
 
         return mask
@@ -289,7 +266,6 @@ class Dropout(View):
         self.rate = rate
 
     def build(self, rows: Rows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         rate = self.rate
 
         def drop(x, index):

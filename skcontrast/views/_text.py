@@ -8,7 +8,7 @@ import torch
 from skcontrast._component import Integral, Interval, Real
 from skcontrast._inputs.tokens import TokenRows, Words
 from skcontrast._inputs.word_features import word_features
-from skcontrast.views._base import View
+from skcontrast.views._base import View, some_kept
 
 
 class TextView(View):
@@ -26,11 +26,6 @@ class TextView(View):
     """
 
     reads = frozenset({"tokens"})
-
-
-def _share(x, share):
-    """Give each token what its document has: (n,) -> (n_tokens,)."""
-    return share[x.row_of_token()]
 
 
 class WordDeletion(TextView):
@@ -65,15 +60,12 @@ class WordDeletion(TextView):
         self.rate = rate
 
     def build(self, rows: TokenRows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         rate = self.rate
 
         def delete(x, index):
             score = torch.rand(x.weights.shape, device=x.device)
             score = torch.where(x.weights > 0, score, -1.0)
-            row = x.row_of_token()
-            best = score.new_zeros(len(x)).scatter_reduce(0, row, score, "amax")
-            kept = (score >= rate) | (score == best[row])
+            kept = some_kept(score, rate, x.row_of_token(), len(x))
             return x.with_weights(torch.where(kept, x.weights, 0.0))
 
         return delete
@@ -112,13 +104,12 @@ class WordRepetition(TextView):
         self.rate = rate
 
     def build(self, rows: TokenRows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         rate = self.rate
 
         def repeat(x, index):
             most = (2 / x.lengths().clamp_min(2)).clamp_min(rate)
             share = most * torch.rand(len(x), device=x.device)
-            twice = torch.rand(x.weights.shape, device=x.device) < _share(x, share)
+            twice = torch.rand(x.weights.shape, device=x.device) < share[x.row_of_token()]
             return x.with_weights(torch.where(twice, 2 * x.weights, x.weights))
 
         return repeat
@@ -158,7 +149,6 @@ class SpanCrop(TextView):
         self.high = high
 
     def build(self, rows: TokenRows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         low, high = self.low, self.high
         if low > high:
             raise ValueError(
@@ -198,8 +188,6 @@ class Shuffle(TextView):
     """
 
     def build(self, rows: TokenRows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
-
         def shuffle(x, index):
             order = torch.randperm(len(x.ids), device=x.device)
             # Stable: the words of a document stay together, in the order drawn.
@@ -268,7 +256,6 @@ class Typos(TextView):
         self.min_length = min_length
 
     def build(self, rows: TokenRows) -> Callable:
-        """Make the function ``(x, index) -> x'``; see :meth:`View.build`."""
         rng = np.random.default_rng(int(torch.randint(2**31, ())))
         long = [i for i, w in enumerate(rows.vocabulary) if len(w) >= self.min_length]
         made = [_misspelled(rows.vocabulary[i], rng) for i in long for _ in range(self.n_variants)]
