@@ -80,7 +80,9 @@ def test_a_block_is_the_sum_of_its_pairs(shape, objective):
             x /= np.linalg.norm(x, axis=1, keepdims=True)
             table = torch.from_numpy(x)
             step = MarginStep(table, shape, layout.share, 0.3, cap=None)
-            expected, gradient = sgns_equations.margin_gradients(x, pairs[:, ::-1], words, weights, 0.3)
+            expected, gradient = sgns_equations.margin_gradients(
+                x, pairs[:, ::-1], words, weights, 0.3
+            )
         loss = torch.zeros(2, dtype=torch.float64)
         index, change = step(group, i, 0.1, loss)
         total = torch.zeros_like(table).index_add_(0, index, change)
