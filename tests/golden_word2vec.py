@@ -1,9 +1,9 @@
 """Golden vectors of word2vec: steps on given pairs and negatives, and tables of the counts."""
 
 import numpy as np
+import sgns_equations
 import torch
 
-from skcontrast.text import _sgns
 from skcontrast.text._corpus import keep_probability, noise_distribution
 from skcontrast.text._steps import SkipGramStep
 from skcontrast.text._stream import Epoch, Layout, Shape
@@ -47,14 +47,14 @@ def sgns_step(case):
     pairs = np.stack([case.arrays["center"], case.arrays["context"]], axis=1)
     negatives = case.arrays["negatives"]
     for form, masked in (("plain", False), ("masked", True)):
-        weights = _sgns.own_weights(pairs, negatives, masked)
-        loss, dx, dy = _sgns.pair_gradients(x, y, pairs, negatives, weights)
+        weights = sgns_equations.own_weights(pairs, negatives, masked)
+        loss, dx, dy = sgns_equations.pair_gradients(x, y, pairs, negatives, weights)
         case.check(f"loss_{form}", np.asarray(loss))
         case.check(f"grad_in_{form}", dx)
         case.check(f"grad_out_{form}", dy)
         case.check(f"in_after_{form}", x - rate * dx)
         case.check(f"out_after_{form}", y - rate * dy)
-    after = _sgns.sequential_step(x, y, pairs, negatives, weights, rate)
+    after = sgns_equations.sequential_step(x, y, pairs, negatives, weights, rate)
     case.check("in_after_sequential", after[0])
     case.check("out_after_sequential", after[1])
     loss, *after = by_block(case, pairs, negatives, negatives.shape[1])
@@ -68,9 +68,9 @@ def sgns_shared_step(case):
     x, y, rate = case.arrays["in_before"], case.arrays["out_before"], case.number("lr")
     pairs = np.stack([case.arrays["center"], case.arrays["context"]], axis=1)
     negatives, negative = case.arrays["shared_negatives"], case.number("K")
-    weights = _sgns.shared_weights(pairs, negatives, negative)
+    weights = sgns_equations.shared_weights(pairs, negatives, negative)
     shared = np.tile(negatives, (len(pairs), 1))
-    loss, dx, dy = _sgns.pair_gradients(x, y, pairs, shared, weights)
+    loss, dx, dy = sgns_equations.pair_gradients(x, y, pairs, shared, weights)
     case.check("loss", np.asarray(loss))
     case.check("grad_in", dx)
     case.check("grad_out", dy)

@@ -1,15 +1,15 @@
-"""The solvers of skip-gram do what the equations in `_sgns` say."""
+"""The solvers of skip-gram do what the equations in sgns_equations.py say."""
 
 import importlib
 
 import numpy as np
 import pytest
+import sgns_equations
 import torch
 from scipy.special import expit
 from text_instances import topics
 
 from skcontrast import Word2VecVectorizer
-from skcontrast.text import _sgns
 from skcontrast.text._corpus import Corpus, Options
 from skcontrast.text._margin import MarginLayout, MarginStep
 from skcontrast.text._numba import Shares, available, noise_table, rounds_of
@@ -74,13 +74,15 @@ def test_a_block_is_the_sum_of_its_pairs(shape, objective):
         if objective == "sgns":
             table = torch.from_numpy(np.concatenate([x, y]))
             step = SkipGramStep(table, shape, layout.share, cap=None)
-            expected, *gradients = _sgns.pair_gradients(x, y, pairs, words, weights)
+            expected, *gradients = sgns_equations.pair_gradients(x, y, pairs, words, weights)
             gradient = np.concatenate(gradients)
         else:
             x /= np.linalg.norm(x, axis=1, keepdims=True)
             table = torch.from_numpy(x)
             step = MarginStep(table, shape, layout.share, 0.3, cap=None)
-            expected, gradient = _sgns.margin_gradients(x, pairs[:, ::-1], words, weights, 0.3)
+            expected, gradient = sgns_equations.margin_gradients(
+                x, pairs[:, ::-1], words, weights, 0.3
+            )
         loss = torch.zeros(2, dtype=torch.float64)
         index, change = step(group, i, 0.1, loss)
         total = torch.zeros_like(table).index_add_(0, index, change)

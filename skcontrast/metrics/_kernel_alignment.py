@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations_with_replacement, product
 from typing import Literal
 
 import numpy as np
@@ -71,8 +72,8 @@ def linear_cka(X: ArrayLike, Y: ArrayLike, *, block_size: int = BLOCK) -> float:
     size = check_count(block_size, "block_size")
     X, Y = check_pair(X, Y, ("X", "Y"), same_width=False)
     X, Y = (table / np.abs(table).max() for table in (centred(X, "X"), centred(Y, "Y")))
-    product = _squared_product(X, Y, size)
-    return _ratio(product, _squared_product(X, X, size), _squared_product(Y, Y, size))
+    both = _squared_product(X, Y, size)
+    return _ratio(both, _squared_product(X, X, size), _squared_product(Y, Y, size))
 
 
 def cka(
@@ -161,19 +162,16 @@ def cka(
     pairs = ((0, 0), (1, 1), (0, 1))
     products = np.zeros(3)  # sums of K K, L L and K L
     row_sums = np.zeros((2, n))
-    for rows in blocks(n, size):
-        for columns in blocks(n, size):
-            if columns.start < rows.start:
-                continue
-            tiles = [k(rows, columns) for k in kernels]
-            own = rows == columns
-            if unbiased and own:
-                for tile in tiles:
-                    np.fill_diagonal(tile, 0.0)
-            row_sums[:, rows] += [tile.sum(axis=1) for tile in tiles]
-            if not own:  # the tile on the other side of the diagonal
-                row_sums[:, columns] += [tile.sum(axis=0) for tile in tiles]
-            products += [(1 if own else 2) * np.vdot(tiles[i], tiles[j]) for i, j in pairs]
+    for rows, columns in combinations_with_replacement(blocks(n, size), 2):
+        tiles = [k(rows, columns) for k in kernels]
+        own = rows == columns
+        if unbiased and own:
+            for tile in tiles:
+                np.fill_diagonal(tile, 0.0)
+        row_sums[:, rows] += [tile.sum(axis=1) for tile in tiles]
+        if not own:  # the tile on the other side of the diagonal
+            row_sums[:, columns] += [tile.sum(axis=0) for tile in tiles]
+        products += [(1 if own else 2) * np.vdot(tiles[i], tiles[j]) for i, j in pairs]
     centre = _unbiased if unbiased else _biased
     kk, ll, kl = (centre(p, row_sums[i], row_sums[j]) for p, (i, j) in zip(products, pairs))
     for value, square, name in ((kk, products[0], "X"), (ll, products[1], "Y")):
@@ -184,30 +182,27 @@ def cka(
     return _ratio(kl, kk, ll, least=-1.0 if unbiased else 0.0)
 
 
-def _biased(product, sums_k, sums_l):
+def _biased(trace, sums_k, sums_l):
     """Trace of K H L H, from the sum of K L and the row sums."""
     n = len(sums_k)
-    return product - 2 * (sums_k @ sums_l) / n + sums_k.sum() * sums_l.sum() / n**2
+    return trace - 2 * (sums_k @ sums_l) / n + sums_k.sum() * sums_l.sum() / n**2
 
 
-def _unbiased(product, sums_k, sums_l):
+def _unbiased(trace, sums_k, sums_l):
     """Give n (n - 3) times the unbiased form, of tables with zeros on the diagonal."""
     n = len(sums_k)
     both = sums_k.sum() * sums_l.sum() / ((n - 1) * (n - 2))
-    return product + both - 2 * (sums_k @ sums_l) / (n - 2)
+    return trace + both - 2 * (sums_k @ sums_l) / (n - 2)
 
 
-def _ratio(product, x, y, least=0.0):
-    return float(np.clip(product / np.sqrt(x) / np.sqrt(y), least, 1.0))
+def _ratio(both, x, y, least=0.0):
+    return float(np.clip(both / np.sqrt(x) / np.sqrt(y), least, 1.0))
 
 
 def _squared_product(X, Y, size):
     """Squared Frobenius norm of X^T Y, by tiles of columns."""
-    total = 0.0
-    for first in blocks(X.shape[1], size):
-        for second in blocks(Y.shape[1], size):
-            total += np.square(X[:, first].T @ Y[:, second]).sum()
-    return total
+    tiles = product(blocks(X.shape[1], size), blocks(Y.shape[1], size))
+    return sum(np.square(X[:, first].T @ Y[:, second]).sum() for first, second in tiles)
 
 
 def _kernel(kernel, gamma, X, name):

@@ -108,21 +108,16 @@ def resample_columns(X: MatrixLike, rate: float = RATE, random_state: RandomStat
                 f"X is a {type(X).__name__} and no table, so its columns cannot be resampled: "
                 "pass a table, or view=function, which takes the rows and a RandomState."
             ) from None
-    n = len(X)
-    taken = np.where(rng.uniform(size=X.shape) < rate, rng.randint(n, size=X.shape), _own(X))
+    n, own = len(X), np.arange(len(X))[:, None]
+    taken = np.where(rng.uniform(size=X.shape) < rate, rng.randint(n, size=X.shape), own)
     if hasattr(X, "iloc"):
         out = X.copy()
         for j in range(X.shape[1]):
             out.isetitem(j, X.iloc[taken[:, j], j].array)
         return out
     if hasattr(X, "with_columns"):
-        columns = zip(X.columns, np.transpose(taken))
-        return X.with_columns(X[name][rows] for name, rows in columns)
+        return X.with_columns(X[name][rows] for name, rows in zip(X.columns, taken.T))
     return np.take_along_axis(X, taken, axis=0)
-
-
-def _own(X):
-    return np.arange(X.shape[0])[:, None]
 
 
 def _resample_sparse(X, rate, rng):

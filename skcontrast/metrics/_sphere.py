@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
 from typing import Literal
 
 import numpy as np
@@ -110,15 +111,12 @@ def uniformity(z: ArrayLike, t: float = 2, *, block_size: int = BLOCK) -> float:
     size = check_count(block_size, "block_size")
     u = unit_rows(check_table(z))
     total = -np.inf
-    for rows in blocks(len(u), size):
-        for columns in blocks(len(u), size):
-            if columns.start < rows.start:
-                continue
-            similarity = 2 * t * (u[rows] @ u[columns].T - 1)
-            if columns == rows:  # each pair once
-                similarity = similarity[np.triu_indices(len(similarity), k=1)]
-            if similarity.size:
-                total = np.logaddexp(total, logsumexp(similarity))
+    for rows, columns in combinations_with_replacement(blocks(len(u), size), 2):
+        similarity = 2 * t * (u[rows] @ u[columns].T - 1)
+        if columns == rows:  # each pair once
+            similarity = similarity[np.triu_indices(len(similarity), k=1)]
+        if similarity.size:
+            total = np.logaddexp(total, logsumexp(similarity))
     n = len(u)
     # The bounds of the formula, which rounding can cross.
     return float(np.clip(total - np.log(n * (n - 1) / 2), -4 * t, 0.0))

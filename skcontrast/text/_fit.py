@@ -8,80 +8,22 @@ from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import check_parameters
 from skcontrast._inputs.documents import token_lists
 from skcontrast._training.devices import resolve_device
 from skcontrast._typing import Documents, Self
-from skcontrast.text._corpus import Options
+from skcontrast.text._corpus import Corpus, Options
 from skcontrast.text._pooling import common_components, pool, sif_weights, without
-from skcontrast.text._vocabulary import check_neighbours, count, encode, read_corpus
+from skcontrast.text._vocabulary import count, encode
+from skcontrast.text._word_vectors import WordVectorsMixin
 
 # Parameters that a solver takes as they are.
-_TAKEN = (
-    "n_components",
-    "window",
-    "negative",
-    "sample",
-    "ns_exponent",
-    "learning_rate",
-    "min_learning_rate",
-    "max_iter",
-    "objective",
-    "margin",
-    "verbose",
-    "block_size",
-    "shift",
-    "power",
-    "smoothing",
-)
+_TAKEN = [name for name in Options._fields if name not in ("device", "n_jobs", "seed")]
 
 
-# set_output wraps only what a subclass of TransformerMixin defines itself.
-class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class SkipGramFitMixin(WordVectorsMixin):
     """``fit``, ``partial_fit`` and ``transform`` of an estimator with skip-gram's parameters."""
-
-    vocabulary_: dict[str, int]
-    counts_: np.ndarray
-    embedding_: np.ndarray
-    context_embedding_: np.ndarray
-
-    def fit(self: Self, X: Documents, y: Any = None) -> Self:
-        """Learn the vocabulary and the vectors of its words.
-
-        Parameters
-        ----------
-        X : iterable of str or of lists of str
-            Documents; a generator is read once.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-        """
-        self._fit(X)
-        return self
-
-    def fit_transform(self, X: Documents, y: Any = None) -> np.ndarray:
-        """Fit, and return the vectors of the same documents, which are read once.
-
-        Parameters
-        ----------
-        X : iterable of str or of lists of str
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        X_new : float32 ndarray of shape (n_documents, n_components)
-        """
-        return self._pooled(self._fit(X))
 
     def partial_fit(self: Self, X: Documents, y: Any = None) -> Self:
         """Go through documents once more, from the vectors as they are.
@@ -104,17 +46,21 @@ class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_parameters(self)
         solver, device = self._chosen_solver(partial=True)
         if not hasattr(self, "embedding_"):
-            vocabulary, corpus = self._read(X)
+            vocabulary, corpus = self._read(token_lists(X, self))
             index, counts, start, past = vocabulary.index, vocabulary.counts, None, []
             seed = self._draw_seed()
         else:
-            self._check_width()
+            if self.n_components != self.embedding_.shape[1]:
+                raise ValueError(
+                    f"n_components={self.n_components}, but the vectors that were fitted have "
+                    f"{self.embedding_.shape[1]} entries: set it back, or call fit."
+                )
             index, start = self.vocabulary_, (self.embedding_, self.context_embedding_)
             corpus, past = encode(token_lists(X, self), index), list(self.loss_curve_)
             counts = self.counts_ + count(corpus, len(index))
             seed = getattr(self, "_seed", None)
             seed = self._draw_seed() if seed is None else seed
-            if not _has_pairs(corpus):
+            if not (np.diff(corpus.offsets) > 1).any():
                 self.counts_ = counts
                 return self
         # Each call draws its own random numbers.
@@ -124,23 +70,7 @@ class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         self._keep(index, counts, corpus, trained, past, seed)
         return self
 
-    def transform(self, X: Documents) -> np.ndarray:
-        """Vectors of documents.
-
-        Parameters
-        ----------
-        X : iterable of str or of lists of str
-
-        Returns
-        -------
-        X_new : float32 ndarray of shape (n_documents, n_components)
-            Zeros for a document without a known word.
-        """
-        check_is_fitted(self)
-        check_parameters(self)
-        return self._pooled(encode(token_lists(X, self), self.vocabulary_))
-
-    def _fit(self, X):
+    def _fit(self, X, again=False):
         check_parameters(self)
         if self.min_learning_rate > self.learning_rate:
             raise ValueError(
@@ -148,21 +78,11 @@ class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"learning_rate={self.learning_rate}: type a smaller one, 0 for instance."
             )
         chosen = self._chosen_solver()
-        vocabulary, corpus = self._read(X)
+        vocabulary, corpus = self._read(token_lists(X, self))
         seed = self._draw_seed()
         trained = self._train(*chosen, corpus, vocabulary.counts, None, seed=seed)
         self._keep(vocabulary.index, vocabulary.counts, corpus, trained, [], seed)
         return corpus
-
-    def _read(self, X):
-        documents = token_lists(X, self)
-        given = self.min_count, self.max_features, self.vocabulary
-        vocabulary, corpus = read_corpus(documents, *given)
-        check_neighbours(corpus, len(vocabulary.words), self.min_count)
-        return vocabulary, corpus
-
-    def _draw_seed(self):
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _chosen_solver(self, partial=False):
         """Module of the solver and device."""
@@ -212,14 +132,10 @@ class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         elif hasattr(self, "common_components_"):
             del self.common_components_
 
-    def _check_width(self):
-        if self.n_components != self.embedding_.shape[1]:
-            raise ValueError(
-                f"n_components={self.n_components}, but the vectors that were fitted have "
-                f"{self.embedding_.shape[1]} entries: set it back, or call fit."
-            )
-
-    def _pooled(self, corpus):
+    def _vectors(self, documents):
+        # What was just fitted is encoded already.
+        fitted = isinstance(documents, Corpus)
+        corpus = documents if fitted else encode(documents, self.vocabulary_)
         n_unknown = int((np.diff(corpus.offsets) == 0).sum())
         if n_unknown:
             warnings.warn(
@@ -236,14 +152,6 @@ class SkipGramFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         weights = sif_weights(self.counts_, self.sif_a)
         return without(pool(corpus, self.embedding_, weights=weights), self.common_components_)
-
-    @property
-    def _n_features_out(self):
-        return self.embedding_.shape[1]
-
-
-def _has_pairs(corpus):
-    return bool((np.diff(corpus.offsets) > 1).any())
 
 
 def _module(solver):

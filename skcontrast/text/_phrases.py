@@ -10,16 +10,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._component import (
-    Integral,
-    Interval,
-    Real,
-    StrOptions,
-    check_parameters,
-)
-from skcontrast._inputs.documents import analyzed
+from skcontrast._component import Interval, Real, StrOptions, check_parameters
+from skcontrast._inputs.documents import ANALYSIS, analyzed
 from skcontrast._typing import Documents, Self, Words
 from skcontrast.text._collocations import ENGLISH, count_pairs, join_phrases, score_pairs
+from skcontrast.text._word_vectors import COUNT
 
 AUTO_THRESHOLD = {"default": 10.0, "npmi": 0.5}
 
@@ -62,28 +57,14 @@ class PhraseTransformer(  # type: ignore[call-arg]
     max_features : int or None, default=None
         Keep this many phrases in each pass, the most frequent.
 
-    analyzer : {"word", "char", "char_wb"} or callable, default="word"
-        How a str becomes tokens, as in scikit-learn's CountVectorizer, which this and the
-        next six parameters are handed to. Documents that are lists of tokens are taken as
-        they are, unless this is a callable, which is given every document.
-
-    tokenizer : callable, default=None
-        Splits a str into tokens.
-
-    token_pattern : str, default=r"(?u)\\b\\w\\w+\\b"
-        Regular expression of a token; the default takes words of two or more letters.
-
-    lowercase : bool, default=True
-        Whether to turn letters into lower case.
-
     stop_words : {"english"} or collection of str, default=None
         Words to leave out, before phrases are looked for.
 
-    strip_accents : {"ascii", "unicode"} or callable, default=None
-        Whether to take off accents.
+    analyzer, tokenizer, token_pattern : default=as in Word2VecVectorizer
+        How a str becomes tokens: see :class:`Word2VecVectorizer`.
 
-    preprocessor : callable, default=None
-        Takes the place of ``lowercase`` and ``strip_accents``.
+    lowercase, strip_accents, preprocessor : default=as in Word2VecVectorizer
+        See :class:`Word2VecVectorizer`.
 
     Attributes
     ----------
@@ -121,20 +102,14 @@ class PhraseTransformer(  # type: ignore[call-arg]
     """
 
     _parameter_constraints = {
-        "min_count": [Interval(Integral, 1, None, closed="left")],
+        "min_count": [COUNT],
         "threshold": [StrOptions({"auto"}), Interval(Real, -1, None, closed="left")],
         "scoring": [StrOptions(set(AUTO_THRESHOLD))],
-        "n_passes": [Interval(Integral, 1, None, closed="left")],
+        "n_passes": [COUNT],
         "delimiter": [str],
         "connector_words": [StrOptions({"english"}), set, frozenset, list, tuple, None],
-        "max_features": [Interval(Integral, 1, None, closed="left"), None],
-        "analyzer": [StrOptions({"word", "char", "char_wb"}), callable],
-        "tokenizer": [callable, None],
-        "token_pattern": [str, None],
-        "lowercase": ["boolean"],
-        "stop_words": [StrOptions({"english"}), list, tuple, set, frozenset, None],
-        "strip_accents": [StrOptions({"ascii", "unicode"}), callable, None],
-        "preprocessor": [callable, None],
+        "max_features": [COUNT, None],
+        **ANALYSIS,
     }
 
     def __init__(

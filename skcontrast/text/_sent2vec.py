@@ -6,16 +6,13 @@ from typing import Literal
 import torch
 from sklearn.base import BaseEstimator
 
-from skcontrast._component import HasMethods, Integral, Interval, Real, StrOptions
+from skcontrast._component import Integral, Interval
 from skcontrast._typing import RandomState, Words
 from skcontrast.text._sent2vec_fit import Sent2VecFitMixin
-from skcontrast.text._word_vectors import WordVectorsMixin
-
-_COUNT = Interval(Integral, 1, None, closed="left")
-_FROM_ZERO = Interval(Integral, 0, None, closed="left")
+from skcontrast.text._word_vectors import COUNT
 
 
-class Sent2VecVectorizer(Sent2VecFitMixin, WordVectorsMixin, BaseEstimator):
+class Sent2VecVectorizer(Sent2VecFitMixin, BaseEstimator):
     r"""Learn vectors of words and word n-grams whose mean is the vector of a document.
 
     Each word t of a document is told from random words by the mean of all else in it,
@@ -46,13 +43,6 @@ class Sent2VecVectorizer(Sent2VecFitMixin, WordVectorsMixin, BaseEstimator):
     min_count : int, default=5
         Words that occur less often are left out; small corpora need 1 or 2.
 
-    max_features : int, default=None
-        Keep at most so many words, the most frequent ones.
-
-    vocabulary : mapping or iterable of str, default=None
-        The words, in the order of their rows. ``min_count`` and ``max_features`` then
-        count for nothing.
-
     sample : float, default=1e-3
         Words whose share of the text is above this are targets less often; 0 makes each
         occurrence a target. All stay in the contexts. Corpora of many million words want
@@ -74,37 +64,17 @@ class Sent2VecVectorizer(Sent2VecFitMixin, WordVectorsMixin, BaseEstimator):
         Whether a word is the mean of its own vector and those of its character n-grams, as
         in fastText. Words that were not seen in ``fit`` then have vectors too.
 
-    analyzer : {"word", "char", "char_wb"} or callable, default="word"
-        How a str becomes tokens, as in scikit-learn's CountVectorizer, which this and the
-        next six parameters are handed to. Documents that are lists of tokens are taken as
-        they are, unless this is a callable, which is given every document.
-
-    tokenizer : callable, default=None
-        Splits a str into tokens.
-
-    token_pattern : str, default=r"(?u)\\b\\w\\w+\\b"
-        Regular expression of a token; the default takes words of two or more letters.
-
-    lowercase : bool, default=True
-        Whether to turn letters into lower case.
-
-    stop_words : {"english"} or collection of str, default=None
-        Words to leave out.
-
-    strip_accents : {"ascii", "unicode"} or callable, default=None
-        Whether to take off accents.
-
-    preprocessor : callable, default=None
-        Takes the place of ``lowercase`` and ``strip_accents``.
-
     device : str or torch.device, default="auto"
         Where training runs: "auto" takes CUDA, else MPS, else the CPU.
 
-    random_state : int, RandomState instance or None, default=None
-        An int makes two fits on one machine equal bit by bit.
+    max_features, vocabulary, random_state, verbose : default=as in Word2VecVectorizer
+        See :class:`Word2VecVectorizer`.
 
-    verbose : int, default=0
-        Whether to print a line for each epoch.
+    analyzer, tokenizer, token_pattern, lowercase : default=as in Word2VecVectorizer
+        See :class:`Word2VecVectorizer`.
+
+    stop_words, strip_accents, preprocessor : default=as in Word2VecVectorizer
+        See :class:`Word2VecVectorizer`.
 
     Attributes
     ----------
@@ -161,29 +131,11 @@ class Sent2VecVectorizer(Sent2VecFitMixin, WordVectorsMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "n_components": [_COUNT],
-        "ngram": [_COUNT],
+        **Sent2VecFitMixin._parameter_constraints,
+        "ngram": [COUNT],
         "n_buckets": [Interval(Integral, 1, 2**62, closed="both")],
-        "negative": [_COUNT],
-        "min_count": [_COUNT],
-        "max_features": [_COUNT, None],
-        "vocabulary": [Mapping, HasMethods("__iter__"), None],
-        "sample": [Interval(Real, 0, None, closed="left")],
-        "ns_exponent": [Interval(Real, None, None, closed="neither")],
-        "max_iter": [_COUNT],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "dropout_ngrams": [_FROM_ZERO],
+        "dropout_ngrams": [Interval(Integral, 0, None, closed="left")],
         "subwords": ["boolean"],
-        "analyzer": [StrOptions({"word", "char", "char_wb"}), callable],
-        "tokenizer": [callable, None],
-        "token_pattern": [str, None],
-        "lowercase": ["boolean"],
-        "stop_words": [StrOptions({"english"}), list, tuple, set, frozenset, None],
-        "strip_accents": [StrOptions({"ascii", "unicode"}), callable, None],
-        "preprocessor": [callable, None],
-        "device": [str, torch.device],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -236,10 +188,3 @@ class Sent2VecVectorizer(Sent2VecFitMixin, WordVectorsMixin, BaseEstimator):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.two_d_array = False
-        tags.transformer_tags.preserves_dtype = []
-        return tags

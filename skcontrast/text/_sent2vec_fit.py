@@ -4,90 +4,27 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import check_parameters
 from skcontrast._inputs.documents import token_lists
 from skcontrast._training.devices import resolve_device
-from skcontrast._typing import Documents, Self
 from skcontrast.text._corpus import keep_probability, noise_distribution
 from skcontrast.text._leave_one_out import Schedule, Sources, train
 from skcontrast.text._ngrams import frequent_buckets, ngram_buckets, rows_of
 from skcontrast.text._parts import document_of, encode_all, mean_of, split_known, subword_means
 from skcontrast.text._subwords import subword_rows
-from skcontrast.text._vocabulary import check_neighbours, encode, read_corpus
-from skcontrast.text._word_vectors import check_words
+from skcontrast.text._vocabulary import encode
+from skcontrast.text._word_vectors import WordVectorsMixin, check_words
 
 # An n-gram seen once learns nothing that holds elsewhere.
 NGRAM_MIN_COUNT = 2
 
 
-# set_output wraps only what a subclass of TransformerMixin defines itself.
-class Sent2VecFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class Sent2VecFitMixin(WordVectorsMixin):
     """``fit``, ``transform`` and ``word_vectors`` of an estimator with sent2vec's parameters."""
-
-    vocabulary_: dict[str, int]
-    counts_: np.ndarray
-    embedding_: np.ndarray
-
-    def fit(self: Self, X: Documents, y: Any = None) -> Self:
-        """Learn the vocabulary and the vectors of words and n-grams.
-
-        Parameters
-        ----------
-        X : iterable of str or of lists of str
-            Documents; a generator is read once.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-        """
-        check_parameters(self)
-        self._fit(token_lists(X, self))
-        return self
-
-    def fit_transform(self, X: Documents, y: Any = None) -> np.ndarray:
-        """Fit, and return the vectors of the same documents, which are read once.
-
-        Parameters
-        ----------
-        X : iterable of str or of lists of str
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        X_new : float32 ndarray of shape (n_documents, n_components)
-        """
-        check_parameters(self)
-        documents = list(token_lists(X, self))
-        self._fit(documents)
-        return self._vectors(documents)
-
-    def transform(self, X: Documents) -> np.ndarray:
-        """Vectors of documents.
-
-        Parameters
-        ----------
-        X : iterable of str or of lists of str
-
-        Returns
-        -------
-        X_new : float32 ndarray of shape (n_documents, n_components)
-            Zeros for a document of which nothing is known.
-        """
-        check_is_fitted(self)
-        check_parameters(self)
-        return self._vectors(token_lists(X, self))
 
     def word_vectors(self, words: str | Iterable[str]) -> np.ndarray:
         """Vectors of words.
@@ -132,12 +69,11 @@ class Sent2VecFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _of_subwords(self, words):
         return subword_means(words, self.n_buckets, self.subword_buckets_, self.subword_embedding_)
 
-    def _fit(self, documents):
+    def _fit(self, X, again=False):
+        check_parameters(self)
+        documents = list(token_lists(X, self)) if again else token_lists(X, self)
         device = resolve_device(self.device)
-        vocabulary, corpus = read_corpus(
-            documents, self.min_count, self.max_features, self.vocabulary
-        )
-        check_neighbours(corpus, len(vocabulary.words), self.min_count)
+        vocabulary, corpus = self._read(documents)
         n_words = len(vocabulary.words)
         buckets = ngram_buckets(corpus, self.ngram, self.n_buckets)
         ngrams = frequent_buckets(buckets, NGRAM_MIN_COUNT)
@@ -150,7 +86,7 @@ class Sent2VecFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             subwords, position = np.unique(rows, return_inverse=True)
             pieces = n_rows + position, offsets
         sources = Sources(n_rows + len(subwords), grams, pieces)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = self._draw_seed()
         source, target, losses = train(
             corpus, sources, self._schedule(vocabulary), self.n_components, seed, device, self._say
         )
@@ -166,6 +102,7 @@ class Sent2VecFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         self.ngram_embedding_ = source[n_words:n_rows].copy()
         self.subword_embedding_ = source[n_rows:].copy()
         self.loss_curve_, self.n_iter_ = losses, len(losses)
+        return documents
 
     def _schedule(self, vocabulary):
         return Schedule(
@@ -203,7 +140,3 @@ class Sent2VecFitMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 stacklevel=4,
             )
         return mean_of(parts, n_documents)
-
-    @property
-    def _n_features_out(self):
-        return self.embedding_.shape[1]

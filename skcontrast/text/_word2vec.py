@@ -7,25 +7,14 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-from skcontrast._component import (
-    HasMethods,
-    Integral,
-    Interval,
-    Real,
-    StrOptions,
-    check_parameters,
-)
+from skcontrast._component import Integral, Interval, StrOptions, check_parameters
 from skcontrast._typing import FilePath, RandomState, Self, Words
 from skcontrast.text._fit import SkipGramFitMixin
 from skcontrast.text._text_format import read_word2vec
-from skcontrast.text._word_vectors import WordVectorsMixin
-
-_COUNT = Interval(Integral, 1, None, closed="left")
-_POSITIVE = Interval(Real, 0, None, closed="neither")
-_FROM_ZERO = Interval(Real, 0, None, closed="left")
+from skcontrast.text._word_vectors import COUNT, FROM_ZERO, POSITIVE
 
 
-class Word2VecVectorizer(SkipGramFitMixin, WordVectorsMixin, BaseEstimator):
+class Word2VecVectorizer(SkipGramFitMixin, BaseEstimator):
     r"""Learn vectors of words from documents, and pool them into vectors of documents.
 
     Skip-gram with negative sampling: a word and the words around it are pulled together,
@@ -209,38 +198,20 @@ class Word2VecVectorizer(SkipGramFitMixin, WordVectorsMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "n_components": [_COUNT],
-        "window": [_COUNT],
-        "negative": [_COUNT],
-        "min_count": [_COUNT],
-        "max_features": [_COUNT, None],
-        "vocabulary": [Mapping, HasMethods("__iter__"), None],
-        "sample": [_FROM_ZERO],
-        "ns_exponent": [Interval(Real, None, None, closed="neither")],
-        "max_iter": [_COUNT],
-        "learning_rate": [_POSITIVE],
-        "min_learning_rate": [_FROM_ZERO],
+        **SkipGramFitMixin._parameter_constraints,
+        "window": [COUNT],
+        "min_learning_rate": [FROM_ZERO],
         "objective": [StrOptions({"sgns", "margin"})],
-        "margin": [_FROM_ZERO],
+        "margin": [FROM_ZERO],
         "solver": [StrOptions({"auto", "block", "numba", "spectral"})],
         "pooling": [StrOptions({"mean", "sif", "max"})],
-        "sif_a": [_POSITIVE],
+        "sif_a": [POSITIVE],
         "n_removed": [Interval(Integral, 0, None, closed="left")],
-        "analyzer": [StrOptions({"word", "char", "char_wb"}), callable],
-        "tokenizer": [callable, None],
-        "token_pattern": [str, None],
-        "lowercase": ["boolean"],
-        "stop_words": [StrOptions({"english"}), list, tuple, set, frozenset, None],
-        "strip_accents": [StrOptions({"ascii", "unicode"}), callable, None],
-        "preprocessor": [callable, None],
-        "shift": [_POSITIVE],
-        "power": [_FROM_ZERO],
-        "smoothing": [_FROM_ZERO],
-        "block_size": [_COUNT, None],
+        "shift": [POSITIVE],
+        "power": [FROM_ZERO],
+        "smoothing": [FROM_ZERO],
+        "block_size": [COUNT, None],
         "n_jobs": [Integral, None],
-        "device": [str, torch.device],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -346,10 +317,3 @@ class Word2VecVectorizer(SkipGramFitMixin, WordVectorsMixin, BaseEstimator):
         model.embedding_, model.context_embedding_ = vectors, np.zeros_like(vectors)
         model.loss_curve_, model.n_iter_ = [], 0
         return model
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.two_d_array = False
-        tags.transformer_tags.preserves_dtype = []
-        return tags

@@ -1,29 +1,136 @@
-"""Reading the fitted vectors of words: look-up, neighbours, information, files."""
+"""What vectorizers share: fit and transform of documents, and the use of the words' vectors."""
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._component import did_you_mean
-from skcontrast._typing import ArrayLike, FilePath
+from skcontrast._component import (
+    HasMethods,
+    Integral,
+    Interval,
+    Real,
+    check_parameters,
+    did_you_mean,
+)
+from skcontrast._inputs.documents import ANALYSIS, token_lists
+from skcontrast._typing import ArrayLike, Documents, FilePath, Self
 from skcontrast.text._information import frequency_corrected, information_gain
 from skcontrast.text._text_format import write_word2vec
+from skcontrast.text._vocabulary import check_neighbours, read_corpus
 
+COUNT = Interval(Integral, 1, None, closed="left")
+POSITIVE = Interval(Real, 0, None, closed="neither")
+FROM_ZERO = Interval(Real, 0, None, closed="left")
 # Words that a hint at a misspelt one is looked for among, most frequent first.
 HINTS = 5000
 
 
-class WordVectorsMixin:
-    """Methods of an estimator with ``vocabulary_``, ``embedding_`` and ``counts_``."""
+# set_output wraps only what a subclass of TransformerMixin defines itself.
+class WordVectorsMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Methods of an estimator with ``vocabulary_``, ``embedding_`` and ``counts_``.
+
+    A subclass has ``_fit(X, again)``, which gives what ``_vectors`` takes if documents are used
+    ``again``, and ``_vectors(documents)``.
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [COUNT],
+        "negative": [COUNT],
+        "min_count": [COUNT],
+        "max_features": [COUNT, None],
+        "vocabulary": [Mapping, HasMethods("__iter__"), None],
+        "sample": [FROM_ZERO],
+        "ns_exponent": [Interval(Real, None, None, closed="neither")],
+        "max_iter": [COUNT],
+        "learning_rate": [POSITIVE],
+        **ANALYSIS,
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
 
     vocabulary_: dict[str, int]
     counts_: np.ndarray
     embedding_: np.ndarray
     context_embedding_: np.ndarray
+
+    def fit(self: Self, X: Documents, y: Any = None) -> Self:
+        """Learn the vocabulary and the vectors.
+
+        Parameters
+        ----------
+        X : iterable of str or of lists of str
+            Documents; a generator is read once.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        self._fit(X)
+        return self
+
+    def fit_transform(self, X: Documents, y: Any = None) -> np.ndarray:
+        """Fit, and return the vectors of the same documents, which are read once.
+
+        Parameters
+        ----------
+        X : iterable of str or of lists of str
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        X_new : float32 ndarray of shape (n_documents, n_components)
+        """
+        return self._vectors(self._fit(X, again=True))
+
+    def transform(self, X: Documents) -> np.ndarray:
+        """Vectors of documents.
+
+        Parameters
+        ----------
+        X : iterable of str or of lists of str
+
+        Returns
+        -------
+        X_new : float32 ndarray of shape (n_documents, n_components)
+            Zeros for a document of which nothing is known.
+        """
+        check_is_fitted(self)
+        check_parameters(self)
+        return self._vectors(token_lists(X, self))
+
+    def _read(self, documents):
+        given = self.min_count, self.max_features, self.vocabulary
+        vocabulary, corpus = read_corpus(documents, *given)
+        check_neighbours(corpus, len(vocabulary.words), self.min_count)
+        return vocabulary, corpus
+
+    def _draw_seed(self):
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    @property
+    def _n_features_out(self):
+        return self.embedding_.shape[1]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
 
     def word_vectors(self, words: str | Iterable[str]) -> np.ndarray:
         """Vectors of words.
@@ -52,20 +159,15 @@ class WordVectorsMixin:
     def _row(self, word):
         row = self.vocabulary_.get(word) if isinstance(word, str) else None
         if row is None:
-            what = (
-                repr(word)[:60]
-                if isinstance(word, str)
-                else f"an object of type {type(word).__name__}"
-            )
+            is_str = isinstance(word, str)
+            what = repr(word)[:60] if is_str else f"an object of type {type(word).__name__}"
             raise ValueError(
                 f"{what} is not among the {len(self.vocabulary_)} words of vocabulary_."
-                f"{self._hint(word)}"
+                f"{self._hint(word) if is_str else ''}"
             )
         return row
 
     def _hint(self, word):
-        if not isinstance(word, str):
-            return ""
         start, length = word[:1].casefold(), len(word)
         near = (
             other
