@@ -249,8 +249,7 @@ class _LabelledScorer:
     """What :func:`make_labelled_scorer` makes."""
 
     def __init__(self, scorer, name):
-        self._scorer = scorer
-        self._name = name
+        self._scorer, self._name = scorer, name
 
     def __repr__(self):
         return f"make_labelled_scorer({self._name})"

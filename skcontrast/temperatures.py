@@ -298,17 +298,14 @@ class _IndividualRule(_Rule):
             decay = math.log1p(-gamma) if gamma < 1 else -math.inf
             mixed = torch.logaddexp(old + decay, log_g + math.log(gamma))
             first = old.isneginf()
-            if self.settings["first_visit"] == "batch":
-                first = first.all()
+            first = first.all() if self.settings["first_visit"] == "batch" else first
             log_u = torch.where(first, log_g, mixed)
             ratio = torch.exp(log_g - log_u)  # g / u
             if self.training:
                 self._update(index, log_u, ratio * sums.mean / tau, n_views)
         surrogate = -positive + ratio * tau * log_g
-        if self.settings["value"] == "surrogate":
-            value = -positive + ratio * sums.mean
-        else:
-            value = -positive + tau * log_u
+        reported = ratio * sums.mean if self.settings["value"] == "surrogate" else tau * log_u
+        value = -positive + reported
         return n_views * (value.detach() + surrogate - surrogate.detach())
 
     def _update(self, index, log_u, weighted_mean, n_views):
@@ -326,11 +323,7 @@ class _IndividualRule(_Rule):
             self.tau[rows] = tau.clamp(settings["minimum"], settings["maximum"])
 
 
-TEMPERATURES = {
-    "individual": Individual,
-    "learned": Learned,
-    "model_aware": ModelAware,
-}
+TEMPERATURES = {"individual": Individual, "learned": Learned, "model_aware": ModelAware}
 
 TEMPERATURE_CONSTRAINTS = [
     Interval(Real, 0, None, closed="neither"),

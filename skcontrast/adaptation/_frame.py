@@ -29,12 +29,7 @@ from skcontrast.adaptation._selection import (
     scale_alone,
     select,
 )
-from skcontrast.adaptation._similarity import (
-    Similarity,
-    candidates,
-    gamma_of,
-    with_linear_terms,
-)
+from skcontrast.adaptation._similarity import Similarity, candidates, gamma_of, with_linear_terms
 from skcontrast.adaptation._solvers import (
     EXACT_ROWS,
     Cholesky,
@@ -226,14 +221,13 @@ class BaseProKeR(ShorthandMixin, BaseEstimator):
             return self._solve_ridge(rows, self._make_solver(rows))
         check_memory(len(rows.X), "cholesky")
         similarity = Similarity(self.kernel_, old.X)
-        kept, solver = self._factor, None
-        if kept is None:
+        if self._factor is None:
             solver = Cholesky(similarity.square(old.X), old.weight, self.alpha_)
             if new.codes is not None:
                 solver.inverse_diagonal()
         else:
             solver = Cholesky.__new__(Cholesky)
-            vars(solver).update(kept, weight=old.weight, alpha=self.alpha_)
+            vars(solver).update(self._factor, weight=old.weight, alpha=self.alpha_)
         grown = solver.extend(similarity(old.X, new.X), similarity(new.X, new.X), new.weight)
         solver = solver if grown else self._make_solver(rows)
         out = self._solve_ridge(rows, solver)

@@ -3,12 +3,7 @@
 from skcontrast.functional._anchors import over_anchors
 from skcontrast.functional._equations import alignment, log_mean_gaussian, ridge_smoother
 from skcontrast.functional._mining import CEILINGS, mine_negatives, score_ceiling
-from skcontrast.functional._mixtures import (
-    MIXTURE_WEIGHTS,
-    Between,
-    draw_between,
-    mixed_contrast,
-)
+from skcontrast.functional._mixtures import MIXTURE_WEIGHTS, Between, draw_between, mixed_contrast
 from skcontrast.functional._pairs import (
     DENSE_LIMIT,
     OFF_DIAGONAL,
