@@ -76,8 +76,8 @@ def picture(fitted, X, y, path):
 
 
 def main():
-    # Self-training has no hooks of its own; the bar shows the steps that have.
-    warnings.filterwarnings("ignore", "The estimator SelfTrainingClassifier does not support")
+    # The classifiers have no hooks of their own; the bar shows the steps that have.
+    warnings.filterwarnings("ignore", "The estimator .* does not support callbacks")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     output = parser.parse_args().output
@@ -103,7 +103,7 @@ def main():
     # Rows without a label are in every training set; labelled rows alone are scored. With a
     # memory each encoder is trained once for all classifiers.
     folder = tempfile.TemporaryDirectory()
-    shorter = clone(pipeline).set_params(emb__max_iter=30, memory=folder.name)
+    shorter = clone(pipeline).set_params(emb__max_iter=20, memory=folder.name)
     search = GridSearchCV(
         shorter,
         {

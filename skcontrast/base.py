@@ -2,8 +2,7 @@
 
 ``fit``, ``partial_fit`` and ``finetune`` list what may stand beside X, and call ``_fit``. There an
 input reads X, its side information is read, the input makes rows of both, modules are built,
-``train`` trains them and an output is fitted. What was learned is written at the very end: an
-error leaves an earlier fit whole.
+``train`` trains them and an output is fitted. What was learned is written at the very end.
 """
 
 from __future__ import annotations
@@ -11,10 +10,11 @@ from __future__ import annotations
 from functools import partial
 
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._component import ShorthandMixin, check_parameters, resolve_for
-from skcontrast._inputs.side import read_side
+from skcontrast._component import Integral, ShorthandMixin, check_parameters, resolve_for
+from skcontrast._inputs.side import check_weight, read_side
 from skcontrast._inputs.table import TableInput
 from skcontrast._output import Output, wanted_parts
 from skcontrast._training import modules
@@ -81,7 +81,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         """
         given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
         further = self.warm_start and hasattr(self, "weights_")
-        return self._fit(X, given, Call(self.objective, self.max_iter, further))
+        return self._fit(X, given, Call(None, self.max_iter, further))
 
     @with_callbacks
     def partial_fit(
@@ -124,7 +124,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         """
         given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
         further = hasattr(self, "weights_")
-        return self._fit(X, given, Call(self.objective, 1, further, partial=True))
+        return self._fit(X, given, Call(None, 1, further, partial=True))
 
     def finetune(
         self: Self,
@@ -161,7 +161,8 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
             The encoder, with the mean loss of each of these epochs in ``finetune_curve_``.
         """
         check_is_fitted(self, "weights_")
-        given = {"target": y, "weight": sample_weight}
+        check_scalar(n_iter, "n_iter", Integral, min_val=1)
+        given = {"target": y, "weight": check_weight(sample_weight, y)}
         return self._fit(X, given, Call(objective, n_iter, further=True, second=True))
 
     # -------------------------------------------------------------- the straight line
@@ -217,9 +218,8 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
 
     def _fit_output(self, source, X, learned, objective, call):
         """What puts columns out: a stream and a second stage keep the columns that there are."""
-        parts = self._parts(objective, source)
-        width = None if self.n_components is None or not parts else int(self.n_components)
-        output = Output(parts, width)
+        parts, width = self._parts(objective, source), self.n_components
+        output = Output(parts, int(width) if parts and width else None)
         if call.further and (call.second or repr(output) == repr(self.output_)):
             return self.output_.adapted(source, X, learned)
         return output.fit(source, X, learned)
@@ -232,7 +232,8 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
 
     def _resolved(self, call, source):
         """Objective, sampler and views, which have to suit each other and the kind of row."""
-        objective = resolve_for(source.kind, call.objective, {"any": OBJECTIVES}, "objective")
+        objective = self.objective if call.objective is None else call.objective
+        objective = resolve_for(source.kind, objective, {"any": OBJECTIVES}, "objective")
         sampler = resolve_for(
             source.kind, self.sampler, {"any": SAMPLERS}, "sampler", "sampler='uniform'"
         )

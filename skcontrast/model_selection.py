@@ -1,5 +1,10 @@
 """Cross-validation where only some rows have a label: a splitter and scorers."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
 import numpy as np
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.dummy import DummyClassifier
@@ -11,6 +16,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from skcontrast._component import Integral, Interval, StrOptions, check_parameters, take_rows
 from skcontrast._inputs.side import group_codes
 from skcontrast._inputs.target import UNLABELLED, class_codes, labelled
+from skcontrast._typing import ArrayLike, RandomState, RowsLike
 
 __all__ = ["LabelledKFold", "make_labelled_scorer"]
 
@@ -120,13 +126,22 @@ class LabelledKFold(BaseEstimator):
         "target": [StrOptions({"auto", "classes", "numbers"})],
     }
 
-    def __init__(self, n_splits=5, *, shuffle=False, random_state=None, target="auto"):
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = False,
+        random_state: RandomState = None,
+        target: Literal["auto", "classes", "numbers"] = "auto",
+    ):
         self.n_splits = n_splits
         self.shuffle = shuffle
         self.random_state = random_state
         self.target = target
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self, X: RowsLike, y: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the row numbers of each fold.
 
         Parameters
@@ -164,13 +179,17 @@ class LabelledKFold(BaseEstimator):
         inner = kinds[numbers](self.n_splits, shuffle=self.shuffle, random_state=self.random_state)
         of_labelled = None if groups is None else groups[rows]
         for _, test in inner.split(rows, target, of_labelled):
-            kept = np.ones(len(y), dtype=bool)
-            kept[rows[test]] = False
+            kept = ~np.isin(np.arange(len(y)), rows[test])
             if groups is not None:
-                kept &= ~np.isin(groups, of_labelled[test])
+                kept = kept & ~np.isin(groups, of_labelled[test])
             yield np.flatnonzero(kept), rows[test]
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(
+        self,
+        X: RowsLike | None = None,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> int:
         """Number of folds.
 
         Parameters
@@ -185,7 +204,7 @@ class LabelledKFold(BaseEstimator):
         return self.n_splits
 
 
-def make_labelled_scorer(scoring=None):
+def make_labelled_scorer(scoring: str | Callable | None = None) -> Callable:
     """Make a scorer that leaves out rows without a label.
 
     What ``scoring=`` of a search takes: it is called with a fitted estimator, rows and their

@@ -34,6 +34,16 @@ def fitted(estimator, X=None, y=None):
     return clone(estimator).fit(X, y)
 
 
+def of_encoder(estimator, prefix="", **params):
+    """Parameters of the encoder, which an estimator with a head holds."""
+    prefix += "encoder__" if hasattr(estimator, "encoder") else ""
+    return {prefix + name: value for name, value in params.items()}
+
+
+def encoder_of(model):
+    return getattr(model, "encoder_", model)
+
+
 def test_every_exported_estimator_has_an_instance():
     # The common tests here are of estimators that transform tables; the others have their own.
     instances = [*INSTANCES, *adapter_instances(), *text_instances()]
@@ -51,7 +61,7 @@ CLOSER_THAN_FLOAT32 = {
 @parametrize_with_checks(INSTANCES)
 def test_scikit_learn(estimator, check):
     if check.func.__name__ in CLOSER_THAN_FLOAT32:
-        estimator.set_params(precision="float64")
+        estimator.set_params(**of_encoder(estimator, precision="float64"))
     check(estimator)
 
 
@@ -88,7 +98,7 @@ def test_same_seed_same_bits(estimator, n_threads):
     X, y = blobs(n=300, n_features=20)
     with threads(n_threads):
         first, second = fitted(estimator, X, y), fitted(estimator, X, y)
-        assert first.loss_curve_ == second.loss_curve_
+        assert encoder_of(first).loss_curve_ == encoder_of(second).loss_curve_
         assert np.array_equal(first.transform(X), second.transform(X))
     other = clone(estimator).set_params(random_state=1).fit(X, y)
     assert not np.array_equal(first.transform(X), other.transform(X))
@@ -100,7 +110,7 @@ def test_same_bits_in_pipeline_and_parallel_search(estimator):
     alone = fitted(estimator, X, y).transform(X)
     pipeline = Pipeline([("emb", clone(estimator)), ("clf", LogisticRegression())]).fit(X, y)
     assert np.array_equal(pipeline[:-1].transform(X), alone)
-    grid = {"emb__learning_rate": [1e-3, 3e-3]}
+    grid = of_encoder(estimator, "emb__", learning_rate=[1e-3, 3e-3])
     with one_thread():
         searches = [
             GridSearchCV(clone(pipeline), grid, cv=2, n_jobs=n_jobs).fit(X, y) for n_jobs in (1, 2)
@@ -155,7 +165,8 @@ def test_transform_depends_on_the_row_alone(estimator, dtype):
 def test_sparse_rows_embed_like_dense_ones(estimator, container):
     X, y = blobs()
     X = np.where(np.abs(X) > 2, X, 0)
-    model = clone(estimator).set_params(standardize=False, precision="float64")
+    params = of_encoder(estimator, standardize=False, precision="float64")
+    model = clone(estimator).set_params(**params)
     model.fit(container(X), y)
     np.testing.assert_allclose(model.transform(container(X)), model.transform(X), rtol=1e-9)
 
@@ -179,8 +190,9 @@ def test_fitted_state_is_numpy(estimator):
             return set().union(set(), *map(kinds, value))
         return {type(value)}
 
-    model = clone(estimator).set_params(warm_start=True).fit(*blobs())
-    found = set().union(*map(kinds, vars(model).values()))
+    model = clone(estimator).set_params(**of_encoder(estimator, warm_start=True)).fit(*blobs())
+    state = {**vars(model), "encoder_": vars(encoder_of(model))}
+    found = set().union(*map(kinds, state.values()))
     assert not any(kind.__module__.partition(".")[0] == "torch" for kind in found), found
 
 
@@ -188,25 +200,28 @@ def test_fitted_state_is_numpy(estimator):
 def test_string_and_object_are_the_same(estimator):
     X, y = blobs()
     by_name = fitted(estimator, X, y)
-    params = {}
-    for name, registry in type(estimator)._shorthand.items():
-        value = getattr(estimator, name)
+    params, encoder = {}, getattr(estimator, "encoder", estimator)
+    for name, registry in type(encoder)._shorthand.items():
+        value = getattr(encoder, name)
         if isinstance(value, str):
             from skcontrast._component import resolve
 
             params[name] = resolve(value, registry)
     assert params
-    by_object = clone(estimator).set_params(**params).fit(X, y)
+    by_object = clone(estimator).set_params(**of_encoder(estimator, **params)).fit(X, y)
     assert np.array_equal(by_name.transform(X), by_object.transform(X))
 
 
 @on_every_estimator
 def test_set_params_looks_through_strings(estimator):
-    model = clone(estimator).set_params(optimizer="sgd", optimizer__momentum=0.5)
-    assert type(model.optimizer).__name__ == "SGD"
-    assert model.optimizer.momentum == 0.5
+    sgd, adamw = (
+        of_encoder(estimator, optimizer=name, optimizer__momentum=0.5) for name in ("sgd", "adamw")
+    )
+    model = clone(estimator).set_params(**sgd)
+    optimizer = getattr(model, "encoder", model).optimizer
+    assert type(optimizer).__name__ == "SGD" and optimizer.momentum == 0.5
     with pytest.raises(ValueError, match="Invalid parameter 'momentum'"):
-        clone(estimator).set_params(optimizer="adamw", optimizer__momentum=0.5)
+        clone(estimator).set_params(**adamw)
 
 
 @on_every_estimator

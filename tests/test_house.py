@@ -95,6 +95,13 @@ def test_file(path):
                 assert FLOORS[other] < FLOORS[room], f"{room} imports {other}, which is above"
 
 
+def test_the_frame_is_short():
+    assert len((ROOT / "base.py").read_text(encoding="utf-8").splitlines()) < 250
+    # A kind of row knows nothing of how it is trained.
+    for path in (ROOT / "_inputs").glob("*.py"):
+        assert "skcontrast._training" not in path.read_text(encoding="utf-8"), path
+
+
 def test_import_is_light():
     code = (
         "import sys, skcontrast;"

@@ -283,3 +283,13 @@ def test_encoders_that_read_another_target(encoder):
             ((name, value),) = part.items()
             match = f"{name}='{value}'. does not read the target of a {cls.__name__}: type {name}="
             assert_refused(match, cls(encoder(**part), plain), X=X, y=Y)
+
+
+def test_finetune_says_what_it_takes():
+    encoder = ContrastiveEncoder(**SMALL, random_state=0).fit(X)
+    for weight in (np.ones(30), -np.ones(60), np.zeros(60)):
+        with pytest.raises(ValueError, match="sample_weight has the shape .* one weight for each"):
+            encoder.finetune(X, Y, objective="cross_entropy", sample_weight=weight)
+    for wrong in (0, 2.5):
+        with pytest.raises((TypeError, ValueError), match="n_iter"):
+            encoder.finetune(X, Y, objective="cross_entropy", n_iter=wrong)

@@ -113,6 +113,19 @@ def _warn_second_rows(y, objective):
         )
 
 
+def check_weight(weight, y):
+    """Weights of rows as an array (n,), one finite number of at least 0 for each entry of y."""
+    if weight is None:
+        return None
+    weight = check_array(weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    if weight.shape != (n_rows(y, 0),) or (weight < 0).any() or not weight.any():
+        raise ValueError(
+            f"sample_weight has the shape {weight.shape}, and y {n_rows(y, 0)} rows: pass one "
+            "weight for each row, none below 0 and some above."
+        )
+    return weight
+
+
 def _target_serves(objective):
     return any(getattr(c, "takes_target_as_condition", False) for c in parts_of([objective]))
 

@@ -92,19 +92,19 @@ class Ranks(BaseEstimator):
         chosen = (C * (scores - scores.mean(axis=0))).mean(axis=0) / spread < NORMAL
         chosen &= deviation > 0
         self.columns_, self.scale_ = numbers[chosen], deviation[chosen]
-        self.quantiles_ = self.quantiles_[:, chosen]
+        self.quantiles_ = self.quantiles_[:, chosen].copy()  # in C order
         return self
 
     def _fit_scores(self, S):
         model = QuantileTransformer(
             n_quantiles=min(200, len(S)), output_distribution="normal", subsample=None
         )
-        model.fit(S)
+        model.set_output(transform="default").fit(S)  # whatever a user set for all transformers
         self.quantiles_, self.references_ = model.quantiles_, model.references_
         return self._scores(S)
 
     def _scores(self, S):
-        model = QuantileTransformer(output_distribution="normal")
+        model = QuantileTransformer(output_distribution="normal").set_output(transform="default")
         model.quantiles_, model.references_ = self.quantiles_, self.references_
         model.n_quantiles_, model.n_features_in_ = len(self.references_), S.shape[1]
         return np.clip(model.transform(S), -MOST_SCORE, MOST_SCORE)

@@ -18,7 +18,8 @@ class Call(NamedTuple):
 
     Parameters
     ----------
-    objective : str or component
+    objective : str, component or None
+        None is the estimator's own.
 
     max_iter : int
         Epochs.

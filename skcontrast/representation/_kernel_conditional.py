@@ -123,7 +123,7 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         n_components: int | None = None,
         *,
         mode: Literal["weak", "fair", "hard"] = "weak",
-        kernel: str | Kernel | Literal["auto"] = "auto",
+        kernel: str | Kernel = "auto",
         regularization: float = 0.01,
         independence: float = 0.0,
         form: Literal["paper", "reference"] = "paper",

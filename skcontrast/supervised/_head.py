@@ -120,7 +120,7 @@ class BaseHead(ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
         if frozen:
             return
         with as_task(self, encoder, X, given["target"]):
-            call = Call(encoder.objective, encoder.max_iter, further, source=source)
+            call = Call(None, encoder.max_iter, further, source=source)
             with_callbacks(type(encoder)._fit)(encoder, X, given, call)
         if self.finetune:
             weight = given.get("weight")

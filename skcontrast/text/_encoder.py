@@ -177,7 +177,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         n_components: int | None = None,
         *,
         objective: str | Objective = "info_nce",
-        views: Views = "auto",
+        views: Views | Literal["auto"] = "auto",
         n_views: int = 2,
         clean_anchor: bool | Literal["auto"] = "auto",
         network: str | Component | nn.Module | Literal["auto"] = "auto",
