@@ -42,7 +42,7 @@ import skcontrast
 HALVES = ("dev", "test")
 OURS = ("default", "raw + default")
 WITHOUT_ENCODER = {**BASELINES, **CLASSIFIERS, **SUPERVISED}
-CSV = Path(__file__).parent / "results" / "quality.csv"
+RESULTS = Path(__file__).parent / "results"
 
 
 def arguments():
@@ -60,7 +60,7 @@ def arguments():
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--fresh", action="store_true", help="measure the rows anew")
     parser.add_argument("--kept", action="store_true", help="measure nothing, show what is kept")
-    parser.add_argument("--write", type=Path, help="page to write; also writes " + CSV.name)
+    parser.add_argument("--write", type=Path, help="page to write; also a CSV of its name")
     return parser.parse_args()
 
 
@@ -86,8 +86,9 @@ def save(frame, path, script):
 
 def write(frame, rows, target, size):
     """The CSV, and the page drawn from it."""
-    save(frame, CSV, "quality.py")
-    target.write_text(page(CSV, rows, size), encoding="utf-8")
+    path = RESULTS / f"{target.stem}.csv"
+    save(frame, path, "quality.py")
+    target.write_text(page(path, rows, size), encoding="utf-8")
 
 
 def sets_of(folder):

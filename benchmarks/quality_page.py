@@ -47,12 +47,13 @@ Written by
 
 (`--kept` draws the page from what was measured before; the command measures without it.)
 {versions}. The numbers are in
-[`benchmarks/results/quality.csv`](../benchmarks/results/quality.csv), with the standard error of
+[`benchmarks/results/{csv}`](../benchmarks/results/{csv}), with the standard error of
 each accuracy over label draws.{spread}
 """
 DESCRIPTIONS = {
     "raw": "`raw`: the features as they are.",
     "pca": "`pca`: 64 components.",
+    "pca 16": "`pca 16`: 16 components.",
     "nystroem": "`nystroem`: 300 RBF features, the width by the median distance.",
     "rff": "`rff`: 300 random Fourier features of the same kernel.",
     "umap": "`umap`: UMAP to 16 dimensions.",
@@ -179,6 +180,7 @@ def page(path, unsupervised, size):
             command=command,
             versions=versions,
             spread=spread(frame),
+            csv=path.name,
         )
     ]
     for half, text in (("test", "reported"), ("dev", "tuned on")):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from quality import CSV
+from quality import RESULTS
 from quality_measure import SIZES, prepared
 from quality_page import KINDS, read
 from quality_report import LABELS, interval, labels
@@ -265,7 +265,7 @@ def main():
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--write", type=Path, help="page to write")
     options = parser.parse_args()
-    _, versions, frame = read(CSV)
+    _, versions, frame = read(RESULTS / "quality.csv")
     found = {name: properties(options.data_dir, name) for name in sorted(set(frame.set))}
     found = pd.DataFrame.from_dict(found, orient="index")
     command = "python benchmarks/when.py " + " ".join(sys.argv[1:])
