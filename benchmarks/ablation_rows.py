@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from torch.optim.swa_utils import AveragedModel
 
 from skcontrast import ContrastiveEncoder
+from skcontrast.networks import MLP
 from skcontrast.samplers import Clustered
 
 PARTS = ("columns", "ranks", "patterns", "kernel", "neighborhood")
@@ -60,26 +61,26 @@ def side_by_side(train, test, seed, staged):
 
     Of the second stage every batch comes from a cluster of the first one's embedding.
     """
-    parameters = {"n_components": HALF_WIDTH, "device": "cpu"}
+    parameters = {"network": MLP(width=HALF_WIDTH), "device": "cpu"}
     first = ContrastiveEncoder(passthrough=True, random_state=seed, **parameters)
     # With the columns beside it the learned part gets the same scale as in the first.
     second = ContrastiveEncoder(passthrough=["columns"], random_state=seed + 1, **parameters)
     out = first.fit_transform(train), first.transform(test)
-    start, stop = first.part_columns_["learned"]
+    start, stop = first.output_.part_columns_["learned"]
     if staged:
-        learned = out[0][:, start:stop] / first.part_scales_["learned"]
-        prior = normalize(learned + first.part_means_["learned"])
+        learned = out[0][:, start:stop] / first.output_.part_scales_["learned"]
+        prior = normalize(learned + first.output_.part_means_["learned"])
         second.set_params(sampler=Clustered(space="prior", share=1.0)).fit(train, prior=prior)
     else:
         second.fit(train)
-    more = slice(*second.part_columns_["learned"])
+    more = slice(*second.output_.part_columns_["learned"])
     both = []
     for X, own in zip((train, test), out):
         pair = np.hstack([own[:, start:stop], second.transform(X)[:, more]]) / np.sqrt(2)
         both.append(np.hstack([own[:, :start], pair, own[:, stop:]]))
     columns = {
         name: (a, b) if a < start else (a + HALF_WIDTH, b + HALF_WIDTH)
-        for name, (a, b) in first.part_columns_.items()
+        for name, (a, b) in first.output_.part_columns_.items()
     }
     return *both, columns | {"learned": (start, stop + HALF_WIDTH)}
 
@@ -151,7 +152,7 @@ def learn(name, train, test, seed):
     if callable(TRAININGS[name]):
         return TRAININGS[name](train, test, seed)
     model = encoder(TRAININGS[name]).set_params(random_state=seed, device="cpu")
-    return model.fit_transform(train), model.transform(test), model.part_columns_
+    return model.fit_transform(train), model.transform(test), model.output_.part_columns_
 
 
 def kept_columns(name, columns):

@@ -62,6 +62,7 @@ SCORERS = {
 def encoder(temperature, rate, width, epochs, seed):
     return ContrastiveEncoder(
         64,
+        passthrough=False,
         objective=InfoNCE(temperature),
         views=Corruption(rate),
         network=MLP((width, width)),
@@ -149,8 +150,8 @@ def judged(frame, scores, labels):
 PAGE = """# Choosing an encoder without labels
 
 `skcontrast.metrics` has scorers that a `GridSearchCV` can use without `y`. This page says how far
-they rank encoders as later labels would. {n} settings of `ContrastiveEncoder(64)`
-({grid})
+they rank encoders as later labels would. {n} settings of
+`ContrastiveEncoder(64, passthrough=False)` ({grid})
 are trained on half of the rows of {sets} tables
 ({names}; at most
 {rows} rows each), {seeds} split(s). The scores read another fifth of the rows; the accuracy is that

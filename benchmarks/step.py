@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from skcontrast import ContrastiveEncoder
+from skcontrast._training.fitted import encoder_of
 from skcontrast.networks import MLP, build_network
 
 N_ROWS, N_FEATURES, N_COMPONENTS = 20_000, 64, 64
@@ -55,6 +56,7 @@ def estimator_epochs(X, batch_size, device, n_epochs):
     times = EpochTimes(device)
     encoder = ContrastiveEncoder(
         n_components=N_COMPONENTS,
+        passthrough=False,
         views="noise",
         network=MLP(hidden_layer_sizes=(256, 256)),
         batch_size=batch_size,
@@ -115,7 +117,7 @@ def compare_epochs(X, batch_size, device, repeats):
 
 def compare_transform(X, device, repeats):
     _, encoder = estimator_epochs(X[:1000], 500, device, 1)
-    network = encoder._encoder().to(device).eval()
+    network = encoder_of(encoder).to(device).eval()
     ours, raw = [], []
     encoder.transform(X)
     for _ in range(repeats * 3):

@@ -37,8 +37,8 @@ def build(estimator, fitted, rows, given, call):
         fitted |= {name: vars(estimator)[name] for name in names}
     else:
         fitted |= _described(estimator, fitted)
-    dtype = DTYPES[estimator.precision]
-    module, width = build_module(fitted, rows.n_features, dtype, fitted["input_"].choices["width"])
+    source, dtype = fitted["input_"], DTYPES[estimator.precision]
+    module, width = build_module(fitted, source.n_features, dtype, source.choices["width"])
     # Before the end there are the learned columns alone.
     fitted |= {"_width": width, "n_components_": width, "output_": Output()}
     criterion = fitted["objective_"].build(rows.n_rows)
