@@ -9,6 +9,7 @@ from sklearn.metrics import pairwise_distances
 
 from skcontrast import ContrastiveEncoder
 from skcontrast._inputs.rows import table_rows
+from skcontrast._training.modules import slot_views
 from skcontrast.networks import MLP
 from skcontrast.objectives import EnergyHinge, InfoNCE
 from skcontrast.views import (
@@ -206,3 +207,18 @@ def test_parameters_and_refusals():
         encoder(views=NeighborBands(stop=30)).fit(numbered(10))
     with pytest.raises(ValueError, match="type n_views=3"):
         encoder(objective=HARD, n_views=2).fit(numbered(10))
+
+
+def test_groups_give_the_positives_beside_hard_negatives():
+    pairs = np.arange(40) // 2
+    rows = table_rows(numbered(40), side={"pairs": pairs})
+    views = NeighborBands(stop=3, negative_start=10, negative_stop=20)
+    objective = InfoNCE(form="one_way", hard_negatives=True)
+    made = slot_views(views, 3, True, rows, None, objective, {})
+    index = torch.arange(40)
+    x = rows.take(index)
+    # The first view is the row, the last a far one; between them stands a row near the partner.
+    partner = made[1](x, index)
+    assert made[0] is None and partner.shape == x.shape and made[2](x, index).shape == x.shape
+    alone = slot_views(None, 2, True, rows, None, InfoNCE(), {})[1](x, index)
+    assert torch.equal(alone, rows.take(index ^ 1))

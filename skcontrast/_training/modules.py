@@ -130,7 +130,7 @@ def slot_views(views, n_views, clean_anchor, rows, network, objective, choices):
     choices : dict
         What this kind of row takes by default, for the message.
     """
-    given = "pairs" in rows.side and n_views > 1 and not objective.hard_negatives
+    given = "pairs" in rows.side and n_views > 1
     few = rows.train_index[:8]
     if are_none(views) and n_views > 1 and not given and not network.is_random(rows.take(few)):
         one = " or n_views=1" if objective.min_views == 1 else ""
