@@ -131,7 +131,7 @@ class ContrastiveEncoder(BaseContrastive):
 
     random_state : int, RandomState instance or None, default=None
         Seed of the weights, the batches and the views. An int makes two fits on one
-        CPU equal bit by bit.
+        CPU, with as many threads, equal bit by bit.
 
     verbose : int, default=0
         Whether to print a line for each epoch.

@@ -70,7 +70,7 @@ class SupervisedContrastiveRegressor(IntervalMixin, RegressorMixin, MultiOutputM
 
     random_state : int, RandomState instance or None, default=None
         Seed of the head, and of the encoder where that has none. An int makes two fits on one
-        CPU equal bit by bit.
+        CPU, with as many threads, equal bit by bit.
 
     verbose : int, default=0
         Whether the default encoder prints a line for each epoch.
