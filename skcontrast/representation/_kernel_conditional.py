@@ -31,8 +31,8 @@ class KernelConditionalContrastive(ContrastiveEncoder):
     Parameters
     ----------
     n_components : int, default=None
-        Width of the embedding. None is 256, or the width of ``network`` when that is a
-        torch module.
+        Width of the embedding, 256 by default or what ``network`` says; where parts are passed
+        through, the number of columns that come out, as in :class:`ContrastiveEncoder`.
 
     mode : {"weak", "fair", "hard"}, default="weak"
         "weak": rows with an alike condition (weak attributes, or ``y``) are pulled
