@@ -116,6 +116,26 @@ def test_neighborhood_of_ties_is_that_of_other_batches_and_threads(batch):
         np.testing.assert_array_equal(some, out[: len(some)])
 
 
+@pytest.mark.parametrize("layout", [np.asarray, sp.csr_matrix])
+def test_rows_of_one_length_keep_one_on_the_leading_directions(layout):
+    X = np.abs(np.random.default_rng(0).standard_normal((80, 30)))
+    X[3] = 0.0  # a text without a known word has no length
+    unit = layout(X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-9))
+    whole = small().fit(unit)
+    E = whole.transform(unit).astype(np.float64)
+    A = E - E.mean(axis=0)
+    P = A @ np.linalg.svd(A, full_matrices=False)[2][:5].T
+    length = np.linalg.norm(P, axis=1)
+    expected = P / length[:, None] * np.sqrt((length**2).mean())
+    Z = small(n_components=5).fit(unit).transform(unit)
+    np.testing.assert_allclose(np.abs(Z), np.abs(expected), atol=2e-3 * expected.max())
+    np.testing.assert_allclose(np.linalg.norm(Z, axis=1), np.sqrt((length**2).mean()), rtol=1e-3)
+    # A map, and rows of any lengths, stay as they are.
+    for rows_, k in ((unit, 3), (layout(X), 5)):
+        Z = small(n_components=k).fit_transform(rows_)
+        assert np.ptp(np.linalg.norm(Z, axis=1)) > 0.1
+
+
 @pytest.mark.parametrize("far", [0.0, 1e3])
 def test_of_rows_as_far_the_neighborhood_takes_the_first(far):
     # Of 40 rows all as far from the origin, the products of which are rounded differently.

@@ -14,7 +14,12 @@ A number of columns takes the leading directions of all of them together,
 
 .. math:: e_k(x) = V_k^\top (e(x) - \bar e)
 
-with the first k eigenvectors V of the covariance of e over the training rows.
+with the first k eigenvectors V of the covariance of e over the training rows. Where rows came
+all as long as one another, as those of TF-IDF do, only their directions mean something; the k
+coordinates are then brought to one length :math:`\ell` again, the root mean square over the
+training rows: :math:`\ell \, e_k(x) / \|e_k(x)\|`. A row whose columns lie mostly in other
+directions would else be short, and count for less. Up to three coordinates, which make a map,
+keep their length.
 """
 
 import copy
@@ -22,6 +27,8 @@ import copy
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
+from sklearn.preprocessing import normalize
+from sklearn.utils.extmath import row_norms
 from threadpoolctl import threadpool_limits
 
 from skcontrast._component import did_you_mean
@@ -34,6 +41,8 @@ MOST_ROWS, FEWER_ROWS = 20_000, 6_000
 # Rows transformed at a time, always as many: BLAS rounds products of other shapes in other ways,
 # and a row must not depend on its neighbours in the batch.
 BLOCK = 64
+# So many directions are looked at as a map, and rows of one length would be a circle or a sphere.
+MAP = 3
 # Variance of a part over that of the columns (of ranks: of the columns that have them).
 SHARES = {"learned": 0.3, "kernel": 0.15, "ranks": 0.5, "patterns": 0.3, "neighborhood": 0.3}
 # What may stand beside the learned columns. Sets without long tails have no ranks, and those
@@ -106,6 +115,9 @@ class Output(BaseEstimator):
 
     directions_ : ndarray of shape (n_columns, n_components)
         Eigenvectors of the covariance, largest first; zeros where the rows span fewer.
+
+    length_ : float or None
+        Length of all rows on the directions, where all rows of the input had one length.
     """
 
     def __init__(self, parts=(), n_components=None):
@@ -144,7 +156,7 @@ class Output(BaseEstimator):
             self._lay_out(values)
             if self.n_components is not None:
                 E = np.hstack([values[name] for name in self.part_columns_])
-                self.mean_, self.directions_ = leading_directions(E, self.n_components)
+                self._fit_directions(E, _of_one_length(X))
         return self
 
     def adapted(self, source, X, embed):
@@ -171,7 +183,7 @@ class Output(BaseEstimator):
             values = self._values(source.standardized(X[rows]), learned[rows])
             E = np.hstack([values[name] for name in self.part_columns_])
             if self.n_components is not None:
-                E = projected(E, self.mean_, self.directions_)
+                E = self._directed(E)
             out[start : start + BLOCK] = E[: n - start]
         return out
 
@@ -258,7 +270,19 @@ class Output(BaseEstimator):
                 stop = start + values[name].shape[1]
                 self.part_columns_[name], start = (start, stop), stop
 
+    def _fit_directions(self, E, of_one_length):
+        self.mean_, self.directions_ = leading_directions(E, self.n_components)
+        self.length_ = None
+        if of_one_length and self.n_components > MAP:
+            squares = np.square(projected(E, self.mean_, self.directions_)).sum(axis=1)
+            self.length_ = float(np.sqrt(squares.mean()))
+
     # ---------------------------------------------------------------- values
+
+    def _directed(self, E):
+        """Coordinates of rows of all columns on the leading directions."""
+        coordinates = projected(E, self.mean_, self.directions_)
+        return coordinates if self.length_ is None else self.length_ * normalize(coordinates)
 
     def _scaled(self, name, values):
         return (values - self.part_means_[name]) * self.part_scales_[name]
@@ -288,6 +312,14 @@ class Output(BaseEstimator):
 def _are_columns(S, columns):
     """Whether the part ``columns`` gives dense columns of the input, and not directions."""
     return not sp.issparse(S) and columns.components_ is None
+
+
+def _of_one_length(X):
+    """Whether rows, but empty ones, are all as long as one another, to a thousandth."""
+    with np.errstate(over="ignore"):
+        length = np.sqrt(row_norms(X.astype(np.float64), squared=True))
+    length = length[length > 0]
+    return len(length) > 1 and bool(np.ptp(length) <= 1e-3 * length.max() < np.inf)
 
 
 def _factor(variance, part):

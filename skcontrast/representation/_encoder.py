@@ -30,7 +30,9 @@ class ContrastiveEncoder(BaseContrastive):
         Number of columns that come out. Where parts stand beside the learned columns (see
         ``passthrough``), these are the leading directions of all columns together: the
         eigenvectors of their covariance, so that fewer are the first of more, and zeros
-        where the rows span fewer. None keeps all columns, with their names. The network says
+        where the rows span fewer. Rows that all came with one length, as those of
+        ``TfidfVectorizer``, keep one length where ``n_components`` is above three. None keeps
+        all columns, with their names. The network says
         how many columns are learned beside the parts, as ``MLP(width=64)``. Without parts
         ``n_components`` is the number of learned columns; None is what the network says, or
         256.
