@@ -1,6 +1,8 @@
 """What a caller set in torch, NumPy and scikit-learn, and other threads, change no fit."""
 
+import pickle
 import threading
+import warnings
 from contextlib import contextmanager
 from copy import deepcopy
 
@@ -122,8 +124,12 @@ STATES = [
 
 
 def fitted_outputs(model, rows, y):
-    """What a new fit gives for its rows, by the method that gives it."""
-    model = deepcopy(model).fit(rows, y)
+    """What a new fit gives for its rows."""
+    return outputs(deepcopy(model).fit(rows, y), rows)
+
+
+def outputs(model, rows):
+    """What a fitted model gives for rows, by the method that gives it."""
     names = ("transform", "predict", "predict_proba", "decision_function", "predict_interval")
     return {name: getattr(model, name)(rows) for name in names if hasattr(model, name)}
 
@@ -206,3 +212,26 @@ def test_a_search_in_threads_is_the_search_in_one():
             searches.append(search.fit(X, Y).cv_results_)
     for key in ("mean_test_score", "std_test_score"):
         np.testing.assert_array_equal(searches[0][key], searches[1][key])
+
+
+def read_only(model):
+    """The model as a process sees it that shares its arrays with others."""
+    buffers = []
+    data = pickle.dumps(model, protocol=5, buffer_callback=buffers.append)
+    return pickle.loads(data, buffers=[bytes(buffer.raw()) for buffer in buffers])
+
+
+@on_models
+def test_arrays_that_must_not_be_written_to(model, rows, y):
+    model = deepcopy(model).fit(rows, y)
+    if isinstance(rows, np.ndarray):
+        locked, labels = rows.copy(), np.array(y)
+        locked.flags.writeable = labels.flags.writeable = False
+    else:
+        locked, labels = rows, y
+    expected = outputs(model, rows)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*writable")
+        for got in outputs(read_only(model), locked), fitted_outputs(model, locked, labels):
+            for name, value in got.items():
+                np.testing.assert_array_equal(value, expected[name])
