@@ -79,9 +79,10 @@ class ContrastiveTextEncoder(BaseContrastive):
         scikit-learn's CountVectorizer; documents that are lists of words are taken as they
         are.
 
-    token_pattern : str, default=r"(?u)\b\w+\b"
-        Regular expression of a word; the default takes words of one letter too, and no
-        punctuation.
+    token_pattern : str, default="auto"
+        Regular expression of a word. "auto" takes words of one letter too, with their marks,
+        in any script, and no punctuation. Where no spaces stand between words, as in Chinese,
+        Japanese or Thai, it takes overlapping pieces of two or three letters.
 
     lowercase : bool, default=True
         Whether to turn letters into lower case.
@@ -90,7 +91,8 @@ class ContrastiveTextEncoder(BaseContrastive):
         Words to leave out.
 
     strip_accents : {"ascii", "unicode"} or callable, default=None
-        Whether to take off accents.
+        Whether to take off accents. Others are joined with their letters, so that a word has
+        one form however its accents were typed.
 
     learning_rate : float, default=3e-3
         Highest learning rate.
@@ -186,7 +188,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         backbone: Any | None = None,
         standardize: bool = True,
         tokenizer: Callable | None = None,
-        token_pattern: str | None = r"(?u)\b\w+\b",
+        token_pattern: str | None = "auto",
         lowercase: bool = True,
         stop_words: Literal["english"] | Words | None = None,
         strip_accents: Literal["ascii", "unicode"] | Callable | None = None,

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import check_parameters
 from skcontrast._inputs.documents import token_lists
+from skcontrast._inputs.word_breaks import composed
 from skcontrast._training.devices import resolve_device
 from skcontrast.text._corpus import keep_probability, noise_distribution
 from skcontrast.text._leave_one_out import Schedule, Sources, train
@@ -60,8 +61,8 @@ class Sent2VecFitMixin(WordVectorsMixin):
             raise ValueError(f"{error} Nor is one of its subwords known.") from None
 
     def _vector(self, item):
-        if isinstance(item, str) and item not in self.vocabulary_ and len(self.subword_buckets_):
-            vectors, there = self._of_subwords([item])
+        if isinstance(item, str) and self._find(item) is None and len(self.subword_buckets_):
+            vectors, there = self._of_subwords([composed(item)])
             if there[0]:
                 return vectors[0]
         return super()._vector(item)

@@ -97,8 +97,10 @@ class Word2VecVectorizer(SkipGramFitMixin, BaseEstimator):
     tokenizer : callable, default=None
         Splits a str into tokens.
 
-    token_pattern : str, default=r"(?u)\\b\\w\\w+\\b"
-        Regular expression of a token; the default takes words of two or more letters.
+    token_pattern : str, default="auto"
+        Regular expression of a token. "auto" takes words of two or more letters, with their
+        marks, in any script. Where no spaces stand between words, as in Chinese, Japanese or
+        Thai, it takes overlapping pieces of two or three letters.
 
     lowercase : bool, default=True
         Whether to turn letters into lower case.
@@ -107,10 +109,11 @@ class Word2VecVectorizer(SkipGramFitMixin, BaseEstimator):
         Words to leave out.
 
     strip_accents : {"ascii", "unicode"} or callable, default=None
-        Whether to take off accents.
+        Whether to take off accents. Others are joined with their letters, so that a word has
+        one form however its accents were typed.
 
     preprocessor : callable, default=None
-        Takes the place of ``lowercase`` and ``strip_accents``.
+        Takes the place of ``lowercase`` and ``strip_accents``, and leaves accents as they are.
 
     shift : float, default=1.0
         "spectral": the number k in max(PMI - log k, 0); more keeps fewer pairs.
@@ -236,7 +239,7 @@ class Word2VecVectorizer(SkipGramFitMixin, BaseEstimator):
         n_removed: int = 1,
         analyzer: Literal["word", "char", "char_wb"] | Callable = "word",
         tokenizer: Callable[[str], Iterable[str]] | None = None,
-        token_pattern: str | None = r"(?u)\b\w\w+\b",
+        token_pattern: str | None = "auto",
         lowercase: bool = True,
         stop_words: Literal["english"] | Words | None = None,
         strip_accents: Literal["ascii", "unicode"] | Callable[[str], str] | None = None,

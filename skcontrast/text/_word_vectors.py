@@ -21,6 +21,7 @@ from skcontrast._component import (
     did_you_mean,
 )
 from skcontrast._inputs.documents import ANALYSIS, token_lists
+from skcontrast._inputs.word_breaks import composed
 from skcontrast._typing import ArrayLike, Documents, FilePath, Self
 from skcontrast.text._information import frequency_corrected, information_gain
 from skcontrast.text._text_format import write_word2vec
@@ -156,8 +157,13 @@ class WordVectorsMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         rows = [self._row(word) for word in words]
         return self.embedding_[np.array(rows, dtype=np.intp)]
 
+    def _find(self, word):
+        """Row of a word, as it stands or with its accents as those of texts are; or None."""
+        row = self.vocabulary_.get(word)
+        return self.vocabulary_.get(composed(word)) if row is None else row
+
     def _row(self, word):
-        row = self.vocabulary_.get(word) if isinstance(word, str) else None
+        row = self._find(word) if isinstance(word, str) else None
         if row is None:
             is_str = isinstance(word, str)
             what = repr(word)[:60] if is_str else f"an object of type {type(word).__name__}"
