@@ -261,31 +261,3 @@ def test_words_that_the_format_cannot_hold(tmp_path):
         with pytest.raises(ValueError, match="the word"):
             write_word2vec(path, ["cat", word], np.zeros((2, 3), dtype=np.float32))
         assert not path.exists()
-
-
-def test_files_of_others(tmp_path):
-    path = tmp_path / "vectors.txt"
-    for text in (
-        "2 2\ncat 1 2 \ndog 3 4 \n",
-        "cat 1 2\ndog 3 4\n",
-        "2 2\r\ncat 1 2\r\ndog 3 4\r\n",
-    ):
-        path.write_bytes(text.encode())
-        words, vectors = read_word2vec(str(path))
-        assert words == ["cat", "dog"] and vectors.tolist() == [[1, 2], [3, 4]]
-    for content, match in (
-        (b"", "it is empty"),
-        (b"2 2\ncat 1 2\n", "promises 2 words, but 1 follow"),
-        (b"1 2\ncat 1 2\ndog 1 2\n", "promises 1 words, but 2 follow"),
-        (b"2 2\nnew york 1 2\ndog 3 4\n", "line 2 has 4 fields where a word and 2 numbers"),
-        (b"2 2\ncat 1 2\ndog 3\n", "line 3 has 2 fields"),
-        (b"2 2\ncat 1 2\n\n", "line 3 has 1 fields"),
-        (b"1 2\ncat 1 x\n", "line 2 holds something else than numbers"),
-        (b"1 2\ncat 1 nan\n", "the vector of 'cat' is not finite"),
-        (b"2 1\ncat 1\ncat 2\n", "the word 'cat' stands in it twice"),
-        (b"1 2\ncat \xff\xfe\x00\x80", "not text in UTF-8, perhaps word2vec's binary"),
-    ):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=match) as caught:
-            read_word2vec(path)
-        assert "\n" not in str(caught.value) and "vectors.txt" in str(caught.value)

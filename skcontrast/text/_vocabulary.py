@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skcontrast._inputs.documents import gathered, numbered
+from skcontrast._inputs.documents import gathered, numbered, warn
 from skcontrast.text._corpus import Corpus
 
 
@@ -132,3 +132,16 @@ def given_words(vocabulary):
     if not words:
         raise ValueError("vocabulary is empty: type at least one word, or None to learn it from X.")
     return [str(word) for word in words]
+
+
+def warn_capitals(estimator, words, where):
+    """Say which words of a vocabulary no text can hold, since its letters are made small."""
+    own = callable(estimator.analyzer) or estimator.preprocessor is not None
+    if own or not estimator.lowercase:
+        return
+    capitals = [word for word in words if word != word.lower()]
+    if capitals:
+        warn(
+            f"{len(capitals)} of the {len(words)} words of {where}, such as {capitals[0]!r:.60}, "
+            "have capitals, and lowercase=True leaves none in texts: type lowercase=False."
+        )
