@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from skcontrast._component import Component, HasMethods, Shorthand, StrOptions
+from skcontrast._inputs.documents import typed, warn_unused
 from skcontrast._inputs.text import BackboneInput, TextInput
 from skcontrast._training.checkpoint import Checkpoint
 from skcontrast._typing import FilePath, RandomState, Words
@@ -242,7 +243,10 @@ class ContrastiveTextEncoder(BaseContrastive):
     def _new_input(self):
         owner = type(self).__name__
         if self.backbone is not None:
+            words = ["tokenizer", "token_pattern", "lowercase", "stop_words", "strip_accents"]
+            warn_unused(typed(self, words), "backbone= is given the texts as they are")
             return BackboneInput(owner, self.standardize, self.precision, self.backbone)
+        warn_unused(typed(self, ["standardize"]), "words are hashed, where backbone= is None")
         return TextInput(
             owner,
             self.tokenizer,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import check_parameters
-from skcontrast._inputs.documents import token_lists
+from skcontrast._inputs.documents import token_lists, warn
 from skcontrast._inputs.word_breaks import composed
 from skcontrast._training.devices import resolve_device
 from skcontrast.text._corpus import keep_probability, noise_distribution
@@ -60,12 +59,13 @@ class Sent2VecFitMixin(WordVectorsMixin):
                 raise
             raise ValueError(f"{error} Nor is one of its subwords known.") from None
 
-    def _vector(self, item):
-        if isinstance(item, str) and self._find(item) is None and len(self.subword_buckets_):
-            vectors, there = self._of_subwords([composed(item)])
+    def _vector(self, word):
+        new = isinstance(word, str) and self._find(word) is None
+        if new and len(self.subword_buckets_):
+            vectors, there = self._of_subwords([composed(word)])
             if there[0]:
                 return vectors[0]
-        return super()._vector(item)
+        return super()._vector(word)
 
     def _of_subwords(self, words):
         return subword_means(words, self.n_buckets, self.subword_buckets_, self.subword_embedding_)
@@ -75,7 +75,7 @@ class Sent2VecFitMixin(WordVectorsMixin):
         documents = list(token_lists(X, self)) if again else token_lists(X, self)
         device = resolve_device(self.device)
         vocabulary, corpus = self._read(documents)
-        n_words = len(vocabulary.words)
+        n_words, unmet = len(vocabulary.words), np.flatnonzero(vocabulary.counts == 0)
         buckets = ngram_buckets(corpus, self.ngram, self.n_buckets)
         ngrams = frequent_buckets(buckets, NGRAM_MIN_COUNT)
         grams = rows_of(buckets, ngrams)
@@ -83,7 +83,9 @@ class Sent2VecFitMixin(WordVectorsMixin):
         n_rows = n_words + len(ngrams)
         subwords, pieces = np.zeros(0, dtype=np.int64), None
         if self.subwords:
-            rows, offsets = subword_rows(vocabulary.words, self.n_buckets)
+            # A word that was never met teaches its subwords nothing.
+            met = [word if n else "" for word, n in zip(vocabulary.words, vocabulary.counts)]
+            rows, offsets = subword_rows(met, self.n_buckets)
             subwords, position = np.unique(rows, return_inverse=True)
             pieces = n_rows + position, offsets
         sources = Sources(n_rows + len(subwords), grams, pieces)
@@ -97,6 +99,10 @@ class Sent2VecFitMixin(WordVectorsMixin):
             word = np.repeat(np.arange(n_words), np.diff(pieces[1]))
             own = (np.arange(n_words), np.arange(n_words), source)
             embedding = mean_of([own, (word, pieces[0], source)], n_words)
+        embedding[unmet] = target[unmet] = 0
+        if self.subwords and len(unmet):
+            words, table = [vocabulary.words[row] for row in unmet], source[n_rows:]
+            embedding[unmet] = subword_means(words, self.n_buckets, subwords, table)[0]
         self.vocabulary_, self.counts_ = vocabulary.index, vocabulary.counts
         self.embedding_, self.target_embedding_ = embedding, target
         self.ngram_buckets_, self.subword_buckets_ = ngrams, subwords
@@ -124,10 +130,11 @@ class Sent2VecFitMixin(WordVectorsMixin):
         if len(self.subword_buckets_):
             everything, unknown = encode_all(documents, self.vocabulary_)
             corpus, document, word = split_known(everything, n_words)
+            corpus = self._met(corpus)
             vectors, there = self._of_subwords(unknown)
             parts = [(document[there[word]], word[there[word]], vectors)]
         else:
-            corpus = encode(documents, self.vocabulary_)
+            corpus = self._met(encode(documents, self.vocabulary_))
         n_documents, document = len(corpus.offsets) - 1, document_of(corpus)
         parts.append((document, corpus.ids, self.embedding_))
         for buckets in ngram_buckets(corpus, self.ngram, self.n_buckets):
@@ -135,9 +142,7 @@ class Sent2VecFitMixin(WordVectorsMixin):
             parts.append((document, rows, self.ngram_embedding_))
         n_empty = n_documents - len(np.unique(np.concatenate([part[0] for part in parts])))
         if n_empty:
-            warnings.warn(
-                f"{n_empty} of {n_documents} documents have no known word: their vectors are "
-                "zeros.",
-                stacklevel=4,
+            warn(
+                f"{n_empty} of {n_documents} documents have no known word: their vectors are zeros."
             )
         return mean_of(parts, n_documents)
