@@ -15,8 +15,8 @@ from skcontrast._typing import Documents, Self
 from skcontrast.text._corpus import Corpus, Options, starting_tables
 from skcontrast.text._parts import encode_all
 from skcontrast.text._pooling import common_components, pool, sif_weights, without
-from skcontrast.text._vocabulary import count, encode, taken
-from skcontrast.text._word_vectors import WordVectorsMixin
+from skcontrast.text._vocabulary import count, encode, has_neighbours, taken
+from skcontrast.text._word_vectors import WordVectorsMixin, warn_zeros
 
 # Parameters that a solver takes as they are.
 _TAKEN = [name for name in Options._fields if name not in ("device", "n_jobs", "seed")]
@@ -60,7 +60,7 @@ class SkipGramFitMixin(WordVectorsMixin):
             counts = self.counts_ + count(corpus, len(index))
             seed = getattr(self, "_seed", None)
             seed = self._draw_seed() if seed is None else seed
-            start = self._start(counts, seed)
+            start = self._start(corpus, seed)
             if not (np.diff(corpus.offsets) > 1).any():
                 self.counts_ = counts
                 return self
@@ -91,10 +91,10 @@ class SkipGramFitMixin(WordVectorsMixin):
             )
         return taken(corpus, corpus.ids < n_known)
 
-    def _start(self, counts, seed):
-        """Vectors to go on from; words that are met for the first time get random ones."""
+    def _start(self, corpus, seed):
+        """Vectors to go on from; words that had none yet get random ones."""
         tables = self.embedding_, self.context_embedding_
-        new = np.flatnonzero((self.counts_ == 0) & (counts > 0))
+        new = np.flatnonzero(has_neighbours(corpus, len(self.counts_)))
         new = new[~self.embedding_[new].any(axis=1)]
         if not len(new):
             return tables
@@ -151,8 +151,9 @@ class SkipGramFitMixin(WordVectorsMixin):
         given.update(changed, device=device, n_jobs=effective_n_jobs(self.n_jobs))
         trained = solver.train(corpus, counts, Options(**given), start)
         if start is None:
-            # Of words that were never met nothing is known, random vectors least of all.
-            trained.embedding[counts == 0] = trained.context[counts == 0] = 0
+            # Of the other words nothing is known: a random vector would say that there is.
+            unknown = ~has_neighbours(corpus, len(counts))
+            trained.embedding[unknown] = trained.context[unknown] = 0
         return trained
 
     def _keep(self, index, counts, corpus, trained, past, seed):
@@ -175,22 +176,17 @@ class SkipGramFitMixin(WordVectorsMixin):
         # What was just fitted is encoded already.
         fitted = isinstance(documents, Corpus)
         corpus = documents if fitted else encode(documents, self.vocabulary_)
-        corpus = self._met(corpus)
-        n_unknown = int((np.diff(corpus.offsets) == 0).sum())
-        if n_unknown:
-            warn(
-                f"{n_unknown} of {len(corpus.offsets) - 1} documents have no known word: their "
-                "vectors are zeros."
-            )
-        if self.pooling != "sif":
-            return pool(corpus, self.embedding_, self.pooling)
-        if not hasattr(self, "common_components_"):
-            raise ValueError(
-                "pooling='sif' takes counts and documents, which were not there when this was "
-                "fitted or read: call fit or partial_fit, or type pooling='mean'."
-            )
-        weights = sif_weights(self.counts_, self.sif_a)
-        return without(pool(corpus, self.embedding_, weights=weights), self.common_components_)
+        corpus, weights = self._met(corpus), None
+        if self.pooling == "sif":
+            if not hasattr(self, "common_components_"):
+                raise ValueError(
+                    "pooling='sif' takes counts and documents, which were not there when this was "
+                    "fitted or read: call fit or partial_fit, or type pooling='mean'."
+                )
+            weights = sif_weights(self.counts_, self.sif_a)
+        X = pool(corpus, self.embedding_, "max" if self.pooling == "max" else "mean", weights)
+        warn_zeros(X)
+        return X if weights is None else without(X, self.common_components_)
 
 
 def _module(solver):

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import check_parameters
-from skcontrast._inputs.documents import token_lists, warn
+from skcontrast._inputs.documents import token_lists
 from skcontrast._inputs.word_breaks import composed
 from skcontrast._training.devices import resolve_device
 from skcontrast.text._corpus import keep_probability, noise_distribution
@@ -16,8 +16,8 @@ from skcontrast.text._leave_one_out import Schedule, Sources, train
 from skcontrast.text._ngrams import frequent_buckets, ngram_buckets, rows_of
 from skcontrast.text._parts import document_of, encode_all, mean_of, split_known, subword_means
 from skcontrast.text._subwords import subword_rows
-from skcontrast.text._vocabulary import encode
-from skcontrast.text._word_vectors import WordVectorsMixin, check_words
+from skcontrast.text._vocabulary import encode, has_neighbours
+from skcontrast.text._word_vectors import WordVectorsMixin, check_words, warn_zeros
 
 # An n-gram seen once learns nothing that holds elsewhere.
 NGRAM_MIN_COUNT = 2
@@ -75,7 +75,8 @@ class Sent2VecFitMixin(WordVectorsMixin):
         documents = list(token_lists(X, self)) if again else token_lists(X, self)
         device = resolve_device(self.device)
         vocabulary, corpus = self._read(documents)
-        n_words, unmet = len(vocabulary.words), np.flatnonzero(vocabulary.counts == 0)
+        n_words = len(vocabulary.words)
+        known = has_neighbours(corpus, n_words)
         buckets = ngram_buckets(corpus, self.ngram, self.n_buckets)
         ngrams = frequent_buckets(buckets, NGRAM_MIN_COUNT)
         grams = rows_of(buckets, ngrams)
@@ -83,9 +84,9 @@ class Sent2VecFitMixin(WordVectorsMixin):
         n_rows = n_words + len(ngrams)
         subwords, pieces = np.zeros(0, dtype=np.int64), None
         if self.subwords:
-            # A word that was never met teaches its subwords nothing.
-            met = [word if n else "" for word, n in zip(vocabulary.words, vocabulary.counts)]
-            rows, offsets = subword_rows(met, self.n_buckets)
+            # A word that stands beside no other one teaches its subwords nothing.
+            taught = [word if learned else "" for word, learned in zip(vocabulary.words, known)]
+            rows, offsets = subword_rows(taught, self.n_buckets)
             subwords, position = np.unique(rows, return_inverse=True)
             pieces = n_rows + position, offsets
         sources = Sources(n_rows + len(subwords), grams, pieces)
@@ -99,10 +100,10 @@ class Sent2VecFitMixin(WordVectorsMixin):
             word = np.repeat(np.arange(n_words), np.diff(pieces[1]))
             own = (np.arange(n_words), np.arange(n_words), source)
             embedding = mean_of([own, (word, pieces[0], source)], n_words)
-        embedding[unmet] = target[unmet] = 0
-        if self.subwords and len(unmet):
-            words, table = [vocabulary.words[row] for row in unmet], source[n_rows:]
-            embedding[unmet] = subword_means(words, self.n_buckets, subwords, table)[0]
+        embedding[~known] = target[~known] = 0
+        if self.subwords and not known.all():
+            words, table = [vocabulary.words[i] for i in np.flatnonzero(~known)], source[n_rows:]
+            embedding[~known] = subword_means(words, self.n_buckets, subwords, table)[0]
         self.vocabulary_, self.counts_ = vocabulary.index, vocabulary.counts
         self.embedding_, self.target_embedding_ = embedding, target
         self.ngram_buckets_, self.subword_buckets_ = ngrams, subwords
@@ -140,9 +141,6 @@ class Sent2VecFitMixin(WordVectorsMixin):
         for buckets in ngram_buckets(corpus, self.ngram, self.n_buckets):
             rows = rows_of(buckets, self.ngram_buckets_)
             parts.append((document, rows, self.ngram_embedding_))
-        n_empty = n_documents - len(np.unique(np.concatenate([part[0] for part in parts])))
-        if n_empty:
-            warn(
-                f"{n_empty} of {n_documents} documents have no known word: their vectors are zeros."
-            )
-        return mean_of(parts, n_documents)
+        X = mean_of(parts, n_documents)
+        warn_zeros(X)
+        return X

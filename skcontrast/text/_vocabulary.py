@@ -61,6 +61,12 @@ def count(corpus, n_words):
     return np.bincount(corpus.ids, minlength=n_words).astype(np.int64, copy=False)
 
 
+def has_neighbours(corpus, n_words):
+    """Whether a word ever stands beside another one, bool (n_words,): what it is learned from."""
+    lengths = np.diff(corpus.offsets)
+    return np.bincount(corpus.ids[np.repeat(lengths > 1, lengths)], minlength=n_words) > 0
+
+
 def check_neighbours(estimator, vocabulary, corpus):
     """Refuse a corpus in which no document holds two words: nothing can be learnt of it."""
     if (np.diff(corpus.offsets) > 1).any():

@@ -20,7 +20,7 @@ from skcontrast._component import (
     check_parameters,
     did_you_mean,
 )
-from skcontrast._inputs.documents import ANALYSIS, token_lists, typed, warn_unused
+from skcontrast._inputs.documents import ANALYSIS, token_lists, typed, warn, warn_unused
 from skcontrast._inputs.word_breaks import composed
 from skcontrast._typing import ArrayLike, Documents, FilePath, Self
 from skcontrast.text._information import frequency_corrected, information_gain
@@ -205,8 +205,8 @@ class WordVectorsMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         Of several, the unit vectors are added (``positive``) and taken away
         (``negative``): with ["king", "woman"] and ["man"] it is the question "king is to
-        man as what is to woman". A pair ("woman", 0.5) counts by its weight. Words without a
-        vector, which were never met, are not offered.
+        man as what is to woman". A pair ("woman", 0.5) counts by its weight. Words that
+        were never met beside another one have no vector, and are not offered.
 
         Parameters
         ----------
@@ -231,8 +231,8 @@ class WordVectorsMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if not asked:
             raise ValueError("most_similar needs a word or a vector: type positive='word'.")
         query = sum(weight * _unit(self._vector_of(item)) for item, weight in asked)
-        # Rounding leaves a little of what cancels.
-        if np.linalg.norm(query) <= 1e-12 * sum(abs(weight) for _, weight in asked):
+        # The rounding of float32 leaves a little of what cancels.
+        if np.linalg.norm(query) <= 1e-6 * sum(abs(weight) for _, weight in asked):
             raise ValueError(
                 "what was asked for adds up to zeros, which are near nothing: ask for something "
                 "else, or with other weights."
@@ -265,8 +265,8 @@ class WordVectorsMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             vector = self._vector(item)
             if not vector.any():
                 raise ValueError(
-                    f"{item!r:.60} was never met and has a vector of zeros, to which nothing is "
-                    "near: ask for another word."
+                    f"{item!r:.60} was never met beside another word and has a vector of zeros, "
+                    "to which nothing is near: ask for another word."
                 )
             return vector
         try:
@@ -314,6 +314,13 @@ class WordVectorsMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         write_word2vec(path, list(self.vocabulary_), self.embedding_)
+
+
+def warn_zeros(X):
+    """Say how many documents have a vector of zeros."""
+    n_zeros = int((~X.any(axis=1)).sum())
+    if n_zeros:
+        warn(f"{n_zeros} of {len(X)} documents have no known word: their vectors are zeros.")
 
 
 def check_words(words):
