@@ -36,6 +36,7 @@ __all__ = [
     "Shorthand",
     "ShorthandMixin",
     "StrOptions",
+    "check_count",
     "check_parameters",
     "did_you_mean",
     "resolve",
@@ -224,6 +225,15 @@ def check_parameters(obj):
         elif isinstance(value, (list, tuple)):
             for several in (c for c in constraints.get(name, ()) if isinstance(c, Several)):
                 _check_member(value, several, name, owner)
+
+
+def check_count(value, name, most=None):
+    """Return a whole number of at least 1, and at most ``most``."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    if not whole or value < 1 or (most is not None and value > most):
+        upper = "" if most is None else f" and at most {most}"
+        raise ValueError(f"{name}={value!r}: type a whole number of at least 1{upper}.")
+    return int(value)
 
 
 def resolve(value, registry):

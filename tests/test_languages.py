@@ -139,6 +139,13 @@ def test_texts_of_one_long_word_each_are_different(middle):
     assert np.abs(Z[0] - Z[1]).max() > 1e-3
 
 
+def test_soft_hyphens_are_no_part_of_a_word():
+    for params in ({}, {"token_pattern": r"\S+"}):
+        texts = ["Donau\xaddampf\xadschiff fährt", "Donaudampfschiff fährt"]
+        first, second = analyzed(texts, PhraseTransformer(**params))
+        assert first == second == ["donaudampfschiff", "fährt"]
+
+
 def test_a_pattern_that_was_typed_is_taken_as_in_scikit_learn():
     pattern = r"(?u)\b\w\w+\b"
     for text in SPACED.values():

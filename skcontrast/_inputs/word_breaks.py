@@ -92,5 +92,5 @@ def _pieces(word, patterns):
 
 
 def composed(text):
-    """The text with letters and their accents in one character, where there is one (NFC)."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    """The text in one form: letters with their accents as one character (NFC), no soft hyphens."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text.replace("\xad", ""))

@@ -8,12 +8,12 @@ import numpy as np
 from scipy.stats import skew
 from sklearn.neighbors import NearestNeighbors
 
+from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
 from skcontrast.metrics._checks import (
     BLOCK,
     TIE,
     blocks,
-    check_count,
     check_option,
     check_pair,
     check_table,

@@ -28,15 +28,15 @@ def write_word2vec(path, words, vectors):
         if word.split() != [word]:
             raise ValueError(
                 f"the word {word!r:.60} holds white space, by which word2vec's text format ends a "
-                "word: join its parts by '_' before fit."
+                "word: join its parts by '_', or leave it out."
             )
         if any("\ud800" <= letter <= "\udfff" for letter in word):
             raise ValueError(f"the word {word!r:.60} holds half a character, so UTF-8 refuses it.")
     opened = gzip.open if os.fspath(path).endswith(".gz") else open
     with opened(path, "wt", encoding="utf-8", newline="\n") as file:
         file.write(f"{len(words)} {vectors.shape[1]}\n")
-        for word, vector in zip(words, vectors.tolist()):
-            file.write(f"{word} {' '.join([f'{value:.9g}' for value in vector])}\n")
+        for word, vector in zip(words, vectors):
+            file.write(f"{word} {' '.join([f'{value:.9g}' for value in vector.tolist()])}\n")
 
 
 def read_word2vec(path, vocabulary=None, max_features=None):
