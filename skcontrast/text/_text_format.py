@@ -11,6 +11,7 @@ from itertools import chain, islice
 import numpy as np
 
 from skcontrast._inputs.documents import warn
+from skcontrast._inputs.word_breaks import composed
 
 # Lines by which the length of the vectors is told, where the first line does not say it.
 SAMPLE = 1000
@@ -43,8 +44,9 @@ def read_word2vec(path, vocabulary=None, max_features=None):
     """Read words and float32 vectors (n_words, n_components) from text.
 
     The first line may say their numbers, which GloVe leaves out. The last fields of a line are the
-    numbers, and what stands before them is the word, which may hold blanks. Only the words of
-    ``vocabulary``, a list, are kept, in its order, or the first ``max_features`` of the file.
+    numbers, and what stands before them is the word, which may hold blanks and is brought to one
+    form, as texts are. Only the words of ``vocabulary``, a list, are kept, in its order, or the
+    first ``max_features`` of the file.
     """
     name = os.fspath(path)
     try:
@@ -133,7 +135,9 @@ class _Reader:
         if _FRACTION.search(word):
             raise self._wrong(number, line, f"has more than {self.width} numbers")
         try:
-            return word.decode(), fields[1:]
+            word = word.decode()
+            # The form that texts are brought to; a soft hyphen alone stays.
+            return composed(word) or word, fields[1:]
         except UnicodeDecodeError:
             raise self._wrong(number, line, "") from None
 
