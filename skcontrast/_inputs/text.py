@@ -40,12 +40,13 @@ class TextInput(Input):
         "width": 1024,
     }
     hint = ", or pass a backbone"
+    shortest_word = 1
 
     def __init__(
         self,
         owner="estimator",
         tokenizer=None,
-        token_pattern=r"(?u)\b\w+\b",
+        token_pattern="auto",
         lowercase=True,
         stop_words=None,
         strip_accents=None,
