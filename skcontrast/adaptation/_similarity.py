@@ -59,7 +59,8 @@ def with_numbers(kernel, X):
         owner, _, name = path.rpartition("__")
         if name == "gamma" and isinstance(value, str):
             part = kernel.get_params()[owner] if owner else kernel
-            kernel.set_params(**{path: float(part.build(X).gamma)})
+            with torch.device("cpu"):
+                kernel.set_params(**{path: float(part.build(X).gamma)})
     return kernel
 
 
@@ -74,17 +75,33 @@ def gamma_of(kernel):
     return getattr(getattr(kernel, "first", kernel), "gamma", None)
 
 
+def _writeable(A):
+    """Rows that torch reads without a warning: those of a memory map are copied."""
+    return np.require(A, requirements=["C", "W"])
+
+
 class Similarity:
-    """A kernel built on rows (n, d), as a function of float64 arrays."""
+    """A kernel built on rows (n, d), as a function of float64 arrays.
+
+    It is computed on the CPU, whatever torch's default device is.
+    """
 
     def __init__(self, kernel, rows):
-        self._k = kernel.build(rows)
+        self._kernel = kernel
+        with torch.device("cpu"):
+            self._k = kernel.build(_writeable(rows))
 
     def __call__(self, A, B):
         """Kernel matrix (n, m) of A (n, d) and B (m, d)."""
-        with torch.no_grad():
-            a = torch.as_tensor(A)
-            return self._k(a, a if B is A else torch.as_tensor(B)).numpy()
+        with torch.no_grad(), torch.device("cpu"):
+            a = torch.as_tensor(_writeable(A))
+            K = self._k(a, a if B is A else torch.as_tensor(_writeable(B))).numpy()
+        if not np.isfinite(K).all():
+            raise ValueError(
+                f"kernel={self._kernel!r} gives NaN or infinite values for these rows of X: divide "
+                "X by a constant first, or choose another kernel."
+            )
+        return K
 
     def blocks(self, A, B):
         """Slices of A, and the rows of the kernel matrix for each."""
