@@ -6,7 +6,7 @@ import torch
 from sklearn.utils.validation import check_array
 
 from skcontrast._inputs.base import Input
-from skcontrast._inputs.frame import FrameColumns, category_names, is_plain, library_of
+from skcontrast._inputs.frame import FrameColumns, category_names, check_names, is_frame, is_plain
 from skcontrast._inputs.one_hot import one_hot_groups
 from skcontrast._inputs.rows import CHUNK, standardized, table_rows, to_batch
 from skcontrast._inputs.scales import column_scales
@@ -63,14 +63,18 @@ class TableInput(Input):
 
     def fit(self, X, n_least=2):
         """Check the rows of a fit, and learn their columns."""
-        self.expansion_ = self.features_ = None
-        X = self._checked(_untorched(X), True, n_least)
+        X = self.fit_columns(X, n_least)
         if self.expansion_ is not None:
             self.features_ = self.expansion_.features
         elif not sp.issparse(X):
             self.features_ = one_hot_groups(X, CHUNK)
         self.mean_, self.scale_ = column_scales(X, self.standardize, self.precision)
         return X
+
+    def fit_columns(self, X, n_least=2):
+        """Check the rows of a fit, for an estimator that reads them on the scale that they have."""
+        self.expansion_ = self.features_ = self.mean_ = self.scale_ = None
+        return self._checked(_untorched(X), True, n_least)
 
     def read(self, X, n_least=1):
         """Check other rows against those of the fit."""
@@ -99,7 +103,7 @@ class TableInput(Input):
         return names if self.expansion_ is None else self.expansion_.column_names(names)
 
     def _checked(self, X, reset, n_least):
-        if library_of(X) is not None:
+        if is_frame(X):
             return self._check_frame(X, reset, n_least)
         if not reset and self.expansion_ is not None and not self.expansion_.is_plain:
             return self._check_beside_frame(X, n_least)
@@ -132,6 +136,7 @@ class TableInput(Input):
 
     def _check_frame(self, X, reset, n_least):
         """Check a data frame; what needs it becomes numbers by ``expansion_``."""
+        check_names(X)
         if not reset and self.expansion_ is None:  # fitted on an array
             self._validated(X, reset=False, skip_check_array=True)
             names = category_names(X)

@@ -54,7 +54,7 @@ def fit_base(estimator, X, y, weight):
             f"estimator is a fitted {type(estimator).__name__}, and a copy of it is fitted anew "
             "on these rows: type sklearn.frozen.FrozenEstimator(estimator) to keep it as it is.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     if isinstance(estimator, ZeroShotClassifier) and estimator.classes is not None:
         y = None  # which may hold further classes

@@ -52,7 +52,7 @@ class ReadsRows:
         """Rows as a base is asked about them, and as numbers: float64 (n, d)."""
         if reset:
             self.input_ = TableInput(type(self).__name__)
-            given = self.input_.fit(X, n_least=1)
+            given = self.input_.fit_columns(X, n_least=1)
             for name in NAMES:
                 vars(self).pop(name, None)
             vars(self).update({n: vars(self.input_)[n] for n in NAMES if n in vars(self.input_)})

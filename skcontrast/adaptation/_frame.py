@@ -16,6 +16,7 @@ from skcontrast._component import (
     check_parameters,
     take_rows,
 )
+from skcontrast._state import OwnState
 from skcontrast.adaptation._base_scores import learns, scores_of
 from skcontrast.adaptation._copies import SELECTION_ROWS, clumps
 from skcontrast.adaptation._door import ReadsRows, check_groups, check_size, check_weight
@@ -53,7 +54,7 @@ def grid(value, name, middle):
     return numbers
 
 
-class BaseProKeR(ShorthandMixin, ReadsRows, BaseEstimator):
+class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
     """Parameters and the ridge correction of the two adapters."""
 
     _shorthand = {"kernel": "skcontrast.kernels:KERNELS"}

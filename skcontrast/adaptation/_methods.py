@@ -14,6 +14,7 @@ from skcontrast.adaptation._calibration import fit_temperature
 from skcontrast.adaptation._discriminant import Discriminant
 from skcontrast.adaptation._frame import grid
 from skcontrast.adaptation._similarity import Similarity, candidates, gamma_of
+from skcontrast.adaptation._solvers import machine_memory
 
 # Published grid of the weight of the Gaussian discriminant.
 GDA_GRID = tuple(10.0**k for k in range(-4, 3))
@@ -95,6 +96,11 @@ def fit_gda(model, rows, held):
     """The published Gaussian discriminant, added to the base with weight alpha."""
     model._support, rows = vars(rows), rows.merged()
     d, C = rows.X.shape[1], rows.Y.shape[1]
+    if 8 * d**2 > 0.8 * machine_memory():
+        raise MemoryError(
+            f"method='gda' keeps a covariance of {d} x {d} numbers, {8 * d**2 / 2**30:.0f} GiB, "
+            "more than this machine has: type method='auto'."
+        )
     fitted = Discriminant(rows.X, rows.codes, rows.weight, C)
     # P = d (A'A + tr(A'A) / (n - 1) I)^-1, which is zero for one row a class: then the
     # metric is that of the classes' means.

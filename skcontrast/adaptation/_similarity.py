@@ -5,6 +5,7 @@ import torch
 from sklearn.base import clone
 
 from skcontrast._component import Real, resolve
+from skcontrast.functional._rows import tensor_of
 from skcontrast.kernels import Linear
 
 # Numbers in one block of a kernel matrix: 64 MiB of float64.
@@ -59,8 +60,7 @@ def with_numbers(kernel, X):
         owner, _, name = path.rpartition("__")
         if name == "gamma" and isinstance(value, str):
             part = kernel.get_params()[owner] if owner else kernel
-            with torch.device("cpu"):
-                kernel.set_params(**{path: float(part.build(X).gamma)})
+            kernel.set_params(**{path: float(part.build(X).gamma)})
     return kernel
 
 
@@ -75,27 +75,17 @@ def gamma_of(kernel):
     return getattr(getattr(kernel, "first", kernel), "gamma", None)
 
 
-def _writeable(A):
-    """Rows that torch reads without a warning: those of a memory map are copied."""
-    return np.require(A, requirements=["C", "W"])
-
-
 class Similarity:
-    """A kernel built on rows (n, d), as a function of float64 arrays.
-
-    It is computed on the CPU, whatever torch's default device is.
-    """
+    """A kernel built on rows (n, d), as a function of float64 arrays."""
 
     def __init__(self, kernel, rows):
-        self._kernel = kernel
-        with torch.device("cpu"):
-            self._k = kernel.build(_writeable(rows))
+        self._kernel, self._k = kernel, kernel.build(rows)
 
     def __call__(self, A, B):
         """Kernel matrix (n, m) of A (n, d) and B (m, d)."""
-        with torch.no_grad(), torch.device("cpu"):
-            a = torch.as_tensor(_writeable(A))
-            K = self._k(a, a if B is A else torch.as_tensor(_writeable(B))).numpy()
+        with torch.no_grad():
+            a = tensor_of(A)
+            K = self._k(a, a if B is A else tensor_of(B)).numpy()
         if not np.isfinite(K).all():
             raise ValueError(
                 f"kernel={self._kernel!r} gives NaN or infinite values for these rows of X: divide "

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import Interval, Real, check_parameters
 from skcontrast._inputs.target import UNLABELLED, class_codes, classes_of
+from skcontrast._state import OwnState
 from skcontrast._typing import ArrayLike, MatrixLike, Self
 from skcontrast.adaptation._door import ReadsRows, whole
 
@@ -32,7 +33,7 @@ def softmax(scores):
     return P / P.sum(axis=1, keepdims=True)
 
 
-class ScoreMixin(ClassifierMixin):
+class ScoreMixin(OwnState, ClassifierMixin):
     """Decisions of a classifier by its ``_scores(X)``, (n_samples, n_classes).
 
     Probabilities are the softmax of its ``_logits(X)``.
@@ -243,7 +244,7 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
         classes = self._class_names(len(T), found)
         order = np.argsort(classes, kind="stable")
         self.class_embeddings_, self.classes_ = unit_rows(T[order]), classes[order]
-        self._check_length(X, stacklevel=5)
+        self._check_length(X, stacklevel=6)
 
     def _class_names(self, n_classes, found):
         """Names of the rows of ``class_embeddings``, in their order."""
@@ -266,7 +267,7 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
             "classes=[...] with the name of each row."
         )
 
-    def _check_length(self, X, stacklevel=4):
+    def _check_length(self, X, stacklevel=5):
         with np.errstate(over="ignore"):
             length = np.linalg.norm(X, axis=1)
         if np.any(np.abs(length - 1) > UNIT_TOLERANCE):
