@@ -77,7 +77,7 @@ def save(estimator: Estimator, folder: FilePath) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise ValueError(
-            f"{str(folder)!r} is a file, or below one: type a folder's path."
+            f"{str(folder)!r} is a file, or below one: type the path of a folder."
         ) from None
     except OSError as error:
         raise unwritable(folder, error) from None
@@ -191,6 +191,7 @@ def _contents(folder):
     description = _read(folder, DESCRIPTION, None)
     try:
         description = json.loads(description, parse_constant=_no_constant)
+        found = _checksum(description) if isinstance(description, dict) else None
     except (ValueError, RecursionError) as error:
         raise _refusal(folder, f"{DESCRIPTION} cannot be read ({type(error).__name__})") from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
@@ -202,7 +203,7 @@ def _contents(folder):
             f"format than skcontrast {__version__} reads: load it with that version."
         )
     given = description.get("checksum")
-    if (version > 1 or given is not None) and given != _checksum(description):
+    if (version > 1 or given is not None) and given != found:
         raise _refusal(folder, f"{DESCRIPTION} is damaged or was changed", description)
     digest = str(description.get("sha256"))
     if not re.fullmatch("[0-9a-f]{64}", digest):

@@ -4,20 +4,18 @@ import errno
 import hashlib
 import io
 import os
-import random
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from contextlib import contextmanager
 
 import joblib
 import numpy as np
 import pytest
 import torch
+from broken import damages, full_disk
 from instances import blobs
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -292,20 +290,6 @@ def test_a_file_runs_no_code(tmp_path):
     assert not (tmp_path / "boom").exists()
 
 
-def damages(content, n=40, seed=0):
-    """Copies of a file with a bit turned, with a lost sector, cut or too long."""
-    draw = random.Random(seed)
-    for i in range(n):
-        bad = bytearray(content)
-        if i % 4:
-            bad[draw.randrange(len(bad))] ^= 1 << draw.randrange(8)
-        else:
-            start = draw.randrange(len(bad) - 512)
-            bad[start : start + 512] = bytes(512)
-        yield bytes(bad)
-    yield from (content[:-1], content + b"\0", content[:32])
-
-
 def test_every_damage_is_noticed(tmp_path):
     model = encoder(checkpoint=Checkpoint(tmp_path, every=1), network="linear")
     killed_after(3, model)
@@ -341,19 +325,6 @@ def test_a_pipe_in_place_of_the_file(tmp_path):
     os.mkfifo(path)
     with pytest.raises(ValueError, match="cannot be read"):
         model.fit(X)
-
-
-@contextmanager
-def full_disk(n_bytes):
-    """No file may be longer, which the kernel says as it says that a disk is full."""
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_full_disk(tmp_path):

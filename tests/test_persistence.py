@@ -92,6 +92,7 @@ def flat(value, path=""):
         return {k: v for key in sorted(value) for k, v in flat(value[key], f"{path}.{key}").items()}
     if isinstance(value, np.ndarray):
         value = value.shape, str(value.dtype), value.tolist()
+    value = value.item() if isinstance(value, np.generic) else value
     return {path: joblib.hash(value)}
 
 

@@ -8,6 +8,7 @@ from importlib import import_module
 
 import numpy as np
 
+MOST_JOBS = 1024
 # Where each class is imported from, and what it has learned beside its parameters.
 _PLACES = {
     "ExtraTreesRegressor": ("ensemble", None),
@@ -68,7 +69,16 @@ def made(cls, params, fitted):
     """An estimator with these parameters and what :func:`learned` gave."""
     if params.get("memory") is not None:
         raise ValueError("a Pipeline has a memory, which reads pickles of a folder")
+    n_jobs = params.get("n_jobs")
+    if n_jobs is not None and not (isinstance(n_jobs, int) and abs(n_jobs) <= MOST_JOBS):
+        raise ValueError(f"n_jobs={n_jobs!r} of a {cls.__name__} is no number of threads")
+    if cls.__name__ == "Pipeline":
+        for step in params["steps"][:-1]:
+            if not hasattr(step[1], "transform"):
+                raise ValueError("a Pipeline has a step that does not transform")
     model = cls(**params)
+    if hasattr(model, "_validate_params"):
+        model._validate_params()
     if not fitted:
         return model
     if cls.__name__ == "ExtraTreesRegressor":
@@ -143,6 +153,8 @@ def _of_forest(model):
 def _made_forest(model, n_features_in_, sizes, nodes, values):
     if values.ndim != 3 or values.shape[2] != 1 or len(values) != sizes.sum():
         raise ValueError("the values of a forest have another shape than its nodes")
+    if not np.isfinite(values).all() or len(sizes) != model.n_estimators:
+        raise ValueError("a forest has other trees than n_estimators, or NaN")
     n_outputs = values.shape[1]
     y = np.zeros((2, n_outputs)) if n_outputs > 1 else np.zeros(2)
     small = type(model)(n_estimators=1, random_state=0).fit(np.zeros((2, 1)), y)
@@ -186,8 +198,8 @@ def _of_boosting(model):
 
 
 def _made_boosting(model, n_features_in_, baseline, sizes, nodes):
-    if baseline.shape != (1, 1):
-        raise ValueError("a boosting has a baseline of another shape than (1, 1)")
+    if baseline.shape != (1, 1) or not np.isfinite([*baseline.ravel(), *nodes["value"]]).all():
+        raise ValueError("a boosting has a baseline that is no number, or values that are none")
     small = type(model)(max_iter=1, loss=model.loss).fit(np.zeros((2, 1)), np.ones(2))
     example = small._predictors[0][0]
     tables = _split(nodes, sizes, example.nodes.dtype)

@@ -186,9 +186,27 @@ def _linear(model):
     _need(np.isfinite(model.intercept_).all(), "intercept_ is not finite")
     n = 1 if coef.ndim == 1 else len(coef)
     _need(np.size(model.intercept_) in (1, n), "intercept_ is of other targets")
+    classes = getattr(model, "classes_", None)
+    if classes is not None:
+        _need(n == (1 if len(classes) == 2 else len(classes)), "coef_ is of other classes")
+
+
+def _stacking(model):
+    members, final = model.estimators_, model.final_estimator_
+    whole = set(model.stack_method_) == {"predict"} and len(members) == len(model.stack_method_)
+    _need(whole and hasattr(final, "predict"), "a stack has other stack_method_ than members")
+    read = getattr(final, "n_features_in_", len(members))
+    _need(read == len(members), "final_estimator_ reads other members")
+    _each(model)
+
+
+def _each(model):
+    _need(all(hasattr(one, "predict") for one in model.estimators_), "a member has no predict")
 
 
 RELATIONS = {
+    "StackingRegressor": _stacking,
+    "MultiOutputRegressor": _each,
     "BaseContrastive": _trained,
     "TableInput": _table_input,
     "FrameColumns": _frame_columns,

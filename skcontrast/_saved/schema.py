@@ -27,9 +27,8 @@ def check_object(made):
     if hasattr(made, "_parameter_constraints") and type(made).__module__.startswith("skcontrast."):
         check_parameters(made)
     name = next((cls.__name__ for cls in type(made).__mro__ if cls.__name__ in TABLES), None)
-    fitted = {
-        k: v for k, v in vars(made).items() if k not in params and k != "_sklearn_output_config"
-    }
+    own = {line[0] for line in lines(TABLES.get(name, ""))}
+    fitted = {k: v for k, v in vars(made).items() if k in own and k not in params}
     if name is None or not fitted:
         return
     check_table(TABLES[name], fitted, type(made).__name__)

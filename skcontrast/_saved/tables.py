@@ -176,6 +176,16 @@ TABLES = {
     "LinearRegression": _LINEAR,
     "LogisticRegression": _LINEAR,
     "Ridge": _LINEAR,
+    "StackingRegressor": """
+        estimators_          list
+        final_estimator_     estimator
+        stack_method_        list
+        _n_feature_outs      list
+    """,
+    "MultiOutputRegressor": """
+        n_features_in_       whole
+        estimators_          list
+    """,
     "StandardScaler": """
         n_features_in_       whole d
         ?feature_names_in_   words d
