@@ -1,6 +1,7 @@
 """The object that says what a row is: it reads rows, learns what they are like, makes batches."""
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils.validation import validate_data
 
@@ -55,7 +56,7 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
             for name in NAMES:
                 vars(self).pop(name, None)
             vars(self).update(vars(voice))
-        return X
+        return canonical(X) if sp.issparse(X) else X
 
     def hold_out(self, n_samples, fraction, min_rows, seed, pairs=None):
         """Split row numbers into those to train on and those held out for early stopping.
@@ -94,3 +95,13 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
                 f"smaller validation_fraction than {fraction}."
             )
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+
+def canonical(X):
+    """CSR rows as what they hold: entries of one place added up, none of zero, columns in order."""
+    if X.has_canonical_format and X.data.all():
+        return X
+    X = X.copy()  # the matrix of the caller stays as it is
+    X.sum_duplicates()
+    X.eliminate_zeros()
+    return X

@@ -1,9 +1,12 @@
 """Columns of numbers and of categories, as one array of numbers."""
 
-import numbers
+from decimal import Decimal
+from numbers import Real
 
 import numpy as np
 from sklearn.utils import check_array
+
+from skcontrast._inputs.frame import columns_of, is_frame
 
 
 def first_line(error):
@@ -13,8 +16,8 @@ def first_line(error):
 
 def columns(value):
     """The columns of a table, array or list, as arrays (n,), with their names."""
-    if hasattr(value, "columns") and hasattr(value, "shape"):  # a table of pandas or polars
-        return [(str(name), np.asarray(value[name])) for name in value.columns]
+    if is_frame(value, "condition"):
+        return [(name, np.asarray(column.to_native())) for name, column in columns_of(value)]
     if hasattr(value, "name") and hasattr(value, "to_numpy"):  # a column of one
         return [(str(value.name), np.asarray(value.to_numpy()))]
     array = np.asarray(value)
@@ -29,7 +32,7 @@ def holds_categories(column):
     """Whether a column (n,) is one of strings, bools or other objects, not of numbers."""
     if column.dtype.kind != "O":
         return column.dtype.kind not in "iuf"
-    return not all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in column)
+    return not all(isinstance(v, (Real, Decimal)) and not isinstance(v, bool) for v in column)
 
 
 def categorical_columns(value):

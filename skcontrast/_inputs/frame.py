@@ -1,8 +1,9 @@
 """Data frames with categories and missing values as matrices of numbers."""
 
-import sys
+from decimal import Decimal
 from numbers import Integral, Real
 
+import narwhals.stable.v2 as nw
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.impute import SimpleImputer
@@ -15,22 +16,40 @@ from skcontrast._inputs.one_hot import one_hot_groups
 # shares one column with the other rare ones; so do those beyond the most frequent.
 RARE_ROWS, RARE_SHARE = 10, 0.01
 MOST_CATEGORIES = 100
+_CATEGORIES = (nw.String, nw.Categorical, nw.Enum)
+# Types whose values NumPy holds as objects of Python.
+_OF_PYTHON = (nw.Object, nw.Unknown, nw.Int128, nw.UInt128)
 
 
-def library_of(X):
-    """The name "pandas" or "polars" for a data frame of these, else None."""
-    for name in ("pandas", "polars"):
-        frame = getattr(sys.modules.get(name), "DataFrame", None)
-        if frame is not None and isinstance(X, frame):
-            return name
-    return None
+def is_frame(X, name="X"):
+    """Whether X is a data frame: of pandas, polars, pyarrow or another that narwhals reads."""
+    if hasattr(X, "iloc"):  # of pandas, where two columns may have one name
+        return hasattr(X, "columns")
+    found = nw.from_native(X, pass_through=True)
+    if isinstance(found, nw.LazyFrame):
+        raise ValueError(
+            f"{name} is a {type(X).__name__}, whose rows are not there yet: pass {name}.collect()."
+        )
+    return isinstance(found, nw.DataFrame)
+
+
+def check_names(X):
+    """Raise where two columns of a frame have one name, as scikit-learn does less plainly."""
+    if not getattr(X.columns, "is_unique", True):
+        name = X.columns[X.columns.duplicated()][0]
+        raise ValueError(
+            f"X has several columns of the name {name!r}: rename them, or pass X.to_numpy()."
+        )
 
 
 def columns_of(X):
-    """Name and values of each column of a frame, whose names may occur twice."""
+    """Name and narwhals Series of each column of a frame, whose names may occur twice."""
     if hasattr(X, "iloc"):
-        return [(str(name), X.iloc[:, j]) for j, name in enumerate(X.columns)]
-    return [(name, X[name]) for name in X.columns]
+        pairs = ((name, X.iloc[:, j]) for j, name in enumerate(X.columns))
+    else:
+        X = nw.from_native(X, eager_only=True)
+        pairs = ((name, X[name].to_native()) for name in X.columns)
+    return [(str(name), nw.from_native(column, series_only=True)) for name, column in pairs]
 
 
 def category_names(X):
@@ -39,38 +58,47 @@ def category_names(X):
 
 
 def is_plain(X):
-    """Whether all columns of a frame hold numbers, and no value is missing."""
-    found = columns_of(X)
-    return not any(_holds_categories(*pair) or _missing(pair[1]).any() for pair in found)
+    """Whether all columns of a frame hold numbers as NumPy has them, and no value is missing."""
+    return not any(
+        _holds_categories(name, column)
+        or (column.dtype in _OF_PYTHON and not _is_sparse(column))
+        or isinstance(column.dtype, nw.Decimal)
+        or _missing(column).any()
+        for name, column in columns_of(X)
+    )
+
+
+def _is_sparse(column):
+    """Whether SciPy can hold a column of pandas as it is: what it leaves out is zero."""
+    dtype = getattr(column.to_native(), "dtype", None)
+    return type(dtype).__name__ == "SparseDtype" and dtype.fill_value == 0
 
 
 def _missing(column):
     """Which values of a column are missing: bool ndarray (n,)."""
-    if hasattr(column, "isna"):
-        return np.asarray(column.isna(), dtype=bool)
     lacks = column.is_null()
     if column.dtype.is_float():
         lacks = lacks | column.is_nan().fill_null(False)
-    return lacks.to_numpy()
+    return np.asarray(lacks.to_numpy(), dtype=bool)
 
 
 def _holds_categories(name, column):
     """Whether a column is one of categories, not of numbers; raise where it is neither."""
     dtype = column.dtype
-    kind = getattr(dtype, "kind", None)  # of pandas
-    if kind is None:  # of polars
-        kind = "f" if dtype.is_numeric() or str(dtype) == "Boolean" else "O"
-        kind = "M" if dtype.is_temporal() or dtype.is_nested() else kind
-    if kind in "biuf":
+    if dtype.is_numeric() or dtype == nw.Boolean:
         return False
-    if kind == "O" and str(dtype).partition("(")[0].lower() in ("category", "categorical", "enum"):
+    if dtype in _CATEGORIES or isinstance(dtype, nw.Enum):
         return True
-    values = column.to_numpy()[~_missing(column)] if kind == "O" else []
-    types = set(map(type, values))
-    if kind == "O" and all(issubclass(t, (str, Real, np.bool_)) for t in types):
-        return any(issubclass(t, str) for t in types)
+    if dtype in (nw.Object, nw.Unknown):  # the latter: sparse columns of numbers, and others
+        values = np.asarray(column.to_native())
+        if values.dtype.kind in "biuf":
+            return False
+        types = set(map(type, values[~_missing(column)]))
+        if all(issubclass(t, (str, Real, Decimal, np.bool_)) for t in types):
+            return any(issubclass(t, str) for t in types)
+    held = getattr(column.to_native(), "dtype", dtype)
     raise ValueError(
-        f"Column {name!r} of X holds {dtype}: a column has to hold numbers, bools, strings or "
+        f"Column {name!r} of X holds {held}: a column has to hold numbers, bools, strings or "
         "categories, so pass numbers made from it, such as the year of a date."
     )
 
@@ -78,11 +106,12 @@ def _holds_categories(name, column):
 def _as_numbers(name, column, dtype):
     """A column as floats (n,), NaN where a value is missing."""
     _holds_categories(name, column)  # dates would become numbers
+    native = column.to_native()
     try:
-        if hasattr(column, "isna"):
-            return column.to_numpy(dtype=dtype, na_value=np.nan)
-        if column.dtype.is_numeric() or str(column.dtype) in ("Boolean", "Null"):
-            return column.cast(float).to_numpy().astype(dtype, copy=False)
+        if hasattr(native, "iloc"):
+            return native.to_numpy(dtype=dtype, na_value=np.nan)
+        if column.implementation.is_polars() and column.dtype.is_numeric():
+            return native.cast(float).to_numpy().astype(dtype, copy=False)
         return np.array([np.nan if v is None else v for v in column.to_list()], dtype=dtype)
     except OverflowError:
         raise ValueError(
@@ -107,8 +136,8 @@ def _label(value):
 
 def _as_labels(column):
     """A column as strings (n,), None where a value is missing."""
-    if hasattr(column, "factorize"):
-        codes, values = column.factorize()  # -1 where missing
+    if hasattr(column.to_native(), "factorize"):
+        codes, values = column.to_native().factorize()  # -1 where missing
         return np.array([*map(_label, values), None], dtype=object)[codes]
     values = column.to_list()
     labels = {value: _label(value) for value in set(values)}
@@ -223,8 +252,8 @@ class FrameColumns(BaseEstimator):
         found = list(zip(columns_of(X), self.is_category))
         numbers = [pair for pair, is_category in found if not is_category]
         labels = [_as_labels(column) for (_, column), is_category in found if is_category]
-        kinds = {str(column.dtype).lower() for _, column in numbers}
-        dtype = np.float32 if kinds == {"float32"} else np.float64
+        kinds = {column.dtype for _, column in numbers}
+        dtype = np.float32 if kinds == {nw.Float32()} else np.float64
         numbers = [_as_numbers(*pair, dtype) for pair in numbers]
         return (
             np.column_stack(numbers) if numbers else np.empty((len(X), 0)),

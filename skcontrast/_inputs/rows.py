@@ -5,6 +5,8 @@ import scipy.sparse as sp
 import torch
 from torch.utils.data import Dataset
 
+from skcontrast.functional._rows import tensor_of
+
 # Standardised values are kept within this bound: an outlier of 1e300 in float64 would
 # be infinite in float32, and its embedding NaN.
 BOUND = 1e4
@@ -96,13 +98,11 @@ def to_batch(X, mean, scale, dtype, device):
         batch = SparseBatch(
             torch.as_tensor(X.indices.astype(np.int64)),
             torch.as_tensor(X.indptr[:-1].astype(np.int64)),
-            torch.as_tensor(X.data, dtype=dtype),
+            tensor_of(X.data).to(dtype),
             X.shape[1],
         )
         return batch.to(device)
-    if not X.flags.writeable or not X.flags.c_contiguous:
-        X = np.array(X, order="C")  # torch warns about tensors it must not write to
-    return torch.as_tensor(X, dtype=dtype).to(device, non_blocking=True)
+    return tensor_of(X).to(dtype).to(device, non_blocking=True)
 
 
 def standardized(X, mean, scale):
@@ -169,7 +169,7 @@ class Rows(Dataset):
         self.device, self.dtype = torch.device(device), dtype
         self.index_device = torch.device("cpu")  # where row numbers have to be for ``take``
         self._store(X, *how)
-        self.side = {name: torch.as_tensor(v).to(self.device) for name, v in (side or {}).items()}
+        self.side = {name: tensor_of(v).to(self.device) for name, v in (side or {}).items()}
         if train_index is None:
             train_index = np.arange(self.n_rows)
         self.all_train = len(train_index) == self.n_rows

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_array
 
 from skcontrast._component import StrOptions
 from skcontrast._inputs.base import Input
-from skcontrast._inputs.frame import FrameColumns, category_names, is_plain, library_of
+from skcontrast._inputs.frame import FrameColumns, category_names, check_names, is_frame, is_plain
 from skcontrast._inputs.one_hot import one_hot_groups
 from skcontrast._inputs.rows import CHUNK, standardized, table_rows, to_batch
 from skcontrast._inputs.scales import column_scales
@@ -105,7 +105,7 @@ class TableInput(Input):
         return names if self.expansion_ is None else self.expansion_.column_names(names)
 
     def _checked(self, X, reset, n_least):
-        if library_of(X) is not None:
+        if is_frame(X):
             return self._check_frame(X, reset, n_least)
         if not reset and self.expansion_ is not None and not self.expansion_.is_plain:
             return self._check_beside_frame(X, n_least)
@@ -138,6 +138,7 @@ class TableInput(Input):
 
     def _check_frame(self, X, reset, n_least):
         """Check a data frame; what needs it becomes numbers by ``expansion_``."""
+        check_names(X)
         if not reset and self.expansion_ is None:  # fitted on an array
             self._validated(X, reset=False, skip_check_array=True)
             names = category_names(X)

@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
+from skcontrast.functional._rows import tensor_of
+
 # Fewer columns have no neighbourhood to speak of.
 LEAST_COLUMNS = 24
 # Neighbouring columns correlate at least so, and leave at most this share of what columns
@@ -144,7 +146,7 @@ class Patterns(BaseEstimator):
         x = torch.from_numpy(S.astype(np.float32)).reshape(-1, 1, self.height, self.width)
         for dilation, kernels in zip(self.dilations_.tolist(), self.kernels_):
             padding = [dilation * (side // 2) for side in kernels.shape[2:]]
-            yield torch.conv2d(x, torch.from_numpy(kernels), dilation=dilation, padding=padding)
+            yield torch.conv2d(x, tensor_of(kernels), dilation=dilation, padding=padding)
 
     def _shares(self, S):
         fields, shares = FIELDS[self._n_axes], []
@@ -155,7 +157,7 @@ class Patterns(BaseEstimator):
             block[: len(rows)] = rows
             parts = []
             for out, thresholds in zip(self._convolved(block), self.thresholds_):
-                found = (out > torch.from_numpy(thresholds)[:, None, None]).float()
+                found = (out > tensor_of(thresholds)[:, None, None]).float()
                 parts.append(torch.nn.functional.adaptive_avg_pool2d(found, fields).flatten(1))
             shares.append(torch.cat(parts, dim=1)[: len(rows)].numpy())
         return np.concatenate(shares).astype(np.float64)

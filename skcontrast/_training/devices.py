@@ -1,5 +1,7 @@
 """Devices and seeds: where training runs, and that it leaves no trace on generators."""
 
+import os
+import threading
 from contextlib import contextmanager
 
 import torch
@@ -50,9 +52,34 @@ def device_at_hand(device):
         return torch.device("cpu")
 
 
+class _Lock:
+    """One training at a time: the parts of a network draw from torch's one generator."""
+
+    def __init__(self):
+        self.renew()
+        # A child of a fork has none of the threads that may have held it.
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self):
+        self.held = threading.RLock()
+
+
+_LOCK = _Lock()
+
+
 @contextmanager
 def seeded(seed, device):
-    """Seed torch's generators inside the block and put them back afterwards."""
+    """Seed torch's generators inside the block and put them back afterwards.
+
+    Other threads wait, so that each draws what it would draw alone.
+    """
+    with _LOCK.held, _seeded(seed, device):
+        yield
+
+
+@contextmanager
+def _seeded(seed, device):
     # torch.manual_seed would seed every device, and leave those changed that are not used.
     devices = [device] if device.type == "cuda" else []
     mps_state = torch.mps.get_rng_state() if device.type == "mps" else None

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._inputs.side import LEARNED_OF_Y
+from skcontrast._state import OwnState
 from skcontrast._training.devices import DTYPES, device_at_hand, seeded
 from skcontrast._training.embed import (
     checked_output,
@@ -64,7 +65,7 @@ def encoder_of(estimator):
     return encoder
 
 
-def embedded(estimator, encoder, X, source, weights):
+def embedded(estimator, encoder, source, weights, X):
     """Learned columns of rows that ``source`` has read, from an encoder with these weights."""
     device = device_at_hand(estimator.device)
     out = forward(encoder, X, source.batch, precision=estimator.precision, device=device)
@@ -73,7 +74,7 @@ def embedded(estimator, encoder, X, source, weights):
 
 def embed(estimator, X):
     """Learned columns of rows that the input of a fitted estimator has read."""
-    return embedded(estimator, encoder_of(estimator), X, estimator.input_, estimator.weights_)
+    return embedded(estimator, encoder_of(estimator), estimator.input_, estimator.weights_, X)
 
 
 def embed_one_view(estimator, X, random_state):
@@ -91,7 +92,7 @@ def embed_one_view(estimator, X, random_state):
     return out if out is None else checked_output(out, X.dtype, estimator.weights_)
 
 
-class ReadsOnce(TransformerMixin):
+class ReadsOnce(OwnState, TransformerMixin):
     """``fit_transform`` of rows that can be read once only."""
 
     def fit_transform(

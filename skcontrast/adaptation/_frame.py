@@ -15,6 +15,7 @@ from skcontrast._component import (
     StrOptions,
     check_parameters,
 )
+from skcontrast._state import OwnState
 from skcontrast.adaptation._base_scores import learns, scores_of
 from skcontrast.adaptation._ridge import (
     ALPHA_GRID,
@@ -76,7 +77,7 @@ def grid(value, name, middle):
     return numbers
 
 
-class BaseProKeR(ShorthandMixin, BaseEstimator):
+class BaseProKeR(ShorthandMixin, OwnState, BaseEstimator):
     """Parameters and the ridge correction of the two adapters."""
 
     _shorthand = {"kernel": "skcontrast.kernels:KERNELS"}

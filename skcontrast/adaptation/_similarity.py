@@ -5,6 +5,7 @@ import torch
 from sklearn.base import clone
 
 from skcontrast._component import Real, resolve
+from skcontrast.functional._rows import tensor_of
 from skcontrast.kernels import Linear
 
 # Numbers in one block of a kernel matrix: 64 MiB of float64.
@@ -83,8 +84,8 @@ class Similarity:
     def __call__(self, A, B):
         """Kernel matrix (n, m) of A (n, d) and B (m, d)."""
         with torch.no_grad():
-            a = torch.as_tensor(A)
-            return self._k(a, a if B is A else torch.as_tensor(B)).numpy()
+            a = tensor_of(A)
+            return self._k(a, a if B is A else tensor_of(B)).numpy()
 
     def blocks(self, A, B):
         """Slices of A, and the rows of the kernel matrix for each."""

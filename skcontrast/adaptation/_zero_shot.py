@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcontrast._component import Interval, Real, check_parameters
 from skcontrast._inputs.target import UNLABELLED, class_codes, classes_of
+from skcontrast._state import OwnState
 from skcontrast._typing import ArrayLike, Self
 
 # float16 embeddings have lengths that are off by 1e-3; these count as unit rows.
@@ -31,7 +32,7 @@ def softmax(scores):
     return P / P.sum(axis=1, keepdims=True)
 
 
-class ScoreMixin(ClassifierMixin):
+class ScoreMixin(OwnState, ClassifierMixin):
     """Decisions of a classifier by its ``_scores(X)``, (n_samples, n_classes)."""
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:

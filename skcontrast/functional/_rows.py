@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,6 +13,12 @@ from torch import Tensor
 Similarity: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 # Of a slice of anchors and one of candidates: what holds for their pairs.
 Pairs: TypeAlias = Callable[[slice, slice], Any]
+
+
+def tensor_of(array: np.ndarray) -> Tensor:
+    """A tensor of an array, in place where torch may write to it and reads it as it is."""
+    dtype = array.dtype.newbyteorder("=")
+    return torch.as_tensor(np.require(array, dtype, requirements=("C", "W")))
 
 
 def slices(n: int, size: int) -> list[slice]:

@@ -13,13 +13,14 @@ from skcontrast._component import HasMethods, Integral, Interval, Real, check_pa
 from skcontrast._inputs.target import classes_of
 from skcontrast._typing import ArrayLike, Estimator, Self
 from skcontrast.adaptation._zero_shot import ScoreMixin
+from skcontrast.functional._rows import tensor_of
 from skcontrast.kernels import Kernel, TangentKernel
 
 
 def kernel_matrix(kernel, X, rows):
     """Kernel matrix (m, n) of X (m, d) with the rows (n, d) that the kernel is built on."""
     with torch.no_grad():
-        return kernel.build(rows)(torch.as_tensor(X), torch.as_tensor(rows)).numpy()
+        return kernel.build(rows)(tensor_of(X), tensor_of(rows)).numpy()
 
 
 class TangentSurrogate(ScoreMixin, BaseEstimator):

@@ -9,6 +9,7 @@ from torch import Tensor
 from skcontrast._component import Component, Interval, Real, StrOptions
 from skcontrast._typing import ArrayLike
 from skcontrast.functional import squared_distance
+from skcontrast.functional._rows import tensor_of
 
 # Rows that a median is taken over: 1,000 rows give half a million pairs.
 MEDIAN_ROWS = 1000
@@ -35,7 +36,7 @@ class Built:
 
 def as_rows(x):
     """A tensor (n, d) of ``x``, an array or a tensor; a vector becomes a column."""
-    x = x.detach() if torch.is_tensor(x) else torch.as_tensor(np.asarray(x))
+    x = x.detach() if torch.is_tensor(x) else tensor_of(np.asarray(x))
     x = x if x.is_floating_point() else x.double()
     return x[:, None] if x.ndim == 1 else x
 

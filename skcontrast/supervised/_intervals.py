@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import take_rows
 from skcontrast._inputs.side import n_rows
+from skcontrast._state import OwnState
 from skcontrast._training.fitted import embed
 from skcontrast._typing import RowsLike
 
@@ -114,7 +115,7 @@ def _gives_intervals(estimator):
     return True
 
 
-class IntervalMixin:
+class IntervalMixin(OwnState):
     """``predict_interval``, and what ``fit`` keeps for it, for the regressor."""
 
     interval: str | None

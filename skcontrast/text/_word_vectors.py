@@ -21,6 +21,7 @@ from skcontrast._component import (
     did_you_mean,
 )
 from skcontrast._inputs.documents import ANALYSIS, token_lists
+from skcontrast._state import OwnState
 from skcontrast._typing import ArrayLike, Documents, FilePath, Self
 from skcontrast.text._information import frequency_corrected, information_gain
 from skcontrast.text._text_format import write_word2vec
@@ -34,7 +35,7 @@ HINTS = 5000
 
 
 # set_output wraps only what a subclass of TransformerMixin defines itself.
-class WordVectorsMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class WordVectorsMixin(OwnState, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Methods of an estimator with ``vocabulary_``, ``embedding_`` and ``counts_``.
 
     A subclass has ``_fit(X, again)``, which gives what ``_vectors`` takes if documents are used
