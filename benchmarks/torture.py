@@ -7,13 +7,8 @@ result that differs from the undamaged one, a death, a wait, or an error that is
 """
 
 import argparse
-import copy
-import hashlib
-import json
-import os
 import random
 import resource
-import shutil
 import signal
 import sys
 import tempfile
@@ -24,244 +19,221 @@ from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import safetensors.numpy
 import torch
-from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from torture_cases import X, Y, apart, digest, models, one_sentence, trained, training, used
+from torture_hostile import hostile
 
 import skcontrast
-from skcontrast import (
-    ContrastiveEncoder,
-    ContrastiveTextEncoder,
-    PhraseTransformer,
-    ProKeRClassifier,
-    Sent2VecVectorizer,
-    SupervisedContrastiveClassifier,
-    SupervisedContrastiveRegressor,
-    Word2VecVectorizer,
-    ZeroShotClassifier,
-    persistence,
-)
-from skcontrast.checkpoint import Checkpoint
-
-RNG = np.random.default_rng(0)
-Y = np.arange(60) % 3
-X = 2 * RNG.normal(size=(3, 5))[Y] + RNG.normal(size=(60, 5))
-TEXTS = [f"the {a} and the {b} met a {c}" for a in "cat dog".split() for b in "owl fox bee".split()
-         for c in "hen cow pig".split()]  # fmt: skip
-SMALL = {"n_components": 3, "network": "linear", "views": "corruption", "random_state": 0}
-# What a use of a model in a hostile folder may take.
-MEMORY, SECONDS = 2**30, 20
 
 
-def digest(value):
-    """A hash of arrays and lists, bit for bit."""
-    value = value if isinstance(value, tuple) else (value,)
-    parts = [v.tobytes() if isinstance(v, np.ndarray) else repr(v).encode() for v in value]
-    return hashlib.sha256(b"|".join(parts)).hexdigest()
-
-
-def used(model):
-    """What a model makes of the rows or texts here."""
-    rows = X if hasattr(model, "n_features_in_") else TEXTS
-    for name in ("predict_proba", "predict_interval", "predict", "transform"):
-        try:
-            method = getattr(model, name)
-        except AttributeError:
-            continue
-        return method(rows)
-
-
-def models():
-    """Fitted models of all kinds that are saved."""
-    encoder = ContrastiveEncoder(**SMALL, max_iter=1).fit(X)
-    words = {"n_components": 4, "max_iter": 1, "min_count": 1, "random_state": 0}
-    zero = ZeroShotClassifier(np.eye(3, 5), classes=[0, 1, 2])
-    logistic = FrozenEstimator(LogisticRegression().fit(X, Y))
-    return {
-        "encoder": encoder,
-        "parts": ContrastiveEncoder(max_iter=1, random_state=0, passthrough=True).fit(X),
-        "classifier": SupervisedContrastiveClassifier(encoder, random_state=0).fit(X, Y),
-        "regressor": SupervisedContrastiveRegressor(
-            FrozenEstimator(encoder), interval="neighbors", random_state=0
-        ).fit(X, X[:, 0]),
-        "zero-shot": ProKeRClassifier(zero).fit(X, Y),
-        "base": ProKeRClassifier(logistic, method="tip").fit(X, Y),
-        "word2vec": Word2VecVectorizer(**words, sample=0, stop_words={"the"}).fit(TEXTS),
-        "sent2vec": Sent2VecVectorizer(**words, subwords=True).fit(TEXTS),
-        "sentences": ContrastiveTextEncoder(4, max_iter=1, random_state=0).fit(TEXTS),
-        "phrases": PhraseTransformer(min_count=1, threshold=0.1, scoring="npmi").fit(TEXTS),
-    }
-
-
-# ---------------------------------------------------------------- apart from this process
-
-
-def apart(function, seconds=600.0, kill_after=None, memory=None):
-    """Run a function in a copy of this process: what it returned, or how it died."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(read)
-        code = 1
-        try:
-            if memory:
-                size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-                resource.setrlimit(resource.RLIMIT_AS, (size + memory, size + memory))
-            signal.alarm(int(seconds))
-            os.write(write, str(function()).encode()[:60_000])
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(write)
-    if kill_after is not None:
-        time.sleep(kill_after)
-        os.kill(child, signal.SIGKILL)
-    said = b""
-    while part := os.read(read, 65536):
-        said += part
-    os.close(read)
-    status = os.waitpid(child, 0)[1]
-    if os.WIFSIGNALED(status):
-        name = signal.Signals(os.WTERMSIG(status)).name
-        return "did not end" if name == "SIGALRM" else f"died by {name}"
-    return said.decode() if status == 0 else "raised"
-
-
-def one_sentence(error):
-    """Whether an error is a ValueError or OSError of one line that ends."""
-    text = str(error)
-    return isinstance(error, (ValueError, OSError)) and "\n" not in text and len(text) < 1000
-
-
-# ------------------------------------------------------------------------------ hostile
-
-
-def leaves(value, path=()):
-    """Paths of all values of a description."""
-    yield path
-    if isinstance(value, dict):
-        for key in value:
-            yield from leaves(value[key], (*path, key))
-    elif isinstance(value, list):
-        for i, item in enumerate(value[:4]):
-            yield from leaves(item, (*path, i))
-
-
-def put(value, path, new):
-    """Write ``new`` at a path; None as ``new`` of a dict's key would be null, "DROP" takes it out."""
-    for step in path[:-1]:
-        value = value[step]
-    if new == "DROP":
-        del value[path[-1]]
-    else:
-        value[path[-1]] = new
-
-
-NASTY = [None, True, -1, 0, 1, 10**9, 10**18, 1e300, -0.5, "", "x", "(a+)+$", [], {}, "DROP"]
-NASTY += [{"float": "nan"}, {"float": "inf"}, {"list": []}, {"dict": {}}, {"tuple": [1]}]
-NASTY += [{"same": "ContrastiveEncoder"}, {"list": [10**9, 10**9]}, {"objects": ["<U9", [0], []]}]
-
-
-def sealed(folder, description):
-    """Write a description with the checksum that it should have."""
-    description["checksum"] = persistence._checksum(description)
-    (folder / "estimator.json").write_text(json.dumps(description))
-
-
-def change_value(folder, description, draw):
-    """A value of the description becomes another one: says which."""
-    described = description["estimator"]
-    paths = [path for path in leaves(described) if path]
-    path, new = draw.choice(paths), draw.choice(NASTY)
-    if draw.random() < 0.2:  # that of another place
-        new = described
-        for step in draw.choice(paths):
-            new = new[step]
-        new = copy.deepcopy(new)
-    put(described, path, new)
-    return f"{'.'.join(map(str, path))} = {str(new)[:50]}"
-
-
-def change_array(folder, description, draw):
-    """An array gets other numbers or another shape: says which."""
-    (path,) = folder.glob("arrays-*")
-    arrays = safetensors.numpy.load(path.read_bytes())
-    if not arrays:
-        return change_value(folder, description, draw)
-    name = draw.choice(sorted(arrays))
-    array, nasty = arrays[name].copy(), draw.choice([np.nan, -1, 0, 1e30, 10**12, "cut", "swap"])
-    if nasty == "cut":
-        arrays[name] = array[: len(array) // 2] if array.ndim else array.reshape(1)
-    elif nasty == "swap":
-        other = draw.choice(sorted(arrays))
-        arrays[name], arrays[other] = arrays[other], arrays[name]
-    else:
-        with np.errstate(all="ignore"):
-            array.flat[:: draw.choice([1, 7])] = np.array(nasty).astype(array.dtype)
-        arrays[name] = array
-    for place in leaves(description["estimator"]):
-        value = description["estimator"]
-        for step in place:
-            value = value[step]
-        if isinstance(value, dict) and value.get("array") in arrays:
-            value["shape"] = list(arrays[value["array"]].shape)
-    content = safetensors.numpy.save(arrays)
-    path.unlink()
-    description["sha256"] = hashlib.sha256(content).hexdigest()
-    (folder / persistence._arrays_name(description["sha256"])).write_bytes(content)
-    return f"array {name}: {nasty}"
-
-
-def hostile(saved, draw, n):
-    """Folders that a stranger changed and sealed: refused, or used without harm."""
+def kills(draw, n):
+    """Fits that are killed at random moments and go on: equal to the unbroken one?"""
     counts, faults = Counter(), []
-    for _ in range(n):
-        name = draw.choice(sorted(saved))
-        folder = saved[name][0]
-        description = json.loads((folder / "estimator.json").read_text())
-        with tempfile.TemporaryDirectory() as place:
-            bad = Path(place) / "model"
-            shutil.copytree(folder, bad)
-            change = draw.choice([change_value, change_value, change_array])
-            what = change(bad, description, draw)
-            sealed(bad, description)
-            came = apart(lambda bad=bad: told(bad), SECONDS, memory=MEMORY)
-        kind = came.partition(":")[0]
-        counts[kind] += 1
-        if kind not in ("refused", "used", "refused in use"):
-            faults.append(f"{name} {what}: {came[:150]}")
+    unbroken, lasts = {}, {}
+    for i in range(3):
+        start = time.time()
+        unbroken[i], lasts[i] = trained(training(None, i)), time.time() - start
+    for run in range(-(-n // 5)):
+        kind = run % 3
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in range(min(5, n - 5 * run)):
+                after = draw.uniform(0, 0.6 * lasts[kind])
+                came = apart(lambda: trained(training(folder, kind)), kill_after=after)  # noqa: B023
+                counts["killed" if came == "died by SIGKILL" else "ended before"] += 1
+            came = apart(lambda: trained(training(folder, kind)))  # noqa: B023
+            left = [path for path in Path(folder).iterdir() if path.suffix != ".pt"]
+        good = came == unbroken[kind] and not left
+        counts["resumed, equal" if good else "resumed, DIFFERENT"] += 1
+        if not good:
+            faults.append(f"resumed fit of kind {kind}: {came[:100]}, left {left}")
     return counts, faults
 
 
-def told(folder):
-    """What came of loading a folder and using the model."""
+# -------------------------------------------------------------------------------- damages
+
+
+def damaged(content, draw):
+    """A copy of a file with one bit turned; one time in ten a sector of zeros."""
+    bad = bytearray(content)
+    if draw.random() < 0.1 and len(bad) > 512:
+        start = draw.randrange(len(bad) - 512)
+        bad[start : start + 512] = bytes(512)
+    else:
+        bad[draw.randrange(len(bad))] ^= 1 << draw.randrange(8)
+    return bytes(bad)
+
+
+def judged(counts, faults, what, expected, function):
+    """Count what came of damaged files: refused in one sentence, equal, or a fault."""
     try:
-        model = skcontrast.load(folder)
+        came = "equal" if function() == expected else "DIFFERENT"
     except Exception as error:
-        return "refused" if one_sentence(error) else f"unclear: {type(error).__name__}: {error}"
+        came = "refused" if one_sentence(error) else f"UNCLEAR {type(error).__name__}"
+    counts[came] += 1
+    if came not in ("equal", "refused"):
+        faults.append(f"{what}: {came}")
+
+
+def checkpoints(draw, n):
+    """Checkpoints with a turned bit or a lost sector."""
+    counts, faults = Counter(), []
+    expected = trained(training(None, 2))
+    with tempfile.TemporaryDirectory() as folder:
+        # Killed on its way, so that a file that is taken has something to go on to.
+        found = []
+        for attempt in range(1, 50):
+            apart(lambda: trained(training(folder, 2)), kill_after=0.05 * attempt)
+            if found := list(Path(folder).glob("*.pt")):
+                break
+        good = found[0].read_bytes()
+        for i in range(n):
+            found[0].write_bytes(damaged(good, draw))
+            run = training(folder, 2)
+            judged(counts, faults, f"checkpoint {i}", expected, lambda run=run: trained(run))
+    return counts, faults
+
+
+def folders(saved, draw, n):
+    """Saved folders with a turned bit or a lost sector in one of their files."""
+    counts, faults = Counter(), []
+    for i in range(n):
+        name = draw.choice(sorted(saved))
+        folder, _, expected = saved[name]
+        path = draw.choice(sorted(folder.iterdir()))
+        good = path.read_bytes()
+        path.write_bytes(damaged(good, draw))
+        what = f"{name}, {path.name} {i}"
+        judged(
+            counts,
+            faults,
+            what,
+            expected,
+            lambda folder=folder: digest(used(skcontrast.load(folder))),
+        )
+        path.write_bytes(good)
+    return counts, faults
+
+
+# ----------------------------------------------------------------- threads, and a full disk
+
+
+def threads(saved, n):
+    """Eight threads that save to one folder and load from it, and that fit with checkpoints."""
+    counts, faults = Counter(), []
+    names = sorted(saved)[:8]
+    answers = {saved[name][2] for name in names}
+    with tempfile.TemporaryDirectory() as place:
+        folder, runs = Path(place) / "model", Path(place) / "runs"
+        skcontrast.save(saved[names[0]][1], folder)
+        alone = trained(training(None, 2))
+
+        def work(name):
+            for _ in range(n):
+                try:
+                    skcontrast.save(saved[name][1], folder)
+                    whole = digest(used(skcontrast.load(folder))) in answers
+                except Exception as error:
+                    whole = faults.append(f"thread {name}: {type(error).__name__}: {error}")
+                counts["saved and loaded whole" if whole else "BROKEN"] += 1
+            same = trained(training(runs, 2)) == alone
+            counts["fitted, equal" if same else "fitted, DIFFERENT"] += 1
+
+        workers = [threading.Thread(target=work, args=(name,)) for name in names]
+        [worker.start() for worker in workers]
+        [worker.join() for worker in workers]
+        left = sorted(path.name for path in (*folder.iterdir(), *runs.iterdir()))
+    if counts["BROKEN"] or counts["fitted, DIFFERENT"] or len(left) != 3:
+        faults.append(f"threads: {dict(counts)}, files {left}")
+    return counts, faults
+
+
+@contextmanager
+def limited(n_bytes):
+    """No file may be longer: what is written fails as on a full disk."""
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
     try:
-        came = used(model)
-        came = came if isinstance(came, tuple) else (came,)
-        if not all(np.isfinite(v).all() for v in came if isinstance(v, np.ndarray)):
-            return "NaN in use"
-    except Exception as error:
-        kind = "refused in use" if one_sentence(error) else "unclear in use"
-        return f"{kind}: {type(error).__name__}: {error}"
-    return "used"
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def full_disk(saved, draw, n):
+    """Saves and checkpoints where the disk is full at a random byte: the old ones stay whole."""
+    counts, faults = Counter(), []
+    names = sorted(saved)
+    expected = trained(training(None, 2))
+    for i in range(n):
+        old, new = draw.sample(names, 2)
+        with tempfile.TemporaryDirectory() as place:
+            folder, runs = Path(place) / "model", Path(place) / "runs"
+            skcontrast.save(saved[old][1], folder)
+            try:
+                with limited(draw.randrange(8000)):
+                    if i % 2:
+                        training(runs, 2).fit(X, Y)
+                    else:
+                        skcontrast.save(saved[new][1], folder)
+                came, result = "took it", {saved[new][2], saved[old][2]}
+            except Exception as error:
+                named = one_sentence(error) and "cannot be written" in str(error)
+                came, result = "said so" if named else f"UNCLEAR {error}", {saved[old][2]}
+            whole = digest(used(skcontrast.load(folder))) in result
+            left = [path.name for path in Path(place).rglob("*.partial")]
+            same = not i % 2 or trained(training(runs, 2)) == expected
+        counts[came.partition(" UNCLEAR")[0]] += 1
+        if left or not whole or not same or came.startswith("UNCLEAR"):
+            faults.append(f"full disk, {old} then {new}: {came}, left {left}, whole {whole} {same}")
+    return counts, faults
+
+
+def sections(saved, draw, part):
+    """Name of each section, and what does it."""
+    n = {
+        "kills": 60,
+        "checkpoints": 500,
+        "folders": 1000,
+        "threads": 20,
+        "disk": 60,
+        "hostile": 1000,
+    }
+    n = {name: max(2, round(number * part)) for name, number in n.items()}
+    return {
+        "killed fits": lambda: kills(draw, n["kills"]),
+        "damaged checkpoints": lambda: checkpoints(draw, n["checkpoints"]),
+        "damaged folders": lambda: folders(saved, draw, n["folders"]),
+        "eight threads": lambda: threads(saved, n["threads"]),
+        "a full disk": lambda: full_disk(saved, draw, n["disk"]),
+        "hostile folders": lambda: hostile(saved, draw, n["hostile"]),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--part", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    draw, saved, n_faults = random.Random(options.seed), {}, 0
+    with tempfile.TemporaryDirectory() as place:
+        for name, model in models().items():
+            folder = Path(place) / name
+            skcontrast.save(model, folder)
+            saved[name] = folder, model, digest(used(model))
+        for title, run in sections(saved, draw, options.part).items():
+            start = time.time()
+            counts, faults = run()
+            said = ", ".join(f"{n} {what}" for what, n in sorted(counts.items()))
+            print(f"{title:20} {said} ({time.time() - start:.0f} s)", flush=True)
+            for fault in faults[:10]:
+                print(f"  FAULT {fault}")
+            n_faults += len(faults)
+    print(f"{n_faults} faults")
+    return int(n_faults > 0)
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(1)
-    saved = {}
-    place = Path(tempfile.mkdtemp())
-    for name, model in models().items():
-        skcontrast.save(model, place / name)
-        saved[name] = place / name, model, digest(used(model))
-        assert digest(used(skcontrast.load(place / name))) == saved[name][2], name
-    t = time.time()
-    counts, faults = hostile(saved, random.Random(int(sys.argv[1])), int(sys.argv[2]))
-    print(counts, time.time() - t)
-    for f in faults: print(f)
+    sys.exit(main())

@@ -177,8 +177,8 @@ def _check_member(value, several, name, owner):
         check_parameters(value)
 
 
-def check_parameters(obj):
-    """Check the parameters of an estimator or component, and of the components it holds.
+def check_parameters(obj, deep=True):
+    """Check the parameters of an estimator or component, and if ``deep`` of those it holds.
 
     An InvalidParameterError says the parameter, what was given and what is accepted.
     """
@@ -193,6 +193,8 @@ def check_parameters(obj):
                 hint = _suggestion(accepted, params[name])
                 raise InvalidParameterError(str(error) + hint) from None
         raise
+    if not deep:
+        return
     for name, value in params.items():
         if isinstance(value, Component):
             check_parameters(value)

@@ -172,6 +172,8 @@ def load(folder: FilePath, *, trusted_patterns: Collection[str] = ()) -> Any:
         if not is_ours(estimator):
             raise ValueError("it describes no estimator")
         decoder.end()
+    except MemoryError:  # of a model that is larger than what is left
+        raise
     except RecursionError:
         raise _refusal(folder, "its description is nested without end", description) from None
     except Exception as error:  # whatever a stranger's values lead to

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from test_persistence import edit, one_sentence
 from text_instances import text_instances, topics
 
 import skcontrast
+import skcontrast.views
 from skcontrast import ContrastiveEncoder, ProKeRClassifier, Word2VecVectorizer, persistence
 from skcontrast._saved.heads import is_saved
 from skcontrast._saved.patterns import is_plain, known_patterns
@@ -350,6 +352,33 @@ def test_what_does_not_belong_together_is_refused(name, where, key, value, sente
     one_sentence(tmp_path, sentence)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lexical": 1 - 1e-9},
+        {"lexical": 1 - 1e-9, "n_rows": 2**40},
+        {"n_rows": 10**15},
+        {"window": 10**9},
+        {"hidden_layer_sizes": {"list": [10**12]}},
+        {"hidden_layer_sizes": {"list": [1] * 10_000}},
+    ],
+)
+def test_a_network_takes_no_more_than_its_weights(change, tmp_path):
+    skcontrast.save(fitted("ContrastiveTextEncoder 5"), tmp_path)
+
+    def grow(description):
+        fitted = description["estimator"]["fitted"]
+        fitted["network_"]["params"].update(change)
+        fitted["_width"] = 2**15  # the part that is not trained is as wide as this
+
+    edit(tmp_path, grow)
+    tracemalloc.start()
+    one_sentence(tmp_path, "its description is broken")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**25
+
+
 def change_array(folder, name, change):
     """Another array in the place of one, with the checksums that they should have."""
     (path,) = folder.glob("arrays-*")
@@ -470,6 +499,33 @@ def test_the_patterns_of_the_package_are_known():
     assert r"(?u)\b\w\w+\b" in known
     for model in text_instances():
         assert model.token_pattern in known
+
+
+def test_a_model_that_grows_by_naming_itself(tmp_path):
+    skcontrast.save(fitted("logistic base"), tmp_path)
+
+    def grow(description):
+        path = "ProKeRClassifier.params"
+        value = {"class": "ZeroShotClassifier", "params": {}, "fitted": {}}
+        for level in range(40):
+            steps = [{"tuple": ["a", value]}, {"tuple": ["b", {"same": f"{path}.{level}"}]}]
+            value = {"sklearn": "Pipeline", "params": {"steps": {"list": steps}}, "fitted": {}}
+        description["estimator"]["params"]["estimator"] = value
+
+    edit(tmp_path, grow)
+    one_sentence(tmp_path, "its description is broken")
+
+
+def test_one_object_in_many_places(tmp_path):
+    view = skcontrast.views.GaussianNoise()
+    base = skcontrast.ZeroShotClassifier(np.eye(3, 5), classes=[0, 1, 2]).fit(X)
+    model = encoder(views=[view] * 20)
+    model.many_ = [base] * 20
+    skcontrast.save(model, tmp_path)
+    loaded = skcontrast.load(tmp_path)
+    assert len(loaded.views) == 20
+    for other in loaded.many_:
+        assert np.array_equal(other.predict(X), base.predict(X))
 
 
 def test_heads_are_told_by_their_class_alone():

@@ -24,6 +24,9 @@ _TRANSIENT = {
 _SETS = {"set": set, "frozenset": frozenset}
 # Entries of an array of strings that may be many times as long as what its items take.
 WIDE = 2**20
+# Estimators that a folder may name again: one that holds another twice, and so on, would be
+# exponentially large to whoever goes through it.
+MOST_SHARED = 8
 
 
 def public_name(cls):
@@ -70,7 +73,7 @@ class Encoder:
     """Turns values into JSON, moving arrays to ``arrays`` under their paths."""
 
     def __init__(self):
-        self.arrays, self._paths, self._kept = {}, {}, []
+        self.arrays, self._paths, self._kept, self._n_shared = {}, {}, [], 0
 
     def encode(self, value, path):
         """JSON of a value."""
@@ -117,11 +120,13 @@ class Encoder:
         return {"array": path, "shape": list(value.shape), **order}
 
     def object(self, value, path):
-        """JSON of an estimator or component; one that is there twice is written once."""
-        if id(value) in self._paths:
+        """JSON of an estimator or component; an estimator that is there twice is written once."""
+        if id(value) in self._paths and self._n_shared < MOST_SHARED:
+            self._n_shared += 1
             return {"same": self._paths[id(value)]}
-        self._paths[id(value)] = path
-        self._kept.append(value)  # another object must not get its number
+        if hasattr(value, "fit"):
+            self._paths[id(value)] = path
+            self._kept.append(value)  # another object must not get its number
         params = heads.params_of(value)
         if is_ours(value):
             name = {"class": public_name(type(value))}
@@ -148,7 +153,7 @@ class Decoder:
     """
 
     def __init__(self, arrays, trusted_patterns=()):
-        self._arrays, self._made = dict(arrays), {}
+        self._arrays, self._made, self._n_shared = dict(arrays), {}, 0
         self._trusted = trusted_patterns
 
     def decode(self, value, path):
@@ -163,6 +168,9 @@ class Decoder:
         if kind == "array":
             return self._array(content, path, value)
         if kind == "same":
+            self._n_shared += 1
+            if self._n_shared > MOST_SHARED:
+                raise ValueError(f"it names more than {MOST_SHARED} estimators again")
             return self._made[content]
         if kind == "objects":
             return self._strings(path, *content)

@@ -25,7 +25,7 @@ def check_object(made):
     """Refuse an estimator or component whose parameters or attributes do not belong together."""
     params = params_of(made)
     if hasattr(made, "_parameter_constraints") and type(made).__module__.startswith("skcontrast."):
-        check_parameters(made)
+        check_parameters(made, deep=False)  # what it holds was checked before
     name = next((cls.__name__ for cls in type(made).__mro__ if cls.__name__ in TABLES), None)
     own = {line[0] for line in lines(TABLES.get(name, ""))}
     fitted = {k: v for k, v in vars(made).items() if k in own and k not in params}
