@@ -504,28 +504,34 @@ def test_the_patterns_of_the_package_are_known():
 def test_a_model_that_grows_by_naming_itself(tmp_path):
     skcontrast.save(fitted("logistic base"), tmp_path)
 
-    def grow(description):
-        path = "ProKeRClassifier.params"
-        value = {"class": "ZeroShotClassifier", "params": {}, "fitted": {}}
-        for level in range(40):
-            steps = [{"tuple": ["a", value]}, {"tuple": ["b", {"same": f"{path}.{level}"}]}]
-            value = {"sklearn": "Pipeline", "params": {"steps": {"list": steps}}, "fitted": {}}
-        description["estimator"]["params"]["estimator"] = value
+    def twice(path, level):
+        """A pipeline that holds one twice, and so on: 2^level of them to whoever counts."""
+        if not level:
+            return {"class": "ContrastiveEncoder", "params": {}, "fitted": {}}
+        inner = f"{path}.steps.0.1"
+        steps = [{"tuple": ["a", twice(inner, level - 1)]}, {"tuple": ["b", {"same": inner}]}]
+        return {"sklearn": "Pipeline", "params": {"steps": {"list": steps}}, "fitted": {}}
 
-    edit(tmp_path, grow)
-    one_sentence(tmp_path, "its description is broken")
+    def grow(description, level):
+        path = "ProKeRClassifier.kept_"
+        description["estimator"]["fitted"]["kept_"] = twice(path, level)
+
+    edit(tmp_path, lambda d: grow(d, 3))
+    assert skcontrast.load(tmp_path).kept_.steps[0][1].steps[1][1] is not None
+    edit(tmp_path, lambda d: grow(d, 30))
+    one_sentence(tmp_path, "it names more than 8 estimators again")
 
 
 def test_one_object_in_many_places(tmp_path):
     view = skcontrast.views.GaussianNoise()
-    base = skcontrast.ZeroShotClassifier(np.eye(3, 5), classes=[0, 1, 2]).fit(X)
+    base = skcontrast.ZeroShotClassifier(np.eye(3, 5), classes=[0, 1, 2]).fit(np.eye(5))
     model = encoder(views=[view] * 20)
     model.many_ = [base] * 20
     skcontrast.save(model, tmp_path)
     loaded = skcontrast.load(tmp_path)
     assert len(loaded.views) == 20
     for other in loaded.many_:
-        assert np.array_equal(other.predict(X), base.predict(X))
+        assert np.array_equal(other.predict(np.eye(5)), base.predict(np.eye(5)))
 
 
 def test_heads_are_told_by_their_class_alone():
