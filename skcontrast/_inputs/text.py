@@ -41,12 +41,13 @@ class TextInput(Input):
     }
     hint = ", or pass a backbone"
     _parameter_constraints = {"owner": [str], **ANALYSIS}
+    shortest_word = 1
 
     def __init__(
         self,
         owner="estimator",
         tokenizer=None,
-        token_pattern=r"(?u)\b\w+\b",
+        token_pattern="auto",
         lowercase=True,
         stop_words=None,
         strip_accents=None,
