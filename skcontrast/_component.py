@@ -202,8 +202,8 @@ def _without_flags(params, constraints):
     return {k: _Flag(v) if is_flag(k, v) else v for k, v in params.items()}
 
 
-def check_parameters(obj):
-    """Check the parameters of an estimator or component, and of the components it holds.
+def check_parameters(obj, deep=True):
+    """Check the parameters of an estimator or component, and if ``deep`` of those it holds.
 
     An InvalidParameterError says the parameter, what was given and what is accepted.
     """
@@ -219,6 +219,8 @@ def check_parameters(obj):
                 hint = _suggestion(accepted, params[name])
                 raise InvalidParameterError(str(error) + hint) from None
         raise
+    if not deep:
+        return
     for name, value in params.items():
         if isinstance(value, Component):
             check_parameters(value)

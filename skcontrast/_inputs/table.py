@@ -5,6 +5,7 @@ import scipy.sparse as sp
 import torch
 from sklearn.utils.validation import check_array
 
+from skcontrast._component import StrOptions
 from skcontrast._inputs.base import Input
 from skcontrast._inputs.columns import RAGGED
 from skcontrast._inputs.frame import FrameColumns, category_names, check_names, is_frame, is_plain
@@ -50,6 +51,11 @@ class TableInput(Input):
         "views": ("neighbors", "corruption"),
         "clean_anchor": True,
         "width": 256,
+    }
+    _parameter_constraints = {
+        "owner": [str],
+        "standardize": ["boolean"],
+        "precision": [StrOptions({"float32", "bfloat16", "float64"})],
     }
 
     def __init__(self, owner="estimator", standardize=True, precision="float32"):
