@@ -53,6 +53,10 @@ def _text_input(source):
     _need(source.n_features == word_features([]).shape[1], "a word has another number of features")
 
 
+def _backbone(source):
+    raise ValueError("a backbone is code, which no folder holds")
+
+
 def _patterns(part):
     sides = (1, 9) if part.height == 1 else (5, 5)
     _need(part.kernels_.shape[3:] == sides and part.width >= 1, "a pattern has another shape")
@@ -208,6 +212,7 @@ RELATIONS = {
     "StackingRegressor": _stacking,
     "MultiOutputRegressor": _each,
     "BaseContrastive": _trained,
+    "BackboneInput": _backbone,
     "TableInput": _table_input,
     "FrameColumns": _frame_columns,
     "TextInput": _text_input,

@@ -78,6 +78,7 @@ TABLES = {
         mean_                none float p
         scale_               none float p >0
     """,
+    "BackboneInput": "mean_  none float p",
     "FrameColumns": """
         is_category          bool f
         medians              float m
@@ -148,6 +149,15 @@ TABLES = {
         scores_              float m t >=0
     """,
     "BaseProKeR": _ADAPTER,
+    "TangentSurrogate": """
+        n_features_in_       whole d
+        ?feature_names_in_   words d
+        classes_             label c
+        kernel_              Kernel
+        X_fit_               float n d
+        dual_coef_           float n c
+        intercept_           float c
+    """,
     "ZeroShotClassifier": """
         n_features_in_       whole d
         ?feature_names_in_   words d
