@@ -21,6 +21,7 @@ METHODS = (
     "transform",
     "predict",
     "predict_proba",
+    "predict_log_proba",
     "predict_interval",
     "decision_function",
     "most_similar",

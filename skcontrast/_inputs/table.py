@@ -70,14 +70,18 @@ class TableInput(Input):
 
     def fit(self, X, n_least=2):
         """Check the rows of a fit, and learn their columns."""
-        self.expansion_ = self.features_ = None
-        X = self._checked(_untorched(X), True, n_least)
+        X = self.fit_columns(X, n_least)
         if self.expansion_ is not None:
             self.features_ = self.expansion_.features
         elif not sp.issparse(X):
             self.features_ = one_hot_groups(X, CHUNK)
         self.mean_, self.scale_ = column_scales(X, self.standardize, self.precision)
         return X
+
+    def fit_columns(self, X, n_least=2):
+        """Check the rows of a fit, for an estimator that reads them on the scale that they have."""
+        self.expansion_ = self.features_ = self.mean_ = self.scale_ = None
+        return self._checked(_untorched(X), True, n_least)
 
     def read(self, X, n_least=1):
         """Check other rows against those of the fit."""

@@ -9,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from skcontrast._component import take_rows
 from skcontrast.adaptation._zero_shot import ZeroShotClassifier
 
 N_FOLDS = 5
@@ -27,10 +28,13 @@ def learns(estimator):
 
 
 def class_embeddings(estimator, classes):
-    """Embeddings of ``classes`` that a base was given, or None."""
+    """Embeddings (C, d) of ``classes`` that a base was given, NaN where it has none, or None."""
     base = inner(estimator)
-    given = isinstance(base, ZeroShotClassifier) and base.class_embeddings is not None
-    return base.class_embeddings_ if given and np.array_equal(base.classes_, classes) else None
+    if not isinstance(base, ZeroShotClassifier) or base.class_embeddings is None:
+        return None
+    T = np.full((len(classes), base.class_embeddings_.shape[1]), np.nan)
+    T[np.isin(classes, base.classes_)] = base.class_embeddings_
+    return T
 
 
 def fit_base(estimator, X, y, weight):
@@ -50,8 +54,10 @@ def fit_base(estimator, X, y, weight):
             f"estimator is a fitted {type(estimator).__name__}, and a copy of it is fitted anew "
             "on these rows: type sklearn.frozen.FrozenEstimator(estimator) to keep it as it is.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=6,
         )
+    if isinstance(estimator, ZeroShotClassifier) and estimator.classes is not None:
+        y = None  # which may hold further classes
     return _fitted(clone(estimator), X, y, weight)
 
 
@@ -77,7 +83,8 @@ def scores_of(estimator, X, classes):
     the mean of a row's other scores: neither for nor against.
     """
     if classes is None:
-        return np.asarray(estimator.predict(X), dtype=np.float64).reshape(len(X), -1)
+        predicted = np.asarray(estimator.predict(X), dtype=np.float64)
+        return _finite(predicted.reshape(X.shape[0], -1), estimator, "predictions")
     if is_regressor(estimator):
         raise ValueError(
             f"estimator={type(inner(estimator)).__name__} is a regressor: a classifier is needed "
@@ -88,7 +95,7 @@ def scores_of(estimator, X, classes):
 
 
 def _raw_scores(estimator, X, known):
-    n, scores = len(X), None
+    n, scores = X.shape[0], None
     if hasattr(estimator, "decision_function"):
         scores = np.asarray(estimator.decision_function(X), dtype=np.float64)
         if scores.ndim == 1 and len(known) == 2:
@@ -97,9 +104,14 @@ def _raw_scores(estimator, X, known):
         scores = np.asarray(estimator.predict_proba(X), dtype=np.float64)
     if scores is None or scores.shape != (n, len(known)):
         scores = (np.asarray(estimator.predict(X))[:, None] == known).astype(np.float64)
+    return _finite(scores, estimator, "scores")
+
+
+def _finite(scores, estimator, name):
     if not np.isfinite(scores).all():
         raise ValueError(
-            f"estimator={type(inner(estimator)).__name__} gives scores that are NaN or infinite."
+            f"estimator={type(inner(estimator)).__name__} gives {name} that are NaN or infinite: "
+            "pass a base that gives finite ones."
         )
     return scores
 
@@ -111,28 +123,30 @@ def _aligned(scores, known, classes):
     return np.column_stack([mean if i is None else scores[:, i] for i in columns])
 
 
-def left_out_scores(estimator, fitted, X, y, weight, classes):
-    """Scores (n, C) of rows by a base that has not seen them.
+def left_out_scores(estimator, fitted, X, y, weight, classes, clumps):
+    """Scores (n, C) of rows by a base that has seen neither them nor their copies.
 
     A base that was fitted on the rows themselves is fitted again on folds of them: its own
     scores leave no residual for the correction to learn from.
     """
-    if not learns(estimator) or len(X) < 3:
+    first, place = np.unique(clumps, return_index=True, return_inverse=True)[1:]
+    if not learns(estimator) or len(first) < 3:
         return scores_of(fitted, X, classes)
-    folds = min(N_FOLDS, len(X))
-    smallest = 0 if classes is None else np.unique(y, return_counts=True)[1].min()
+    folds = min(N_FOLDS, len(first))
+    smallest = 0 if classes is None else np.unique(y[first], return_counts=True)[1].min()
     if smallest >= 2:
         splitter = StratifiedKFold(min(folds, smallest))
     else:
         splitter = KFold(folds, shuffle=True, random_state=0)
     out = None
-    for train, test in splitter.split(X, y):
+    for parts in splitter.split(first, y[first]):
+        train, test = (np.flatnonzero(np.isin(place, part)) for part in parts)
         if classes is not None and len(np.unique(y[train])) < 2:
             return scores_of(fitted, X, classes)
         kept = None if weight is None else weight[train]
-        part = _fitted(clone(estimator), X[train], y[train], kept)
-        scores = scores_of(part, X[test], classes)
+        part = _fitted(clone(estimator), take_rows(X, train), y[train], kept)
+        scores = scores_of(part, take_rows(X, test), classes)
         if out is None:
-            out = np.empty((len(X), scores.shape[1]))
+            out = np.empty((len(y), scores.shape[1]))
         out[test] = scores
     return out

@@ -1,6 +1,7 @@
 r"""Adapters without a system to solve: labels of near rows, averaged.
 
-With :math:`k_i = k(q, s_i) w_i` and the rows' one-hot labels (or residuals) :math:`y_i`:
+With :math:`k_i = k(q, s_i) w_i`, for the last two zero where it would be negative, and the rows'
+one-hot labels (or residuals) :math:`y_i`:
 
 - Tip-Adapter: :math:`\sum_i k_i y_i`;
 - Nadaraya-Watson: :math:`\sum_i k_i y_i / \sum_i k_i`;
@@ -23,12 +24,10 @@ def average(method, similarity, Q, S, Y, weight, itself=False, ridge=LOCAL_RIDGE
     """
     out = np.empty((len(Q), Y.shape[1]))
     for part, K in similarity.blocks(Q, S):
-        K = K * weight
+        K = K * weight if method == "tip" else np.maximum(K, 0) * weight
         if itself:
             rows = np.arange(part.start, part.stop)
-            # One unit of the weight, as in the other methods.
-            own = np.minimum(weight[rows], 1) / weight[rows]
-            K[rows - part.start, rows] *= 1 - own
+            K[rows - part.start, rows] = 0
         if method == "tip":
             out[part] = K @ Y
         else:

@@ -8,13 +8,15 @@ import numpy as np
 
 from skcontrast._component import StrOptions
 from skcontrast._inputs.target import UNLABELLED, class_codes, joined_classes, no_label
-from skcontrast._typing import ArrayLike, Estimator, Grid, RandomState, Self
+from skcontrast._typing import ArrayLike, Estimator, Grid, MatrixLike, RandomState, Self
 from skcontrast.adaptation._base_scores import fit_base, inner, left_out_scores
 from skcontrast.adaptation._calibration import fit_temperature
+from skcontrast.adaptation._copies import clumps
+from skcontrast.adaptation._door import whole
 from skcontrast.adaptation._frame import BaseProKeR
 from skcontrast.adaptation._methods import METHODS
 from skcontrast.adaptation._selection import Rows
-from skcontrast.adaptation._zero_shot import ScoreMixin, softmax
+from skcontrast.adaptation._zero_shot import ScoreMixin
 from skcontrast.kernels import Kernel
 
 
@@ -151,9 +153,13 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
       by left-out log-loss with priors that a handful of rows does not outvote.
 
     Classes that the base does not know have the mean of its other scores: neither for nor
-    against. Classes without a row are those of the base alone.
+    against. Classes without a row are those of the base alone: with "auto" the base, and the
+    discriminant the more the more classes have rows, say whether a row is of one of these, and
+    uneven numbers of rows are no prior.
 
-    Where several rows are equal a weight, one of them is left out at a time.
+    Rows of one class that are equal, or nearer to each other than half the distance to any other
+    row, are copies: leave-one-out leaves them out together, and the default counts them by their
+    share. Pass ``groups`` for copies that differ more.
 
     References
     ----------
@@ -215,55 +221,81 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def fit(self: Self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    @whole
+    def fit(
+        self: Self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit the base where it is not frozen, and the correction.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows; those without a label are left out.
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Rows, read as those of :class:`ContrastiveEncoder`; those without a label are left
+            out. The base gets a DataFrame as it is.
 
         y : array-like of shape (n_samples,)
             Labels. None, NaN, pandas.NA or -1 marks rows without one; where y holds just -1
             and one other number, or the base knows a class -1, -1 is a class.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight 2 counts as two rows.
+            A row of weight 2 is the same as a row twice.
+
+        groups : array-like of shape (n_samples,), default=None
+            Rows of one group are views of one row, as augmented shots are: they are left out
+            together, and count as one row. Equal and nearly equal rows of one class are left out
+            together in any case.
 
         Returns
         -------
         self : object
         """
-        return self._fit(X, y, sample_weight, None)
+        return self._fit(X, y, (sample_weight, groups), None)
 
-    def _fit(self, X, y, sample_weight, classes):
+    def _fit(self, X, y, beside, classes):
         self._start()
         known = getattr(inner(self.estimator), "classes_", ()) if classes is None else classes
         minus_one = UNLABELLED in np.asarray(known).tolist() or "pair"
-        X, y, weight = self._labelled(X, y, sample_weight, True, minus_one)
+        raw, X, y, weight, groups = self._labelled_rows(X, y, beside, True, minus_one)
         given = self.estimator is not None
-        self.estimator_ = fit_base(self.estimator, X, y, weight) if given else None
+        self.estimator_ = fit_base(self.estimator, raw, y, weight) if given else None
         self.classes_ = self._known_classes(y, classes)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"y has one class only ({self.classes_.tolist()[0]!r}), and ProKeRClassifier "
                 "needs at least two: add rows of others, or a base that knows them."
             )
-        args = self.estimator, self.estimator_, X, y, weight, self.classes_
-        rows = self._as_rows(X, y, left_out_scores(*args) if given else None, weight)
+        codes = np.searchsorted(self.classes_, y)
+        together = self._clumps(X, codes, groups)
+        # Of the default, which weighs rows against priors: copies of all rows say nothing new.
+        self._weight_unit = 1.0
+        if self.method == "auto" and weight is not None:
+            self._weight_unit = (together.max() + 1) / weight.sum()
+        elif self.method == "auto":
+            self._weight_unit = (together.max() + 1) / len(X)
+        base = None
+        if given:
+            args = self.estimator, self.estimator_, raw, y, weight, self.classes_, together
+            base = left_out_scores(*args)
         self.n_targets_ = len(self.classes_)
-        return self._run(rows, False)
+        return self._run(self._as_rows(X, codes, base, weight, together), False)
 
-    def _labelled(self, X, y, sample_weight, reset, minus_one):
-        """The rows that have a label: X, y and weights."""
-        codes, classes = (None, None) if y is None else class_codes(y, minus_one)
-        X, codes, weight = self._checked(X, codes, sample_weight, reset=reset)
-        kept = codes >= 0
-        if not kept.any():
+    def _labelled_rows(self, X, y, beside, reset, minus_one):
+        """The rows that have a label, with it, and what is beside."""
+        if y is None:
+            raise ValueError(
+                "ProKeRClassifier requires y to be passed, but the target y is None: type "
+                "fit(X, y)."
+            )
+        codes, classes = class_codes(y, minus_one)
+        raw, X, codes, *beside = self._labelled(X, codes, codes >= 0, beside, reset)
+        if not len(codes):
             raise no_label("ProKeRClassifier")
-        if not kept.all():
-            X, codes, weight = X[kept], codes[kept], None if weight is None else weight[kept]
-        return X, classes[codes], weight
+        return raw, X, classes[codes], *beside
 
     def _known_classes(self, y, classes):
         """Labels of y, of the base, and of ``classes``."""
@@ -273,26 +305,40 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
                 found = joined_classes(found, np.asarray(other), "the base or classes=")
         return found
 
-    def _as_rows(self, X, y, base, weight):
-        codes = np.searchsorted(self.classes_, y)
-        return Rows(X, np.eye(len(self.classes_))[codes], base, weight, codes)
+    def _clumps(self, X, codes, groups):
+        if groups is not None:
+            lowest = np.full(groups.max() + 1, len(self.classes_))
+            np.minimum.at(lowest, groups, codes)
+            if (lowest[groups] != codes).any():
+                raise ValueError(
+                    "groups holds a group whose rows have different labels, but rows of one group "
+                    "are views of one row: pass a group for each labelled row and its copies."
+                )
+        return clumps(X, codes, groups, near=True)
+
+    def _as_rows(self, X, codes, base, weight, together):
+        unit = getattr(self, "_weight_unit", 1.0)  # not in folders of earlier versions
+        weight = np.full(len(X), unit) if weight is None else unit * weight
+        return Rows(X, np.eye(len(self.classes_))[codes], base, weight, codes, together)
 
     def _run(self, rows, held):
         """Fit the method, and the temperature to what it says of left-out rows."""
-        index, scores, valid = METHODS[self.method][0](self, rows, held)
-        known = rows if index is None else rows.take(index)
+        known, scores, valid = METHODS[self.method][0](self, rows, held)
         self.temperature_ = 1.0
         if valid.any():
             scale, _ = fit_temperature(scores[valid], known.codes[valid], known.weight[valid])
             self.temperature_ = 1 / scale
         return self
 
+    @whole
     def partial_fit(
         self: Self,
-        X: ArrayLike,
+        X: MatrixLike,
         y: ArrayLike,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Add labelled rows; what was chosen in the first call stays as it is.
 
@@ -302,8 +348,9 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
 
         Parameters
         ----------
-        X, y, sample_weight
+        X, y, sample_weight, groups
             As in :meth:`fit`; after the first call -1 is a class where ``classes_`` holds it.
+            Groups are those of this call.
 
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; read in the first call.
@@ -313,32 +360,24 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
         self : object
         """
         if not hasattr(self, "n_targets_"):
-            return self._fit(X, y, sample_weight, classes)
+            return self._fit(X, y, (sample_weight, groups), classes)
         self._start()
         minus_one = UNLABELLED in self.classes_.tolist()
-        X, y, weight = self._labelled(X, y, sample_weight, False, minus_one)
+        beside = sample_weight, groups
+        raw, X, y, weight, groups = self._labelled_rows(X, y, beside, False, minus_one)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(
                 f"y holds {unknown[:5].tolist()}, which the first call did not: name all labels "
                 "in its classes=, or fit on all rows."
             )
-        new = self._as_rows(X, y, self._base_of(X), weight)
-        return self._run(self._old_rows().joined(new), new)
+        codes = np.searchsorted(self.classes_, y)
+        together = self._clumps(X, codes, groups)
+        new = self._as_rows(X, codes, self._base_of(raw), weight, together)
+        return self._run(self._with_old_rows(new, True), new)
 
     def _scores(self, X):
-        X = self._query(X)
-        return METHODS[self.method][1](self, X, self._base_of(X))
+        return METHODS[self.method][1](self, *self._query(X))
 
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Softmax of the scores over ``temperature_``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-        """
-        return softmax(self._scores(X) / self.temperature_)
+    def _logits(self, X):
+        return self._scores(X) / self.temperature_

@@ -2,8 +2,8 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import (
     HasMethods,
@@ -14,22 +14,19 @@ from skcontrast._component import (
     ShorthandMixin,
     StrOptions,
     check_parameters,
+    take_rows,
 )
 from skcontrast._state import OwnState
 from skcontrast.adaptation._base_scores import learns, scores_of
+from skcontrast.adaptation._copies import SELECTION_ROWS, clumps
+from skcontrast.adaptation._door import ReadsRows, check_groups, check_size, check_weight
 from skcontrast.adaptation._ridge import (
     ALPHA_GRID,
     REGRESSION_ALPHA_GRID,
     left_out_residuals,
     solve_ridge,
 )
-from skcontrast.adaptation._selection import (
-    SELECTION_ROWS,
-    Rows,
-    left_out_parts,
-    scale_alone,
-    select,
-)
+from skcontrast.adaptation._selection import Rows, left_out_parts, scale_alone, select
 from skcontrast.adaptation._similarity import Similarity, candidates, gamma_of, with_linear_terms
 from skcontrast.adaptation._solvers import (
     EXACT_ROWS,
@@ -42,26 +39,6 @@ from skcontrast.adaptation._solvers import (
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
-
-
-def check_weight(sample_weight, n_samples):
-    """Weights (n,) of float64, or None."""
-    if sample_weight is None:
-        return None
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
-    weight = np.full(n_samples, float(weight)) if weight.ndim == 0 else weight
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}: pass one weight "
-            "for each row of X."
-        )
-    if (weight < 0).any():
-        raise ValueError("sample_weight must hold no negative number.")
-    if not (weight > 0).any():
-        raise ValueError("sample_weight holds zero weights only: at least one must be positive.")
-    return weight
 
 
 def grid(value, name, middle):
@@ -77,7 +54,7 @@ def grid(value, name, middle):
     return numbers
 
 
-class BaseProKeR(ShorthandMixin, OwnState, BaseEstimator):
+class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
     """Parameters and the ridge correction of the two adapters."""
 
     _shorthand = {"kernel": "skcontrast.kernels:KERNELS"}
@@ -99,15 +76,25 @@ class BaseProKeR(ShorthandMixin, OwnState, BaseEstimator):
 
     # ------------------------------------------------------- what is learned
 
-    def _checked(self, X, y, sample_weight, reset, **options):
-        """X, y and weights, without the rows of weight zero."""
-        options = {**options, "dtype": np.float64, "force_writeable": True}  # torch warns else
-        X, y = validate_data(self, X, y, reset=reset, **options)
-        weight = check_weight(sample_weight, len(X))
-        if weight is not None and not (weight > 0).all():
-            kept = weight > 0
-            X, y, weight = X[kept], y[kept], weight[kept]
-        return X, y, weight
+    def _labelled(self, X, target, has_target, beside, reset):
+        """The rows that have a target and a weight: for a base, as numbers, and what is beside.
+
+        ``beside`` holds weights and groups. A group counts as one row of its mean weight.
+        """
+        raw, numbers = self._read_rows(X, reset)
+        check_consistent_length(numbers, target)
+        check_size(numbers, "X")
+        weight, groups = (f(v, len(numbers)) for f, v in zip((check_weight, check_groups), beside))
+        kept = has_target if weight is None else has_target & (weight > 0)
+        if not kept.all():
+            index = np.flatnonzero(kept)
+            raw, numbers, target = take_rows(raw, index), numbers[kept], target[kept]
+            weight = None if weight is None else weight[kept]
+            groups = None if groups is None else groups[kept]
+        if groups is not None and len(groups):
+            _, place, size = np.unique(groups, return_inverse=True, return_counts=True)
+            groups, weight = place, (1 if weight is None else weight) / size[place]
+        return raw, numbers, target, weight, groups
 
     def _base_of(self, X):
         if self.estimator_ is None:
@@ -177,16 +164,14 @@ class BaseProKeR(ShorthandMixin, OwnState, BaseEstimator):
             similarity, rows.X, rows.weight, self.alpha_, landmarks, self.tol, self.max_iter
         )
 
-    def _solve_ridge(self, rows, solver):
-        """Set the coefficients; return left-out predictions, or None for ``solver='cg'``."""
-        R = self._residuals(rows)
-        # A regressor has no temperature to fit to left-out predictions.
-        wants, judged = self._hold["fit_intercept"], rows.codes is not None
+    def _solve_ridge(self, rows, solver, judged):
+        """Set the coefficients; return left-out predictions where judged, but for "cg" None."""
+        R, wants = self._residuals(rows), self._hold["fit_intercept"]
         dual, intercept, G = solve_ridge(solver, R, wants, judged)
         factor = self.alpha_ if self._hold["scaling"] == "reference" else 1.0
         left_out = None
         if G is not None:
-            left_out = factor * (R - left_out_residuals(dual, G, solver.alpha, rows.weight))
+            left_out = factor * (R - left_out_residuals(dual, G))
             if rows.base is not None:
                 left_out += self.base_scale_ * rows.base
         if isinstance(solver, Nystroem):
@@ -200,14 +185,29 @@ class BaseProKeR(ShorthandMixin, OwnState, BaseEstimator):
         self._factor = None
         return left_out
 
-    def _fit_ridge(self, rows):
-        return self._solve_ridge(rows, self._make_solver(rows))
+    def _fit_ridge(self, rows, known, held, scales, fit_intercept, scaling):
+        """Fit the correction to the rows, with numbers that are chosen on ``known``.
+
+        Gives left-out predictions of the latter, with the numbers of their rows, None for all.
+        """
+        # A regressor has no temperature to fit to left-out predictions.
+        judged = rows.codes is not None and known is rows
+        if held:
+            left_out = self._extend_ridge(rows, held, judged)
+        else:
+            self._select_ridge(known, scales, fit_intercept=fit_intercept, scaling=scaling)
+            left_out = self._solve_ridge(rows, self._make_solver(rows), judged)
+        if rows.codes is None or left_out is not None:
+            return None, left_out
+        return self._left_out_on_part(known)
 
     def _left_out_on_part(self, rows):
-        """Left-out predictions on a part of the rows, where the solver gives none."""
-        rng = check_random_state(self.random_state)
-        index = np.sort(rng.permutation(len(rows.X))[:SELECTION_ROWS])
-        part = rows.take(index)
+        """Left-out predictions of rows that are not those of the solver, or of a part of them."""
+        index = None
+        if len(rows.X) > SELECTION_ROWS:
+            rng = check_random_state(self.random_state)
+            index = np.sort(rng.permutation(len(rows.X))[:SELECTION_ROWS])
+        part = rows if index is None else rows.take(index)
         solver = Eigen(Similarity(self.kernel_, part.X).square(part.X), part.weight)
         wants, scaling = self._hold["fit_intercept"], self._hold["scaling"]
         A, B = left_out_parts(solver.at(self.alpha_), self.alpha_, part, wants, scaling)
@@ -215,11 +215,11 @@ class BaseProKeR(ShorthandMixin, OwnState, BaseEstimator):
 
     # --------------------------------------------------------- further rows
 
-    def _extend_ridge(self, new):
+    def _extend_ridge(self, rows, new, judged):
         """Add rows to the system; its triangular factor grows, nothing is solved anew."""
-        old, rows = self._old_rows(), self._old_rows().joined(new)
+        old = self._old_rows()
         if self._solver_name(len(rows.X)) != "cholesky" or self.alpha_ == 0:
-            return self._solve_ridge(rows, self._make_solver(rows))
+            return self._solve_ridge(rows, self._make_solver(rows), judged)
         check_memory(len(rows.X), "cholesky")
         similarity = Similarity(self.kernel_, old.X)
         if self._factor is None:
@@ -231,11 +231,18 @@ class BaseProKeR(ShorthandMixin, OwnState, BaseEstimator):
             vars(solver).update(self._factor, weight=old.weight, alpha=self.alpha_)
         grown = solver.extend(similarity(old.X, new.X), similarity(new.X, new.X), new.weight)
         solver = solver if grown else self._make_solver(rows)
-        out = self._solve_ridge(rows, solver)
+        out = self._solve_ridge(rows, solver, judged)
         if grown:
             names = ("factor", "jitter", "_diagonal")
             self._factor = {name: getattr(solver, name) for name in names}
         return out
+
+    def _with_old_rows(self, new, near):
+        """The rows of earlier calls and new ones, which may be copies of them."""
+        rows = self._old_rows().joined(new)
+        target = rows.Y if rows.codes is None else rows.codes
+        rows.clumps = clumps(rows.X, target, rows.clumps, near)
+        return rows
 
     def _old_rows(self):
         if self._support is None:
@@ -253,8 +260,11 @@ class BaseProKeR(ShorthandMixin, OwnState, BaseEstimator):
         return out if base is None else out + self.base_scale_ * base
 
     def _query(self, X):
+        """Rows as numbers (m, d), and what the base says of them."""
         check_is_fitted(self, "n_targets_")
-        return validate_data(self, X, dtype=np.float64, reset=False, force_writeable=True)
+        raw, numbers = self._read_rows(X, False)
+        check_size(numbers, "X")
+        return numbers, self._base_of(raw)
 
     def _start(self):
         check_parameters(self)

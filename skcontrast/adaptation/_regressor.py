@@ -8,9 +8,12 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from skcontrast._component import StrOptions
-from skcontrast._typing import ArrayLike, Estimator, Grid, RandomState, Self
+from skcontrast._inputs.target import check_numbers
+from skcontrast._typing import ArrayLike, Estimator, Grid, MatrixLike, RandomState, Self
 from skcontrast.adaptation._base_scores import fit_base, left_out_scores
 from skcontrast.adaptation._cache import average
+from skcontrast.adaptation._copies import clumps
+from skcontrast.adaptation._door import check_size, whole
 from skcontrast.adaptation._frame import BaseProKeR, grid
 from skcontrast.adaptation._selection import Rows
 from skcontrast.adaptation._similarity import AVERAGE_GRID, Similarity, candidates, gamma_of
@@ -131,47 +134,65 @@ class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def fit(self: Self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    @whole
+    def fit(
+        self: Self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit the base where it is not frozen, and the correction.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows with a known target.
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Rows, read as those of :class:`ContrastiveEncoder`. The base gets a DataFrame as it is.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets.
+            Targets; rows with a NaN are left out.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight 2 counts as two rows.
+            A row of weight 2 is the same as a row twice.
+
+        groups : array-like of shape (n_samples,), default=None
+            Rows of one group are views of one row: they are left out together, and count as
+            one row. Rows that are equal, with equal targets, are left out together in any case.
 
         Returns
         -------
         self : object
         """
-        X, y, Y, weight = self._read(X, y, sample_weight, True)
+        raw, X, Y, weight, groups = self._with_target(X, y, (sample_weight, groups), True)
+        self._flat = np.asarray(y).ndim == 1
+        target = Y[:, 0] if self._flat else Y
+        together = clumps(X, Y, groups)
         self.estimator_, base = None, None
         if self.estimator is not None:
-            self.estimator_ = fit_base(self.estimator, X, y, weight)
-            base = left_out_scores(self.estimator, self.estimator_, X, y, weight, None)
+            self.estimator_ = fit_base(self.estimator, raw, target, weight)
+            args = self.estimator, self.estimator_, raw, target, weight, None, together
+            base = left_out_scores(*args)
             self._check_targets(base, Y)
-        self.n_targets_, self._flat = Y.shape[1], np.ndim(y) == 1
-        rows = Rows(X, Y, base, weight)
+        self.n_targets_ = Y.shape[1]
+        rows = Rows(X, Y, base, weight, None, together)
         if self.method == "proker":
-            scales = grid(self.base_scale, "base_scale", None)
-            wants = self._intercept_wanted(False)
-            self._select_ridge(rows, scales, fit_intercept=wants, scaling=self.scaling)
-            self._fit_ridge(rows)
+            scales, wants = grid(self.base_scale, "base_scale", None), self._intercept_wanted(False)
+            self._fit_ridge(rows, rows.merged(), False, scales, wants, self.scaling)
         else:
-            self._fit_average(rows)
+            self._fit_average(rows, rows.merged())
         return self
 
-    def _read(self, X, y, sample_weight, reset):
-        """X, y, y as a matrix (n, C) and weights, checked."""
+    def _with_target(self, X, y, beside, reset):
+        """The rows that have a target, with it as a matrix (n, t), and what is beside."""
         self._start()
-        options = {"multi_output": True, "y_numeric": True}
-        X, y, weight = self._checked(X, y, sample_weight, reset=reset, **options)
-        return X, y, np.asarray(y, dtype=np.float64).reshape(len(y), -1), weight
+        if y is None:
+            raise ValueError(
+                "ProKeRRegressor requires y to be passed, but the target y is None: type fit(X, y)."
+            )
+        Y = check_numbers(y)
+        check_size(np.nan_to_num(Y), "y")
+        return self._labelled(X, Y, ~np.isnan(Y).any(axis=1), beside, reset)
 
     def _check_targets(self, base, Y):
         if base.shape[1] != Y.shape[1]:
@@ -180,24 +201,29 @@ class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
                 "of the same targets."
             )
 
-    def _fit_average(self, rows):
+    def _fit_average(self, rows, known):
         """Average the residuals of the base over near rows."""
-        best, w = None, rows.weight[:, None]
-        for kernel in candidates(self.kernel, self.gamma, rows.X, rows.weight, AVERAGE_GRID):
+        best, X, weight = None, known.X, known.weight
+        for kernel in candidates(self.kernel, self.gamma, X, weight, AVERAGE_GRID):
             for scale in grid(self.base_scale, "base_scale", [1.0]):
-                R = rows.Y if rows.base is None else rows.Y - scale * rows.base
-                similarity = Similarity(kernel, rows.X)
-                near = average(self.method, similarity, rows.X, rows.X, R, rows.weight, itself=True)
+                R = known.Y if known.base is None else known.Y - scale * known.base
+                near = average(self.method, Similarity(kernel, X), X, X, R, weight, itself=True)
                 for alpha in grid(self.alpha, "alpha", [1.0]):
-                    loss = float((w * (R - alpha * near) ** 2).sum())
+                    loss = float((weight[:, None] * (R - alpha * near) ** 2).sum())
                     if best is None or loss < best[0]:
-                        best = loss, kernel, alpha, scale, R
-        _, self.kernel_, self.alpha_, self.base_scale_, self.dual_coef_ = best
-        self.gamma_, self.X_fit_, self.n_iter_ = gamma_of(self.kernel_), rows.X, 1
-        self._support, self._factor = vars(rows), None
+                        best = loss, kernel, alpha, scale
+        _, self.kernel_, self.alpha_, self.base_scale_ = best
+        self.gamma_, self.n_iter_, self._factor = gamma_of(self.kernel_), 1, None
+        self.X_fit_, self.dual_coef_, self._support = rows.X, self._residuals(rows), vars(rows)
 
+    @whole
     def partial_fit(
-        self: Self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self: Self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Add rows; what was chosen in the first call stays as it is.
 
@@ -207,39 +233,41 @@ class ProKeRRegressor(MultiOutputMixin, RegressorMixin, BaseProKeR):
 
         Parameters
         ----------
-        X, y, sample_weight
-            As in :meth:`fit`.
+        X, y, sample_weight, groups
+            As in :meth:`fit`; groups are those of this call.
 
         Returns
         -------
         self : object
         """
         if not hasattr(self, "n_targets_"):
-            return self.fit(X, y, sample_weight)
-        X, y, Y, weight = self._read(X, y, sample_weight, False)
+            return self.fit(X, y, sample_weight, groups=groups)
+        raw, X, Y, weight, groups = self._with_target(X, y, (sample_weight, groups), False)
         if Y.shape[1] != self.n_targets_:
-            raise ValueError(f"y has {Y.shape[1]} targets, but the first call {self.n_targets_}.")
-        new = Rows(X, Y, self._base_of(X), weight)
+            raise ValueError(
+                f"y has {Y.shape[1]} targets, but the first call had {self.n_targets_}: pass as "
+                "many, or fit on all rows."
+            )
+        new = Rows(X, Y, self._base_of(raw), weight, None, clumps(X, Y, groups))
+        rows = self._with_old_rows(new, False)
         if self.method == "proker":
-            self._extend_ridge(new)
+            self._extend_ridge(rows, new, False)
             return self
-        rows = self._old_rows().joined(new)
         self.X_fit_, self.dual_coef_, self._support = rows.X, self._residuals(rows), vars(rows)
         return self
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Targets of rows.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
         """
-        X = self._query(X)
-        base = self._base_of(X)
+        X, base = self._query(X)
         if self.method == "proker":
             out = self._ridge_scores(X, base)
         else:

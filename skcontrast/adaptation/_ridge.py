@@ -34,15 +34,7 @@ def solve_ridge(solver, R, fit_intercept, diagonal=True):
     return solver.solve(R), np.zeros(R.shape[1]), G
 
 
-def left_out_residuals(dual, G, alpha, weight):
-    """Residual of each row when one unit of its weight takes no part in the fit.
-
-    A row of weight 2 is two equal rows, of which one is left out; a row of weight up to
-    1 is left out whole: a_i / G_ii. (n, C), (n,), number, (n,) -> (n, C).
-    """
-    many = weight > 1
+def left_out_residuals(dual, G):
+    """Residual of each row when it takes no part in the fit, whatever its weight: a_i / G_ii."""
     # Left out, a row with G_ii = 0 is predicted by nothing that alpha=0 could resolve.
-    whole = np.where(G > 0, G, np.inf)
-    share = (1 - 1 / np.where(many, weight, 2)) + alpha * G / np.where(many, weight, 1) ** 2
-    some = alpha / weight / np.where(share > 0, share, np.inf)
-    return dual * np.where(many, some, 1 / whole)[:, None]
+    return dual / np.where(G > 0, G, np.inf)[:, None]

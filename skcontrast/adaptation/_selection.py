@@ -12,39 +12,61 @@ correction is multiplied by alpha: A and f_0 - B are.)
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
 
 from skcontrast.adaptation._calibration import WEAK, fit_temperature, fit_weights, spread
 from skcontrast.adaptation._ridge import left_out_residuals, solve_ridge
 from skcontrast.adaptation._similarity import Similarity, mean_squared_distance
 from skcontrast.adaptation._solvers import Eigen
+from skcontrast.adaptation._zero_shot import UNIT_TOLERANCE, unit_rows
 
-# Above this many rows the numbers are chosen on this many of them.
-SELECTION_ROWS = 2000
 # What is assumed of the ridge and of the width before any row is seen.
 ALPHA_MIDDLE, STRENGTH = 0.3, 0.3
 
 
 @dataclass
 class Rows:
-    """Rows of a fit: (n, d), targets (n, C), base scores (n, C) or None, weights (n,) or None."""
+    """Rows of a fit: (n, d), targets (n, C), base scores (n, C) or None, weights (n,) or None.
+
+    ``codes`` (n,) are those of the classes, and ``clumps`` (n,) say which rows are copies of
+    each other; None: no row is.
+    """
 
     X: np.ndarray
     Y: np.ndarray
     base: np.ndarray | None
     weight: np.ndarray | None
     codes: np.ndarray | None = None
+    clumps: np.ndarray | None = None
 
     def __post_init__(self):
         self.weight = np.ones(len(self.X)) if self.weight is None else self.weight
+        self.clumps = np.arange(len(self.X)) if self.clumps is None else self.clumps
 
     def take(self, index):
         """Some of the rows."""
         return Rows(*(None if part is None else part[index] for part in vars(self).values()))
 
-    def joined(self, other):
+    def joined(self, other, clumps=None):
         """These rows and further ones."""
-        pairs = zip(vars(self).values(), vars(other).values())
-        return Rows(*(None if a is None else np.concatenate([a, b]) for a, b in pairs))
+        pairs = list(zip(vars(self).values(), vars(other).values()))[:-1]
+        parts = (None if a is None else np.concatenate([a, b]) for a, b in pairs)
+        both = np.concatenate([self.clumps, self.clumps.max() + 1 + other.clumps])
+        return Rows(*parts, both if clumps is None else clumps)
+
+    def merged(self):
+        """One row in the place of copies, with their weights: itself where there are none."""
+        _, first, place = np.unique(self.clumps, return_index=True, return_inverse=True)
+        if len(first) == len(place):
+            return self
+        weight = np.bincount(place, self.weight)
+        share = coo_array((self.weight / weight[place], (place, np.arange(len(place)))))
+        X = share @ self.X
+        if np.all(np.abs(np.linalg.norm(self.X, axis=1) - 1) < UNIT_TOLERANCE):
+            X = unit_rows(X)
+        base = None if self.base is None else share @ self.base
+        codes = None if self.codes is None else self.codes[first]
+        return Rows(X, share @ self.Y, base, weight, codes)
 
 
 def left_out_parts(solver, alpha, rows, fit_intercept, scaling):
@@ -54,7 +76,7 @@ def left_out_parts(solver, alpha, rows, fit_intercept, scaling):
     dual, _, G = solve_ridge(solver, R, fit_intercept)
     if G is None:
         return None, None
-    e = left_out_residuals(dual, G, alpha, rows.weight)
+    e = left_out_residuals(dual, G)
     factor = alpha if scaling == "reference" else 1.0
     A = factor * (rows.Y - e[:, :C])
     B = None if rows.base is None else rows.base - factor * (rows.base - e[:, C:])

@@ -79,13 +79,19 @@ class Similarity:
     """A kernel built on rows (n, d), as a function of float64 arrays."""
 
     def __init__(self, kernel, rows):
-        self._k = kernel.build(rows)
+        self._kernel, self._k = kernel, kernel.build(rows)
 
     def __call__(self, A, B):
         """Kernel matrix (n, m) of A (n, d) and B (m, d)."""
         with torch.no_grad():
             a = tensor_of(A)
-            return self._k(a, a if B is A else tensor_of(B)).numpy()
+            K = self._k(a, a if B is A else tensor_of(B)).numpy()
+        if not np.isfinite(K).all():
+            raise ValueError(
+                f"kernel={self._kernel!r} gives NaN or infinite values for these rows of X: divide "
+                "X by a constant first, or choose another kernel."
+            )
+        return K
 
     def blocks(self, A, B):
         """Slices of A, and the rows of the kernel matrix for each."""

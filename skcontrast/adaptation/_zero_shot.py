@@ -6,13 +6,14 @@ import warnings
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import Interval, Real, check_parameters
 from skcontrast._inputs.target import UNLABELLED, class_codes, classes_of
 from skcontrast._state import OwnState
-from skcontrast._typing import ArrayLike, Self
+from skcontrast._typing import ArrayLike, MatrixLike, Self
+from skcontrast.adaptation._door import ReadsRows, whole
 
 # float16 embeddings have lengths that are off by 1e-3; these count as unit rows.
 UNIT_TOLERANCE = 5e-3
@@ -33,14 +34,17 @@ def softmax(scores):
 
 
 class ScoreMixin(OwnState, ClassifierMixin):
-    """Decisions of a classifier by its ``_scores(X)``, (n_samples, n_classes)."""
+    """Decisions of a classifier by its ``_scores(X)``, (n_samples, n_classes).
 
-    def decision_function(self, X: ArrayLike) -> np.ndarray:
+    Probabilities are the softmax of its ``_logits(X)``.
+    """
+
+    def decision_function(self, X: MatrixLike) -> np.ndarray:
         """Scores of the classes, as the formula of the class says.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -50,12 +54,12 @@ class ScoreMixin(OwnState, ClassifierMixin):
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Class with the largest score, the first of equal ones.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -64,8 +68,36 @@ class ScoreMixin(OwnState, ClassifierMixin):
         best = self._scores(X).argmax(axis=1)
         return self.classes_[best]
 
+    def predict_proba(self, X: MatrixLike) -> np.ndarray:
+        """Softmax of the scores, calibrated as the class says.
 
-class ZeroShotClassifier(ScoreMixin, BaseEstimator):
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+        """
+        return softmax(self._logits(X))
+
+    def predict_log_proba(self, X: MatrixLike) -> np.ndarray:
+        """Logarithms of the probabilities, finite where these are rounded to zero.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+        """
+        logits = self._logits(X)
+        logits = logits - logits.max(axis=1, keepdims=True)
+        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
     r"""Classify rows by their cosine with one embedding a class.
 
     With unit rows x and unit class embeddings :math:`t_c`, which a text encoder makes
@@ -87,8 +119,7 @@ class ZeroShotClassifier(ScoreMixin, BaseEstimator):
 
     classes : array-like of shape (n_classes,) or None, default=None
         Names of the classes, in the order of ``class_embeddings``. None takes the sorted
-        labels of the y given to ``fit``, or 0, 1, ... where y holds such integers, one for
-        each row, and some classes are missing in it.
+        labels of the y given to ``fit``, which must hold all of them.
 
     logit_scale : float, default=100.0
         Scale s in ``predict_proba``; 100 is what CLIP was trained to.
@@ -144,13 +175,15 @@ class ZeroShotClassifier(ScoreMixin, BaseEstimator):
         self.classes = classes
         self.logit_scale = logit_scale
 
-    def fit(self: Self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+    @whole
+    def fit(self: Self, X: MatrixLike, y: ArrayLike | None = None) -> Self:
         """Learn what the classes are called, and their means without ``class_embeddings``.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows; with ``class_embeddings`` only their number of columns is read.
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Rows, read as those of :class:`ContrastiveEncoder`; with ``class_embeddings`` only
+            their number of columns counts.
 
         y : array-like of shape (n_samples,), default=None
             Labels; not needed with ``class_embeddings`` and ``classes``. None, NaN, pandas.NA
@@ -173,14 +206,16 @@ class ZeroShotClassifier(ScoreMixin, BaseEstimator):
                     "ZeroShotClassifier requires y to be passed, but the target y is None: type "
                     "fit(X, y), or class_embeddings= and classes=."
                 )
-            X, codes, found = validate_data(self, X, dtype=np.float64), None, None
+            codes = found = None
         else:
             codes, found = self._codes(y)
-            X, codes = validate_data(self, X, codes, dtype=np.float64)
+        X = self._read_rows(X, True)[1]
+        if codes is not None:
+            check_consistent_length(X, codes)
         if self.class_embeddings is None:
             self._fit_means(X[codes >= 0], codes[codes >= 0], found)
         else:
-            self._fit_given(X, codes, found)
+            self._fit_given(X, found)
         return self
 
     def _codes(self, y):
@@ -199,19 +234,19 @@ class ZeroShotClassifier(ScoreMixin, BaseEstimator):
         np.add.at(means, codes, X)
         self.class_embeddings_, self.classes_ = unit_rows(means), classes
 
-    def _fit_given(self, X, codes, found):
+    def _fit_given(self, X, found):
         T = check_array(self.class_embeddings, dtype=np.float64, input_name="class_embeddings")
         if T.shape[1] != X.shape[1]:
             raise ValueError(
                 f"class_embeddings has {T.shape[1]} columns, but X has {X.shape[1]}: make both "
                 "with one encoder."
             )
-        classes = self._class_names(len(T), codes, found)
+        classes = self._class_names(len(T), found)
         order = np.argsort(classes, kind="stable")
         self.class_embeddings_, self.classes_ = unit_rows(T[order]), classes[order]
-        self._check_length(X)
+        self._check_length(X, stacklevel=6)
 
-    def _class_names(self, n_classes, codes, found):
+    def _class_names(self, n_classes, found):
         """Names of the rows of ``class_embeddings``, in their order."""
         if self.classes is not None:
             classes = np.asarray(self.classes)
@@ -227,15 +262,12 @@ class ZeroShotClassifier(ScoreMixin, BaseEstimator):
             return classes
         if len(found) == n_classes:
             return found
-        # A class without a row; but where rows have no label, -1 may have been meant as a class.
-        if found.dtype.kind in "iu" and codes.min() >= 0 <= found[0] and found[-1] < n_classes:
-            return np.arange(n_classes, dtype=found.dtype)
         raise ValueError(
             f"y has {len(found)} classes, but class_embeddings has {n_classes} rows: type "
             "classes=[...] with the name of each row."
         )
 
-    def _check_length(self, X):
+    def _check_length(self, X, stacklevel=5):
         with np.errstate(over="ignore"):
             length = np.linalg.norm(X, axis=1)
         if np.any(np.abs(length - 1) > UNIT_TOLERANCE):
@@ -244,28 +276,18 @@ class ZeroShotClassifier(ScoreMixin, BaseEstimator):
                 "were scaled to unit length: class_embeddings must come from the same encoder; "
                 "type sklearn.preprocessing.normalize(X) to be rid of this warning.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=stacklevel,
             )
 
     def _scores(self, X):
         check_is_fitted(self, "class_embeddings_")
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = self._read_rows(X, False)[1]
         if self.class_embeddings is not None:
             self._check_length(X)
         return unit_rows(X) @ self.class_embeddings_.T
 
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Softmax of the cosines times ``logit_scale``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-        """
-        return softmax(self.logit_scale * self._scores(X))
+    def _logits(self, X):
+        return self.logit_scale * self._scores(X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

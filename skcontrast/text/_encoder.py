@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -239,6 +240,11 @@ class ContrastiveTextEncoder(BaseContrastive):
         self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
+
+    @property
+    def word_counts_(self) -> np.ndarray:
+        """Counts of hashed words, by which words are weighted; without a backbone."""
+        return self.input_.word_counts_
 
     def _new_input(self):
         owner = type(self).__name__

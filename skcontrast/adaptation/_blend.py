@@ -1,0 +1,182 @@
+r"""The default method: a discriminant and the ridge correction, blended with the base.
+
+A class that the shots do not show is known by the base alone, and by its embedding. Scores that
+were fitted to rows of the other classes would always be above its own, so that what the shots say
+decides among the classes shown, and whether it is one of these is left to
+
+.. math:: h = (1 - \omega) \, \text{base} + \omega \, \text{discriminant}, \qquad
+          \omega = (S - 1) / (S - 1 + 3)
+
+with S the number of classes shown: the best class shown has the largest h of those, the others lie
+below it by what the shots say, and a class not shown has its own h. With one class shown the base
+decides alone, as it does for good where it has no embeddings.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from skcontrast.adaptation._base_scores import class_embeddings, learns
+from skcontrast.adaptation._calibration import fit_temperature, fit_weights, spread
+from skcontrast.adaptation._discriminant import (
+    PRIOR_GRID,
+    SHRINKAGE_GRID,
+    SHRINKAGE_MIDDLE,
+    Discriminant,
+    penalty,
+)
+from skcontrast.adaptation._frame import grid
+
+# Prior of the blend, weights of the ridge and of the discriminant, and its strength: a unit of
+# weight costs half of it, in nats. Embeddings of the classes make the discriminant the
+# better start; another base that learns from these rows is heard in the ridge alone, and one that
+# was there before stands beside both, which start at nothing, with a strength of its own.
+BLENDS = {
+    "embeddings": ((0.0, 1.0), 60.0),
+    "learns": ((1.0, 0.0), 20.0),
+    "kept": ((1.0, 0.0, 0.0), (1.0, 5.0, 5.0)),
+    "nothing": ((0.5, 0.5), 20.0),
+}
+# Columns from which on an eigendecomposition for each prior weight takes too long.
+WIDE = 1500
+# Least inverse temperature of the base, in units of its inverse spread.
+LEAST_SCALE = 0.05
+# Classes shown, beyond the first, that count as much as the base where others are not shown.
+TRUST = 3.0
+
+
+def _balanced(rows):
+    """Weights that make classes count alike, and together as many rows as they are worth."""
+    total = np.bincount(rows.codes, rows.weight)
+    shown = total[total > 0]
+    return rows.weight / total[rows.codes] * len(shown) / (1 / shown).sum()
+
+
+def _discriminants(model, rows, held):
+    """Discriminants to choose from: prior weight, shrinkage, and the fit itself."""
+    T = class_embeddings(model.estimator_, model.classes_)
+    prior, shrinkage = (0.0,) if T is None else PRIOR_GRID, SHRINKAGE_GRID
+    if T is not None and min(rows.X.shape) > WIDE:
+        prior = (1.0,)
+    if held:
+        prior, shrinkage = (model.prior_weight_,), (model.shrinkage_,)
+    for k in prior:
+        fitted = Discriminant(rows.X, rows.codes, rows.weight, rows.Y.shape[1], T, k)
+        for ratio in shrinkage:
+            yield k, ratio, fitted
+
+
+def _fit_discriminant(model, rows, weight, held):
+    best = None
+    for k, ratio, fitted in _discriminants(model, rows, held):
+        nu = fitted.ridge(ratio)
+        scores, valid = fitted.left_out_scores(nu)
+        loss, scale = penalty(k, ratio), 1.0
+        if valid.any():
+            scale, fit = fit_temperature(scores[valid], rows.codes[valid], weight[valid])
+            loss += fit
+        elif ratio != SHRINKAGE_MIDDLE:
+            continue
+        if best is None or loss < best[0]:
+            best = loss, k, ratio, fitted, scores, valid, scale
+    _, model.prior_weight_, model.shrinkage_, fitted, scores, valid, scale = best
+    nu = fitted.ridge(model.shrinkage_)
+    W, b = fitted.coefficients(nu)
+    if _keeps(model):
+        lift = fitted.lift(nu)
+        b, scores = b + lift, scores + lift
+    if not held:
+        model._discriminant_scale = scale if valid.any() else _unit(W, b, rows)
+    scale = model._discriminant_scale
+    model.coef_, model.discriminant_intercept_ = scale * W, scale * b
+    return scale * scores, valid
+
+
+def _keeps(model):
+    """Whether the base knows more than the rows of this fit."""
+    return model.estimator_ is not None and not learns(model.estimator)
+
+
+def _unit(W, b, rows):
+    """Scale for scores that nothing is known of: a spread of one on the rows."""
+    scores = rows.X @ W.T + b
+    return 1 / (np.std(scores - scores.mean(axis=1, keepdims=True)) or 1.0)
+
+
+def fit_auto(model, rows, held):
+    """The discriminant and the ridge correction, as far as they help."""
+    known, keeps = rows.merged(), _keeps(model)
+    weight = _balanced(known) if keeps else known.weight
+    scores, valid = _fit_discriminant(model, known, weight, held)
+    scales, wants = grid(model.base_scale, "base_scale", None), model._intercept_wanted(False)
+    index, ridge = model._fit_ridge(rows, known, held, scales, wants, "ridge")
+    if index is not None:
+        known, weight, scores, valid = known.take(index), weight[index], scores[index], valid[index]
+    if keeps and model.prior_weight_ == 0:
+        # A class without another row is left without a mean: neither for nor against it.
+        own, alone = (np.arange(len(valid)), known.codes), np.flatnonzero(~valid)
+        others = (scores.sum(axis=1) - scores[own]) / (scores.shape[1] - 1)
+        scores[alone, known.codes[alone]] = others[alone]
+        valid = np.ones_like(valid)
+    if not held:
+        _choose_blend(model, replace(known, weight=weight), scores, valid, ridge, keeps)
+    a, b = model.blend_weights_
+    out = a * ridge + b * scores
+    if not keeps:
+        return known, out, valid
+    shown = np.unique(known.codes)
+    model._base_part["shown"] = np.isin(np.arange(out.shape[1]), shown)
+    out = (out + model._base_part["weight"] * known.base)[:, shown]
+    return replace(known, codes=np.searchsorted(shown, known.codes)), out, valid
+
+
+def _choose_blend(model, rows, scores, valid, ridge, keeps):
+    """Set the weights of the parts, and how loud the base is for itself."""
+    model._base_part, embeddings = None, model.prior_weight_ > 0
+    known_by = "embeddings" if embeddings else "nothing" if rows.base is None else "learns"
+    rows, scores, ridge = rows.take(valid), scores[valid], ridge[valid]
+    if keeps:
+        unit = spread(rows.base, rows.weight)
+        (scale,), _ = fit_weights([rows.base / unit], rows.codes, rows.weight, [1.0], [1.0])
+        unit = max(scale, LEAST_SCALE) / unit
+        model._base_part = {"weight": 0.0, "unit": unit}
+    if keeps and not embeddings:
+        parts = [unit * rows.base, ridge, scores]
+        # All as loud as the base: a temperature of a few left-out rows is a guess.
+        units = [spread(parts[0], rows.weight) / spread(part, rows.weight) for part in parts]
+        parts = [factor * part for factor, part in zip(units, parts)]
+        start, strength = BLENDS["kept"]
+        (c, *blend), _ = fit_weights(parts, rows.codes, rows.weight, start, strength)
+        model._base_part["weight"] = c * unit
+        model.blend_weights_ = np.array(blend) * units[1:]
+        return
+    start, strength = BLENDS[known_by]
+    unit, blend = 1.0, np.asarray(start)
+    if valid.any():
+        unit = spread(scores, rows.weight) / spread(ridge, rows.weight)
+        blend, _ = fit_weights(
+            [unit * ridge, scores], rows.codes, rows.weight, start, (strength, strength)
+        )
+    model.blend_weights_ = np.array([unit * blend[0], blend[1]])
+
+
+def scores_auto(model, X, base):
+    """Weighted sum of the scores, and what is known of classes without a row beside it."""
+    a, b = model.blend_weights_
+    discriminant = X @ model.coef_.T + model.discriminant_intercept_
+    out = b * discriminant
+    if a > 0:
+        out += a * model._ridge_scores(X, base)
+    part = getattr(model, "_base_part", None)  # not in folders of earlier versions
+    if part is None:
+        return out
+    out += part["weight"] * base
+    shown = part["shown"]
+    if shown.all():
+        return out
+    S = shown.sum() - 1
+    omega = S / (S + TRUST) if model.prior_weight_ > 0 else 0.0
+    h = (1 - omega) * model.temperature_ * part["unit"] * base + omega * b * discriminant
+    out[:, shown] += (h[:, shown].max(axis=1) - out[:, shown].max(axis=1))[:, None]
+    out[:, ~shown] = h[:, ~shown]
+    return out
