@@ -80,6 +80,7 @@ MODELS = {
     "frozen classifier": (classifier(FROZEN, class_weight="balanced"), X),
     "logistic classifier": (classifier(FROZEN, LogisticRegression()), X),
     "logistic base": (lambda: ProKeRClassifier(LOGISTIC).fit(X, Y), X),
+    "frame adapter": (lambda: ProKeRClassifier().fit(FRAME, Y), FRAME),
     "more rows": (lambda: ProKeRClassifier().fit(X[:30], Y[:30]).partial_fit(X[30:], Y[30:]), X),
     "linear base": (lambda: skcontrast.ProKeRRegressor(LinearRegression()).fit(X, X[:, 0]), X),
     "surrogate": (lambda: TangentSurrogate(FROZEN.estimator).fit(X, Y), X),
@@ -313,7 +314,7 @@ TABLE, TEXT = at("input_"), at()
 NUMBER, NAN = {"float": "inf"}, {"float": "nan"}
 STRANGE = [
     ("warm", TABLE, "mean_", None, "mean_ is missing"),
-    ("warm", TABLE, "scale_", None, "scale_ and standardize do not agree"),
+    ("warm", TABLE, "scale_", None, "scale_ is missing beside mean_"),
     ("warm", TABLE, "n_features_in_", 10**9, "mean_ has not the 1000000000 columns"),
     ("warm", TABLE, "n_features_in_", True, "n_features_in_ of a TableInput is no whole number"),
     ("warm", TEXT, "n_components_", 2 * 10**8, "n_components_ is another"),
@@ -393,6 +394,12 @@ def test_a_network_takes_no_more_than_its_weights(change, tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**25
+
+
+def test_scales_cannot_be_left_out(tmp_path):
+    skcontrast.save(fitted("warm"), tmp_path)
+    edit(tmp_path, lambda d: TABLE(d).update(mean_=None, scale_=None))
+    one_sentence(tmp_path, "scale_ and standardize do not agree")
 
 
 def change_array(folder, name, change):
