@@ -211,7 +211,7 @@ class Mine(ContrastiveEncoder):
         (encoder(random_state=np.random.RandomState(0)), r"random_state is a RandomState, which"),
         (encoder(learning_rate=1j), r"learning_rate is a complex"),
         (encoder(tol=np.array([b"x"])), r"tol is a ndarray"),
-        (encoder(tol={1: 2}), r"tol is a dict"),
+        (encoder(tol={(1,): 2}), r"tol is a dict"),
         (RandomForestClassifier(), r"got RandomForestClassifier: use joblib.dump"),
         (Mine(), r"got Mine: use joblib.dump"),
     ],

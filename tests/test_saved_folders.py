@@ -33,6 +33,7 @@ from skcontrast._saved.heads import is_saved
 from skcontrast._saved.patterns import is_plain, known_patterns
 from skcontrast._saved.schema import lines
 from skcontrast._saved.tables import TABLES
+from skcontrast.inspection import TangentSurrogate
 
 X, Y = blobs()
 TEXTS = topics()[0]
@@ -79,8 +80,10 @@ MODELS = {
     "frozen classifier": (classifier(FROZEN, class_weight="balanced"), X),
     "logistic classifier": (classifier(FROZEN, LogisticRegression()), X),
     "logistic base": (lambda: ProKeRClassifier(LOGISTIC).fit(X, Y), X),
+    "frame adapter": (lambda: ProKeRClassifier().fit(FRAME, Y), FRAME),
     "more rows": (lambda: ProKeRClassifier().fit(X[:30], Y[:30]).partial_fit(X[30:], Y[30:]), X),
     "linear base": (lambda: skcontrast.ProKeRRegressor(LinearRegression()).fit(X, X[:, 0]), X),
+    "surrogate": (lambda: TangentSurrogate(FROZEN.estimator).fit(X, Y), X),
     "nystroem": (lambda: skcontrast.ProKeRRegressor(solver="nystroem").fit(X, X[:, 0]), X),
 }
 MODELS |= {
@@ -157,6 +160,13 @@ def test_sets_of_words(kind, tmp_path):
     assert (tmp_path / "estimator.json").read_bytes() == written  # sorted
     with pytest.raises(TypeError, match="vocabulary is a"):
         skcontrast.save(model.set_params(vocabulary=kind({(1, 2)})), tmp_path)
+
+
+def test_dicts_of_class_weights(tmp_path):
+    weights = {0: 1, 1: 2.5, 2: np.float64(3)}
+    model = skcontrast.SupervisedContrastiveClassifier(FROZEN, class_weight=weights)
+    skcontrast.save(model, tmp_path)
+    assert skcontrast.load(tmp_path).class_weight == weights
 
 
 # ------------------------------------------------------------------ broken disks
@@ -304,7 +314,7 @@ TABLE, TEXT = at("input_"), at()
 NUMBER, NAN = {"float": "inf"}, {"float": "nan"}
 STRANGE = [
     ("warm", TABLE, "mean_", None, "mean_ is missing"),
-    ("warm", TABLE, "scale_", None, "scale_ and standardize do not agree"),
+    ("warm", TABLE, "scale_", None, "scale_ is missing beside mean_"),
     ("warm", TABLE, "n_features_in_", 10**9, "mean_ has not the 1000000000 columns"),
     ("warm", TABLE, "n_features_in_", True, "n_features_in_ of a TableInput is no whole number"),
     ("warm", TEXT, "n_components_", 2 * 10**8, "n_components_ is another"),
@@ -341,6 +351,13 @@ STRANGE = [
     ("Word2VecVectorizer 0", at("vocabulary_", "dict"), "cat", -5, "is no numbering 0, 1, ..."),
     ("Word2VecVectorizer 0", at("vocabulary_", "dict"), "new", 14, "where others have 15"),
     ("ContrastiveTextEncoder 6", at("input_"), "n_features", 27, "another number of features"),
+    (
+        "ContrastiveTextEncoder 5",
+        TEXT,
+        "input_",
+        {"class": "_inputs.BackboneInput", "params": {}, "fitted": {"mean_": None}},
+        "a backbone is code",
+    ),
     ("PhraseTransformer 7", TEXT, "phrases_", {"dict": {"a": NUMBER}}, "is no dict of finite"),
 ]
 
@@ -379,6 +396,12 @@ def test_a_network_takes_no_more_than_its_weights(change, tmp_path):
     assert peak < 2**25
 
 
+def test_scales_cannot_be_left_out(tmp_path):
+    skcontrast.save(fitted("warm"), tmp_path)
+    edit(tmp_path, lambda d: TABLE(d).update(mean_=None, scale_=None))
+    one_sentence(tmp_path, "scale_ and standardize do not agree")
+
+
 def change_array(folder, name, change):
     """Another array in the place of one, with the checksums that they should have."""
     (path,) = folder.glob("arrays-*")
@@ -413,6 +436,13 @@ def test_arrays_that_lie_are_refused(name, array, change, sentence, tmp_path):
     skcontrast.save(fitted(name), tmp_path)
     change_array(tmp_path, array, change)
     one_sentence(tmp_path, sentence)
+
+
+@pytest.mark.parametrize("name", ["stop_words", "vocabulary"])
+def test_words_are_words(name, tmp_path):
+    skcontrast.save(fitted("Word2VecVectorizer 0"), tmp_path)
+    edit(tmp_path, lambda d: d["estimator"]["params"].update({name: {"list": [1.5]}}))
+    one_sentence(tmp_path, f"{name} of a Word2VecVectorizer holds something else than words")
 
 
 def test_means_and_scales_cannot_be_exchanged(tmp_path):

@@ -98,6 +98,11 @@ class Encoder:
             return {type(value).__name__: items}
         if isinstance(value, dict) and all(isinstance(key, str) for key in value):
             return {"dict": {k: self.encode(v, f"{path}.{k}") for k, v in value.items()}}
+        if isinstance(value, dict) and all(isinstance(key, (bool, int, float)) for key in value):
+            items = [
+                [self.encode(k, path), self.encode(v, f"{path}.{k}")] for k, v in value.items()
+            ]
+            return {"pairs": items}
         if is_ours(value) or heads.is_saved(value):
             return self.object(value, path)
         if isinstance(value, Path) or (type(value).__module__, type(value).__name__) == (
@@ -174,6 +179,8 @@ class Decoder:
             return self._made[content]
         if kind == "objects":
             return self._strings(path, *content)
+        if kind == "pairs":
+            return {self.decode(k, path): self.decode(v, f"{path}.{k}") for k, v in content}
         if kind == "dict":
             return {k: self.decode(v, f"{path}.{k}") for k, v in content.items()}
         items = [self.decode(item, f"{path}.{i}") for i, item in enumerate(content)]

@@ -24,7 +24,6 @@ def _table_input(source):
     for name in ("mean_", "scale_", "features_"):
         value = getattr(source, name)
         _need(value is None or len(value) == width, f"{name} has not the {width} columns of X")
-    _need(bool(source.standardize) == (scale is not None), "scale_ and standardize do not agree")
     if mean is None and scale is not None:  # of sparse rows
         plain = expansion is None and source.features_ is None and (scale == scale[0]).all()
         _need(plain, "mean_ is missing beside a scale_ of dense columns")
@@ -53,6 +52,10 @@ def _text_input(source):
     _need(source.n_features == word_features([]).shape[1], "a word has another number of features")
 
 
+def _backbone(source):
+    raise ValueError("a backbone is code, which no folder holds")
+
+
 def _patterns(part):
     sides = (1, 9) if part.height == 1 else (5, 5)
     _need(part.kernels_.shape[3:] == sides and part.width >= 1, "a pattern has another shape")
@@ -71,6 +74,9 @@ def _trained(model):
         sizes = getattr(network, "hidden_layer_sizes", ())
         _need(len(sizes) <= len(weights), "a network has more layers than weights_")
     _need(1 <= model._width < 2**31, "_width is no width")
+    scaled = getattr(source, "scale_", None) is not None
+    known = not source.has_columns or bool(source.standardize) == scaled
+    _need(known, "scale_ and standardize do not agree")
     with torch.device("meta"):  # shapes, without memory
         module, _ = build_module(vars(model), source.n_features, DTYPES[model.precision])
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
@@ -120,7 +126,19 @@ def _output(output, source, learned):
         _need(len(output.mean_) == stop, "directions_ are of other columns")
 
 
+def _of_width(model):
+    """Rows are as wide as what reads them says; folders of earlier versions hold no input_."""
+    source = vars(model).get("input_")
+    width = model.n_features_in_ if source is None else source.n_features
+    same = source is None or source.n_features_in_ == model.n_features_in_
+    for name in ("X_fit_", "coef_", "means_", "class_embeddings_"):
+        same = same and (name not in vars(model) or getattr(model, name).shape[1] == width)
+    _need(same, "input_ reads rows of another width")
+    return width
+
+
 def _adapter(model):
+    width = _of_width(model)
     for name in ("_support", "_factor"):
         kept = getattr(model, name, None) or {}
         arrays = {k: v for k, v in kept.items() if isinstance(v, np.ndarray)}
@@ -130,13 +148,17 @@ def _adapter(model):
     support, c = getattr(model, "_support", None) or {}, model.n_targets_
     if support:
         shapes = [support["X"].shape[1:], support["Y"].shape[1:], support["weight"].shape[1:]]
-        _need(shapes == [(model.n_features_in_,), (c,), ()], "_support has other columns")
+        _need(shapes == [(width,), (c,), ()], "_support has other columns")
         codes = support["codes"]
         in_range = codes is None or codes.dtype.kind in "iu" and codes.ndim == 1
         in_range = in_range and (codes is None or ((codes >= 0) & (codes < c)).all())
         _need(in_range, "_support has codes of classes that there are not")
         if "X_fit_" in vars(model):
             _need(len(model.X_fit_) == len(support["X"]), "_support and X_fit_ differ")
+    part = getattr(model, "_base_part", None) or {"weight": 0.0, "unit": 0.0}
+    shown = part.get("shown", np.ones(c, dtype=bool))
+    fits = np.isfinite([part["weight"], part["unit"]]).all() and shown.dtype == bool
+    _need(fits and shown.shape == (c,), "_base_part is of other classes, or holds NaN")
     kernel = getattr(model, "kernel_", None)
     for part in (kernel, *kernel.get_params().values()) if kernel is not None else ():
         most = getattr(part, "n_projections", None) or 0
@@ -208,11 +230,14 @@ RELATIONS = {
     "StackingRegressor": _stacking,
     "MultiOutputRegressor": _each,
     "BaseContrastive": _trained,
+    "BackboneInput": _backbone,
     "TableInput": _table_input,
     "FrameColumns": _frame_columns,
     "TextInput": _text_input,
     "Patterns": _patterns,
     "BaseProKeR": _adapter,
+    "TangentSurrogate": _of_width,
+    "ZeroShotClassifier": _of_width,
     "SupervisedContrastiveClassifier": _head,
     "SupervisedContrastiveRegressor": _head,
     "WeightedProbabilities": _weighted,

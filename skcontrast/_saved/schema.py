@@ -21,9 +21,20 @@ from skcontrast._saved.tables import TABLES
 _ARRAYS = {"float": "f", "int": "iu", "real": "fiu", "bool": "b", "words": "OU", "label": "biufOU"}
 
 
+# Parameters that are collections of words, whatever else their constraints let through.
+_OF_WORDS = ("connector_words", "stop_words", "vocabulary")
+
+
 def check_object(made):
     """Refuse an estimator or component whose parameters or attributes do not belong together."""
     params = params_of(made)
+    for name in _OF_WORDS:
+        words = params.get(name)
+        if isinstance(words, (list, tuple, set, frozenset, dict)):
+            if not all(isinstance(word, str) for word in words):
+                raise ValueError(
+                    f"{name} of a {type(made).__name__} holds something else than words"
+                )
     if hasattr(made, "_parameter_constraints") and type(made).__module__.startswith("skcontrast."):
         check_parameters(made, deep=False)  # what it holds was checked before
     name = next((cls.__name__ for cls in type(made).__mro__ if cls.__name__ in TABLES), None)

@@ -34,8 +34,9 @@ _WORDS = """
     n_iter_                whole
 """
 _ADAPTER = """
-    n_features_in_           whole d
-    ?feature_names_in_       words d
+    ?input_                  TableInput
+    n_features_in_           whole f
+    ?feature_names_in_       words f
     estimator_               none estimator
     n_targets_               whole c
     ?classes_                label c
@@ -59,6 +60,8 @@ _ADAPTER = """
     ?_hold                   dict
     ?_support                none dict
     ?_factor                 none dict
+    ?_base_part              none dict
+    ?_weight_unit            number >0
     ?_flat                   bool
 """
 _LINEAR = """
@@ -78,6 +81,7 @@ TABLES = {
         mean_                none float p
         scale_               none float p >0
     """,
+    "BackboneInput": "mean_  none float p",
     "FrameColumns": """
         is_category          bool f
         medians              float m
@@ -148,9 +152,20 @@ TABLES = {
         scores_              float m t >=0
     """,
     "BaseProKeR": _ADAPTER,
+    "TangentSurrogate": """
+        ?input_              TableInput
+        n_features_in_       whole f
+        ?feature_names_in_   words f
+        classes_             label c
+        kernel_              Kernel
+        X_fit_               float n d
+        dual_coef_           float n c
+        intercept_           float c
+    """,
     "ZeroShotClassifier": """
-        n_features_in_       whole d
-        ?feature_names_in_   words d
+        ?input_              TableInput
+        n_features_in_       whole f
+        ?feature_names_in_   words f
         class_embeddings_    float c d
         classes_             label c
     """,

@@ -16,7 +16,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import has_fit_parameter
 
-from skcontrast._component import InvalidParameterError
+from skcontrast._component import Integral, Interval, InvalidParameterError
 from skcontrast._inputs.columns import first_line
 from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor
 
@@ -31,6 +31,8 @@ LEAST_ROWS = 20
 
 class FirstColumns(TransformerMixin, BaseEstimator):
     """The first ``n_columns`` columns, for members of the default head that read no embedding."""
+
+    _parameter_constraints = {"n_columns": [Interval(Integral, 1, None, closed="left")]}
 
     def __init__(self, n_columns):
         self.n_columns = n_columns

@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._component import take_rows
+from skcontrast._component import StrOptions, take_rows
 from skcontrast._inputs.side import n_rows
 from skcontrast._state import OwnState
 from skcontrast._training.fitted import embed
@@ -51,6 +51,8 @@ class Intervals(BaseEstimator):
     scores_ : ndarray of shape (n, n_targets)
         Errors; for "conformal" over the spread, and sorted.
     """
+
+    _parameter_constraints = {"kind": [StrOptions({"conformal", "neighbors"})]}
 
     def __init__(self, kind):
         self.kind = kind
