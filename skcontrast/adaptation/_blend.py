@@ -66,7 +66,7 @@ def _discriminants(model, rows, held):
             yield k, ratio, fitted
 
 
-def _fit_discriminant(model, rows, weight, held):
+def _fit_discriminant(model, rows, weight, held, keeps):
     best = None
     for k, ratio, fitted in _discriminants(model, rows, held):
         nu = fitted.ridge(ratio)
@@ -82,7 +82,7 @@ def _fit_discriminant(model, rows, weight, held):
     _, model.prior_weight_, model.shrinkage_, fitted, scores, valid, scale = best
     nu = fitted.ridge(model.shrinkage_)
     W, b = fitted.coefficients(nu)
-    if _keeps(model):
+    if keeps:
         lift = fitted.lift(nu)
         b, scores = b + lift, scores + lift
     if not held:
@@ -105,9 +105,11 @@ def _unit(W, b, rows):
 
 def fit_auto(model, rows, held):
     """The discriminant and the ridge correction, as far as they help."""
-    known, keeps = rows.merged(), _keeps(model)
+    # A folder of an earlier version holds no part of a base that is kept.
+    old = held and getattr(model, "_base_part", None) is None
+    known, keeps = rows.merged(), _keeps(model) and not old
     weight = _balanced(known) if keeps else known.weight
-    scores, valid = _fit_discriminant(model, known, weight, held)
+    scores, valid = _fit_discriminant(model, known, weight, held, keeps)
     scales, wants = grid(model.base_scale, "base_scale", None), model._intercept_wanted(False)
     index, ridge = model._fit_ridge(rows, known, held, scales, wants, "ridge")
     if index is not None:
@@ -125,7 +127,8 @@ def fit_auto(model, rows, held):
     if not keeps:
         return known, out, valid
     shown = np.unique(known.codes)
-    model._base_part["shown"] = np.isin(np.arange(out.shape[1]), shown)
+    there = np.isin(np.arange(out.shape[1]), shown)
+    model._base_part = {**model._base_part, "shown": there}
     out = (out + model._base_part["weight"] * known.base)[:, shown]
     return replace(known, codes=np.searchsorted(shown, known.codes)), out, valid
 
