@@ -10,7 +10,7 @@ SSE = ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE \
 AVX2 = ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
 	NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL" OPENBLAS_CORETYPE=Zen
 
-.PHONY: demo test test-cpus test-floor lint docs wheel clean
+.PHONY: demo test test-cpus test-floor fuzz torture lint docs wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/quickstart.py
@@ -22,6 +22,14 @@ test: $(VENV)/.installed lint
 test-cpus: $(VENV)/.installed
 	for n in 1 2; do export OMP_NUM_THREADS=$$n OMP_WAIT_POLICY=passive; \
 		$(SSE) $(CHECK) && $(AVX2) $(CHECK) || exit 1; done
+
+# Kills, damaged and hostile files, full disks and threads: docs/reliability.md has the counts.
+torture: $(VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/torture.py
+
+# 10,000 drawn calls of every estimator, about ten minutes.
+fuzz: $(VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz.py --calls 10000
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check skcontrast tests examples benchmarks

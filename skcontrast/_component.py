@@ -10,6 +10,7 @@ from importlib import import_module
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils._param_validation import (
@@ -35,6 +36,7 @@ __all__ = [
     "Shorthand",
     "ShorthandMixin",
     "StrOptions",
+    "check_count",
     "check_parameters",
     "did_you_mean",
     "resolve",
@@ -177,8 +179,31 @@ def _check_member(value, several, name, owner):
         check_parameters(value)
 
 
-def check_parameters(obj):
-    """Check the parameters of an estimator or component, and of the components it holds.
+class _Flag:
+    """A bool where a number is asked for: to Python it is one, to whoever typed it none."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __repr__(self):
+        return repr(self.value)
+
+
+def _without_flags(params, constraints):
+    """The parameters with a `_Flag` for each bool that no constraint asks for."""
+
+    def is_flag(name, value):
+        accepted = constraints.get(name)
+        if not isinstance(value, (bool, np.bool_)) or not isinstance(accepted, list):
+            return False
+        named = [c for c in accepted if isinstance(c, (str, type))]
+        return not any(c in ("boolean", "verbose", bool, object) for c in named)
+
+    return {k: _Flag(v) if is_flag(k, v) else v for k, v in params.items()}
+
+
+def check_parameters(obj, deep=True):
+    """Check the parameters of an estimator or component, and if ``deep`` of those it holds.
 
     An InvalidParameterError says the parameter, what was given and what is accepted.
     """
@@ -186,19 +211,31 @@ def check_parameters(obj):
     constraints = obj._parameter_constraints
     owner = type(obj).__name__
     try:
-        validate_parameter_constraints(constraints, params, caller_name=owner)
+        given = _without_flags(params, constraints)
+        validate_parameter_constraints(constraints, given, caller_name=owner)
     except InvalidParameterError as error:
         for name, accepted in constraints.items():
             if isinstance(accepted, list) and f"The {name!r} parameter" in str(error):
                 hint = _suggestion(accepted, params[name])
                 raise InvalidParameterError(str(error) + hint) from None
         raise
+    if not deep:
+        return
     for name, value in params.items():
         if isinstance(value, Component):
             check_parameters(value)
         elif isinstance(value, (list, tuple)):
             for several in (c for c in constraints.get(name, ()) if isinstance(c, Several)):
                 _check_member(value, several, name, owner)
+
+
+def check_count(value, name, most=None):
+    """Return a whole number of at least 1, and at most ``most``."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    if not whole or value < 1 or (most is not None and value > most):
+        upper = "" if most is None else f" and at most {most}"
+        raise ValueError(f"{name}={value!r}: type a whole number of at least 1{upper}.")
+    return int(value)
 
 
 def resolve(value, registry):

@@ -10,10 +10,9 @@ from __future__ import annotations
 from functools import partial
 
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._component import Integral, ShorthandMixin, check_parameters, resolve_for
+from skcontrast._component import ShorthandMixin, check_count, check_parameters, resolve_for
 from skcontrast._inputs.side import check_weight, read_side
 from skcontrast._inputs.table import TableInput
 from skcontrast._output import Output, wanted_parts
@@ -161,7 +160,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
             The encoder, with the mean loss of each of these epochs in ``finetune_curve_``.
         """
         check_is_fitted(self, "weights_")
-        check_scalar(n_iter, "n_iter", Integral, min_val=1)
+        check_count(n_iter, "n_iter")
         given = {"target": y, "weight": check_weight(sample_weight, y)}
         return self._fit(X, given, Call(objective, n_iter, further=True, second=True))
 

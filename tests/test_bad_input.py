@@ -150,7 +150,7 @@ REFUSED_ROWS = {
     "a number": (3.0, "Expected 2D array, got scalar"),
     "None": (None, "Expected 2D array"),
     "strings": (np.array([["a", "b"], ["c", "d"]]), "could not convert string to float"),
-    "ragged": ([[1, 2], [3]], "inhomogeneous"),
+    "ragged": ([[1, 2], [3]], "different lengths"),
     "complex": (X + 1j, "Complex data not supported"),
     "sparse tensor": (torch.as_tensor(X).to_sparse(), r"layout torch.sparse_coo.*to_dense\(\)"),
     "beyond float64 squares": (1.5e308 * np.sign(X), "standardize=True takes entries up to 1e"),

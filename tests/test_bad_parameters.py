@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 import torch
 from bad_input import SPARSE, X, Y, assert_refused, assert_sound
+from instances import exported_estimators
 from torch import nn
 
-from skcontrast._component import InvalidParameterError
+from skcontrast._component import (
+    Integral,
+    Interval,
+    InvalidParameterError,
+    Real,
+    check_parameters,
+)
 from skcontrast.networks import MLP
 from skcontrast.objectives import (
     CACR,
@@ -95,6 +102,31 @@ def test_nonsense(name):
         match = f"The '{name}' parameter of ContrastiveEncoder must be .* Got "
         message = assert_refused(match, error=InvalidParameterError, **{name: value})
         assert repr(value) in message
+
+
+@pytest.mark.parametrize("cls", exported_estimators())
+@pytest.mark.parametrize("value", [True, False, np.True_])
+def test_a_bool_is_no_number(cls, value):
+    numbers = (Interval, Real, Integral, "random_state")
+    for name, accepted in cls._parameter_constraints.items():
+        if "boolean" in accepted or not any(
+            c in numbers or isinstance(c, Interval) for c in accepted
+        ):
+            continue
+        match = re.escape(f"The {name!r} parameter of {cls.__name__} must be ")
+        with pytest.raises(InvalidParameterError, match=f"{match}.* Got {value!r} instead"):
+            check_parameters(cls().set_params(**{name: value}))
+
+
+def test_a_bool_is_no_number_in_a_component():
+    for params in (
+        {"objective": InfoNCE(temperature=True)},
+        {"views": [Corruption(rate=True)]},
+        {"network": MLP(width=True)},
+        {"optimizer": SGD(momentum=False)},
+    ):
+        assert_refused("Got (True|False) instead", error=InvalidParameterError, **params)
+    assert_sound(X, verbose=False, optimizer=SGD(nesterov=True, momentum=0.9))
 
 
 def test_a_class_in_place_of_an_object():

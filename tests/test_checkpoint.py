@@ -1,6 +1,10 @@
 """A training that was cut short ends where an unbroken one ends, bit for bit."""
 
+import errno
+import hashlib
+import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +15,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from broken import damages, full_disk
 from instances import blobs
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -19,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from torch import nn
 
-from skcontrast import ContrastiveEncoder
+from skcontrast import ContrastiveEncoder, _files
 from skcontrast._training.checkpoint import fingerprint
 from skcontrast.checkpoint import Checkpoint
 from skcontrast.networks import MLP
@@ -252,13 +257,24 @@ def test_broken_file(spoil, tmp_path):
     model.fit(X)
 
 
-@pytest.mark.parametrize("content", [{}, [1], {"seed": 1}, {"seed": 1, "state": {}}, 3])
+def write(path, content):
+    """A file with content of a stranger's, and the checksum that it should have."""
+    body = io.BytesIO()
+    torch.save(content, body)
+    path.write_bytes(body.getvalue() + hashlib.sha256(body.getvalue()).digest())
+
+
+STRANGE = [{}, [1], {"seed": 1}, {"seed": 1, "fit": "x", "state": {}}, {"fit": "x", "seed": 1}, 3]
+
+
+@pytest.mark.parametrize("content", STRANGE)
 def test_foreign_file(content, tmp_path):
     model = encoder(checkpoint=tmp_path, max_iter=2).fit(X)
     (path,) = tmp_path.glob("*.pt")
-    torch.save(content, path)
-    with pytest.raises(ValueError, match="cannot be read: delete the file to start anew"):
-        model.fit(X)
+    for write_it in (torch.save, lambda content, path: write(path, content)):
+        write_it(content, path)
+        with pytest.raises(ValueError, match="cannot be read: delete the file to start anew"):
+            model.fit(X)
 
 
 def test_a_file_runs_no_code(tmp_path):
@@ -268,28 +284,104 @@ def test_a_file_runs_no_code(tmp_path):
 
     model = encoder(checkpoint=tmp_path, max_iter=2).fit(X)
     (path,) = tmp_path.glob("*.pt")
-    torch.save({"seed": 0, "state": Bomb()}, path)
+    write(path, {"fit": path.stem, "seed": 0, "state": Bomb()})
     with pytest.raises(ValueError, match="cannot be read"):
         model.fit(X)
     assert not (tmp_path / "boom").exists()
 
 
+def test_every_damage_is_noticed(tmp_path):
+    model = encoder(checkpoint=Checkpoint(tmp_path, every=1), network="linear")
+    killed_after(3, model)
+    (path,) = tmp_path.glob("*.pt")
+    good = path.read_bytes()
+    for bad in damages(good):
+        path.write_bytes(bad)
+        with pytest.raises(ValueError, match="cannot be read: delete the file to start anew"):
+            clone(model).fit(X)
+    path.write_bytes(good)
+    assert_same(clone(model).fit(X), encoder(network="linear").fit(X))
+
+
+@pytest.mark.parametrize(
+    "other", [{"X": X[::-1]}, {"X": X[:, :4]}, {"random_state": 1}, {"learning_rate": 0.01}]
+)
+def test_the_file_of_another_fit(other, tmp_path):
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    model = encoder(checkpoint=mine, max_iter=2).fit(X)
+    rows = other.pop("X", X)
+    encoder(checkpoint=theirs, max_iter=2, **other).fit(rows)
+    shutil.copy(next(theirs.glob("*.pt")), next(mine.glob("*.pt")))
+    with pytest.raises(ValueError) as caught:
+        model.fit(X)
+    text = str(caught.value)
+    assert "is of a fit with other data or parameters" in text and "\n" not in text
+
+
+def test_a_pipe_in_place_of_the_file(tmp_path):
+    model = encoder(checkpoint=tmp_path, max_iter=2).fit(X)
+    (path,) = tmp_path.glob("*.pt")
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match="cannot be read"):
+        model.fit(X)
+
+
+def test_a_full_disk(tmp_path):
+    model = encoder(checkpoint=Checkpoint(tmp_path, every=1))
+    with full_disk(2000), pytest.raises(OSError) as caught:
+        clone(model).fit(X)
+    assert str(tmp_path) in str(caught.value) and "cannot be written (File too" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+    killed_after(3, model)
+    with full_disk(2000), pytest.raises(OSError, match="make room on the disk"):
+        clone(model).fit(X)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".pt"]  # that of the fit before
+    assert_same(clone(model).fit(X), encoder().fit(X))
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    def read_only(*args, **kwargs):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "replace", read_only)
+    with pytest.raises(OSError, match=r"\.pt' cannot be written \(Read-only file system\): make"):
+        encoder(checkpoint=tmp_path, max_iter=1).fit(X)
+    assert not list(tmp_path.iterdir())
+
+
+def test_half_files_of_the_dead_are_swept(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    host, me = _files._HOST, os.getpid()
+    name = "0123456789abcdef"
+    gone = [f"{name}.{dead.pid}.partial", f"{name}.pt.{host}-{dead.pid}-7.partial"]
+    gone += [f"{name}.pt.{host}-{me}-7.partial", f"{name}.pt.{host}-1-6.partial"]
+    kept = [f"{name}.pt.{host}-1-7.partial", f"{name}.pt.elsewhere-{dead.pid}-7.partial"]
+    kept += [f"mine.{dead.pid}.partial", f"{name}.pt"]
+    for file in gone + kept:
+        (tmp_path / file).touch()
+    os.utime(tmp_path / gone[-1], (0, 0))  # older than any writing takes
+    encoder(checkpoint=tmp_path, max_iter=1).fit(X)
+    assert {path.name for path in tmp_path.iterdir()} > set(kept)
+    assert not {path.name for path in tmp_path.iterdir()} & set(gone)
+
+
 def test_a_kill_while_writing_leaves_the_file_before(tmp_path, monkeypatch):
     model = encoder(checkpoint=Checkpoint(tmp_path, every=1))
-    save, n_saves = torch.save, []
+    replace, n_saves = os.replace, []
 
-    def killed(content, path):
-        save(content, path)
+    def killed(partial, path):
         n_saves.append(path)
         if len(n_saves) == 3:
-            with open(path, "r+b") as file:
-                file.truncate(100)
             raise Killed
+        replace(partial, path)
 
-    monkeypatch.setattr(torch, "save", killed)
+    monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(Killed):
         clone(model).fit(X)
-    monkeypatch.setattr(torch, "save", save)
+    monkeypatch.setattr(os, "replace", replace)
+    assert len(list(tmp_path.iterdir())) == 1
     assert_same(clone(model).fit(X), encoder().fit(X))
 
 

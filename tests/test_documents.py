@@ -129,8 +129,6 @@ def test_nothing_left():
     match = r"no word of X occurs min_count=3 times, the most frequent one \('a'\) only 2"
     with pytest.raises(ValueError, match=match):
         read_corpus([["a", "b"], ["a"]], min_count=3)
-    with pytest.raises(ValueError, match="X holds none of the 1 words of vocabulary="):
-        read_corpus([["a"]], vocabulary=["A"])
 
 
 def test_given_vocabulary():
@@ -171,7 +169,8 @@ def test_pooling_is_the_loop(how, chunk, monkeypatch):
             w = np.ones(len(ids)) if weights is None else weights[ids]
             expected[i] = (w[:, None] * embedding[ids]).sum(axis=0) / len(ids)
     before = embedding.copy()
-    X = pool(corpus, embedding, "max" if how == "max" else "mean", weights)
+    given = None if weights is None else weights.__getitem__
+    X = pool(corpus, embedding, "max" if how == "max" else "mean", given)
     assert X.dtype == np.float32
     np.testing.assert_allclose(X, expected, rtol=1e-6, atol=1e-6)
     assert np.array_equal(embedding, before)
@@ -201,7 +200,8 @@ def test_common_components_of_few_documents():
 
 
 def test_sif_weights():
-    np.testing.assert_allclose(sif_weights(np.array([1, 3]), 0.25), [0.5, 0.25])
+    weights = sif_weights(np.array([1, 3]), 0.25)
+    np.testing.assert_allclose(weights(np.array([0, 1, 0])), [0.5, 0.25, 0.5])
 
 
 def test_information_gain_is_the_divergence_where_it_is_small():
@@ -261,31 +261,3 @@ def test_words_that_the_format_cannot_hold(tmp_path):
         with pytest.raises(ValueError, match="the word"):
             write_word2vec(path, ["cat", word], np.zeros((2, 3), dtype=np.float32))
         assert not path.exists()
-
-
-def test_files_of_others(tmp_path):
-    path = tmp_path / "vectors.txt"
-    for text in (
-        "2 2\ncat 1 2 \ndog 3 4 \n",
-        "cat 1 2\ndog 3 4\n",
-        "2 2\r\ncat 1 2\r\ndog 3 4\r\n",
-    ):
-        path.write_bytes(text.encode())
-        words, vectors = read_word2vec(str(path))
-        assert words == ["cat", "dog"] and vectors.tolist() == [[1, 2], [3, 4]]
-    for content, match in (
-        (b"", "it is empty"),
-        (b"2 2\ncat 1 2\n", "promises 2 words, but 1 follow"),
-        (b"1 2\ncat 1 2\ndog 1 2\n", "promises 1 words, but 2 follow"),
-        (b"2 2\nnew york 1 2\ndog 3 4\n", "line 2 has 4 fields where a word and 2 numbers"),
-        (b"2 2\ncat 1 2\ndog 3\n", "line 3 has 2 fields"),
-        (b"2 2\ncat 1 2\n\n", "line 3 has 1 fields"),
-        (b"1 2\ncat 1 x\n", "line 2 holds something else than numbers"),
-        (b"1 2\ncat 1 nan\n", "the vector of 'cat' is not finite"),
-        (b"2 1\ncat 1\ncat 2\n", "the word 'cat' stands in it twice"),
-        (b"1 2\ncat \xff\xfe\x00\x80", "not text in UTF-8, perhaps word2vec's binary"),
-    ):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=match) as caught:
-            read_word2vec(path)
-        assert "\n" not in str(caught.value) and "vectors.txt" in str(caught.value)

@@ -8,6 +8,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.preprocessing import normalize
 
+import skcontrast
 from skcontrast import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
 from skcontrast.adaptation._copies import NEAR, clumps
 from skcontrast.adaptation._discriminant import NAME_ROWS, Discriminant
@@ -176,6 +177,20 @@ def test_further_rows_show_further_classes():
     model.partial_fit(X[more], y[more])
     shown = model._base_part["shown"]
     assert shown.all() and model.score(X[rest], y[rest]) > before - 0.02
+
+
+@pytest.mark.parametrize("base", ["names", "trained"])
+def test_folders_keep_what_is_shown(base, tmp_path):
+    pytest.importorskip("safetensors")
+    X, y, names = problem(0)
+    rows, rest = shots(y, [4, 4, 1] + [0] * 5)
+    model = ProKeRClassifier(zero_shot(names) if base == "names" else trained(X, y, 0))
+    skcontrast.save(model.fit(X[rows], y[rows]), tmp_path)
+    loaded = skcontrast.load(tmp_path)
+    assert np.array_equal(loaded.predict_proba(X[rest]), model.predict_proba(X[rest]))
+    more = np.flatnonzero(y == 7)[:2]
+    grown, again = (m.partial_fit(X[more], y[more]) for m in (model, loaded))
+    assert np.array_equal(grown.predict_proba(X[rest]), again.predict_proba(X[rest]))
 
 
 # ------------------------------------------------------------------------------------ copies

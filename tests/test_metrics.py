@@ -183,6 +183,57 @@ def test_k_occurrence(k, metric, rows):
 def test_k_occurrence_of_duplicates():
     z = np.repeat([[0.0], [1.0], [5.0]], 2, axis=0)
     assert k_occurrence(z, 1).tolist() == [1] * 6  # the twin, never the row itself
+    assert k_occurrence(z, 2).tolist() == [2, 2, 3, 3, 1, 1]  # and half of each copy of the next
+    assert k_occurrence(np.zeros((5, 2)), 3).tolist() == [3] * 5
+
+
+def shared_occurrences(z, k):
+    """The same by loops: rows as far as the k-th share the places that nearer ones leave."""
+    count = np.zeros(len(z))
+    for i in range(len(z)):
+        distance = np.linalg.norm(z - z[i], axis=1)
+        distance[i] = np.inf
+        edge = np.sort(distance)[k - 1]
+        tied = np.abs(distance - edge) < 1e-9
+        nearer = (distance < edge) & ~tied
+        count += nearer + tied * (k - nearer.sum()) / tied.sum()
+    return count
+
+
+RNG = np.random.default_rng(3)
+TIED = {
+    "each row four times": np.repeat(RNG.standard_normal((12, 3)), 4, axis=0),
+    "some rows twice": RNG.standard_normal((20, 3))[RNG.integers(0, 20, 48)],
+    "whole numbers": RNG.integers(-3, 4, (60, 2)).astype(float),
+    "tenths far from zero": 100 + RNG.integers(0, 4, (60, 2)) / 10,
+    "many columns": RNG.integers(0, 2, (40, 30)).astype(float),
+    "all as far": np.eye(24),
+    "two places": np.repeat([[0.0], [1.0]], [30, 4], axis=0),
+    "minus zero": np.array([[0.0, -0.0, 1.0, 1.0, 2.0, -0.0, 0.0, 3.0]]).T,
+}
+
+
+@pytest.mark.parametrize("k", [1, 3, 7])
+@pytest.mark.parametrize("z", TIED.values(), ids=TIED)
+def test_equally_far_rows_share_their_places(z, k):
+    count = k_occurrence(z, k)
+    np.testing.assert_allclose(count, shared_occurrences(z, k), atol=1e-8)
+    assert count.sum() == pytest.approx(len(z) * k)
+    order = RNG.permutation(len(z))
+    assert np.array_equal(k_occurrence(z[order], k), count[order])
+    for score in ("skewness", "robin_hood", "gini", "atkinson", "antihub", "hub"):
+        first, second = (hubness(rows, k, score=score) for rows in (z, z[order]))
+        assert first == pytest.approx(second, abs=1e-12)
+    for moved in (3 * z, 1e-300 * z, 1e300 * z, z + 7):
+        np.testing.assert_allclose(k_occurrence(moved, k), count, atol=1e-8)
+
+
+def test_equal_directions_share_their_places():
+    z = np.repeat(RNG.standard_normal((15, 4)), 3, axis=0)
+    count = k_occurrence(z, 4, metric="cosine")
+    longer = z * RNG.uniform(0.1, 10, (45, 1))
+    np.testing.assert_allclose(k_occurrence(longer, 4, metric="cosine"), count, atol=1e-8)
+    assert np.ptp(count.reshape(15, 3), axis=1).max() < 1e-8
 
 
 @pytest.mark.parametrize("k", [2, 4])

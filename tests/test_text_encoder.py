@@ -49,8 +49,9 @@ def test_words_share_what_they_have_in_common():
     assert word_features(["12345"])[0, 3] == word_features(["987654"])[0, 3] == d1[3]
     # <pl pla lay <pla play, of the seven of "play".
     assert len(grams(play)) == 7 and len(grams(play) & grams(playing)) == 5
-    first, second = word_features(["y" * 30 + "a" * 60 + "z" * 30, "y" * 30 + "b" * 40 + "z" * 30])
-    assert first[0] == second[0]  # the middle of a word of a hundred letters
+    # A long word is known by all of its letters, and shares n-grams of any part of it.
+    first, second = word_features([f"https://x.org/{'y' * 30}/{name}/index.html" for name in "ab"])
+    assert first[0] != second[0] and grams(first) & grams(second) and grams(first) - grams(second)
 
 
 def test_counts_without_a_table_of_words():

@@ -240,11 +240,10 @@ def test_refused_parameters(name, params, match):
 
 @on(VECTORIZERS, ["block", "spectral", "sent2vec"])
 def test_documents_of_one_word(estimator):
-    """Tokens in place of documents, and texts without spaces."""
-    for X in (["cat", "dog", "tree"], ["我喜欢北京", "北京很大"]):
-        with pytest.raises(ValueError, match=r"type \[X\] if .*a tokenizer for texts") as caught:
-            clone(estimator).fit(X)
-        assert one_sentence(caught)
+    """Tokens in place of documents."""
+    with pytest.raises(ValueError, match=r"type \[X\] if .*a tokenizer for texts") as caught:
+        clone(estimator).fit(["cat", "dog", "tree"])
+    assert one_sentence(caught)
     with pytest.raises(ValueError, match="type min_count=1 in place of 3"):
         clone(estimator).set_params(min_count=3).fit(["cat dog", "cat tree", "cat cow"])
 

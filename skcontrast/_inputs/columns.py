@@ -8,10 +8,24 @@ from sklearn.utils import check_array
 
 from skcontrast._inputs.frame import columns_of, is_frame
 
+# How NumPy begins to say that lists make no array.
+RAGGED = "setting an array element with a sequence"
+
 
 def first_line(error):
     """First line of what an error says."""
-    return str(error).partition("\n")[0]
+    said = str(error).partition("\n")[0]
+    return "Its rows are lists of different lengths." if said.startswith(RAGGED) else said
+
+
+def as_array(value, name):
+    """An array of what has rows of one length; ``name`` is that of the argument."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(
+            f"{name} has rows of different lengths: pass one entry for each row of X."
+        ) from None
 
 
 def columns(value):
@@ -46,6 +60,7 @@ def encode_columns(value, name, dtype):
     Numbers stay, and a category becomes a code 0, 1, ... of its column. ``name`` is that of
     the argument, for messages.
     """
+    is_frame(value, name)  # no lazy one
     try:
         if np.ndim(value) not in (1, 2):
             raise ValueError(f"Got an array of {np.ndim(value)} dimensions.")

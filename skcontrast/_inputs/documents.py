@@ -1,15 +1,20 @@
 """Documents as lists of tokens: what comes in is checked, one document after the other."""
 
+import inspect
 import re
+import sys
+import warnings
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
+from functools import cache, partial
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import CountVectorizer
 
 from skcontrast._component import StrOptions
+from skcontrast._inputs.word_breaks import composed, words_of
 
 # Parameters of an estimator that say how a document becomes tokens, as in CountVectorizer.
 ANALYSIS = {
@@ -22,6 +27,8 @@ ANALYSIS = {
     "preprocessor": [callable, None],
 }
 _PLAIN = {str, np.str_}
+# Modules whose lines are not the user's.
+_INSIDE = ("skcontrast.", "sklearn.")
 
 
 def check_documents(X, name="X", any_kind=False):
@@ -143,32 +150,93 @@ def build_analyzer(estimator):
     """Return the function that turns a str into tokens, by an estimator's parameters.
 
     Read are those of CountVectorizer; where the estimator lacks one, its default there holds.
+    ``token_pattern="auto"`` takes words as :func:`words_of` does, of ``estimator.shortest_word``
+    characters or more, 2 where it does not say. But for a ``preprocessor`` or a callable
+    ``analyzer``, accents are brought to one form first.
     """
     given = estimator.get_params(deep=False)
     chosen = {name: given[name] for name in ANALYSIS if name in given}
-    pattern = chosen.get("token_pattern", "")
-    if pattern is None and chosen.get("tokenizer") is None and chosen.get("analyzer") == "word":
+    pattern, tokenizer = chosen.get("token_pattern", ""), chosen.get("tokenizer")
+    if pattern is None and tokenizer is None and chosen.get("analyzer", "word") == "word":
         raise ValueError("token_pattern is None: type a regular expression, or tokenizer=.")
+    if pattern == "auto":
+        words = partial(words_of, shortest=getattr(estimator, "shortest_word", 2))
+        chosen |= {"token_pattern": None, "tokenizer": tokenizer or words}
+    if callable(chosen.get("analyzer")) or chosen.get("preprocessor") is not None:
+        prepare = None
+    else:
+        prepare = composed
+        if not isinstance(chosen.get("stop_words"), (str, type(None))):
+            chosen["stop_words"] = [composed(word) for word in chosen["stop_words"]]
     try:
-        return CountVectorizer(**chosen).build_analyzer()
+        analyze = CountVectorizer(**chosen).build_analyzer()
     except re.error as error:
         raise ValueError(f"token_pattern={pattern!r} is no regular expression: {error}.") from None
+    return analyze if prepare is None else lambda text: analyze(prepare(text))
+
+
+def warn(message):
+    """Warn at the line of the user that led here, outside this package and scikit-learn."""
+    level, frame = 2, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_INSIDE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
+
+
+@cache
+def _defaults(cls):
+    return {name: p.default for name, p in inspect.signature(cls).parameters.items()}
+
+
+def typed(estimator, names):
+    """Those of the parameters ``names`` that are neither None nor what they are by default."""
+    given, defaults = estimator.get_params(deep=False), _defaults(type(estimator))
+    return [name for name in names if given.get(name) not in (None, defaults.get(name))]
+
+
+def warn_unused(names, why):
+    """Say that parameters which were typed have no effect, if there are any."""
+    if names:
+        have = "have" if len(names) > 1 else "has"
+        warn(f"{' and '.join(names)} {have} no effect: {why}.")
+
+
+def _warn_unused(estimator):
+    """Say which parameters of the analysis have no effect beside another one."""
+    given = estimator.get_params(deep=False)
+    analyzer = given.get("analyzer", "word")
+    if callable(analyzer):
+        others = [name for name in ANALYSIS if name != "analyzer"]
+        return warn_unused(typed(estimator, others), "the callable analyzer does all")
+    if given.get("preprocessor") is not None:
+        replaced = typed(estimator, ["lowercase", "strip_accents"])
+        warn_unused(replaced, "preprocessor= stands in their place")
+    if analyzer != "word":
+        words = typed(estimator, ["tokenizer", "token_pattern", "stop_words"])
+        warn_unused(words, f"analyzer={analyzer!r} takes letters in place of words")
+    elif given.get("tokenizer") is not None:
+        warn_unused(typed(estimator, ["token_pattern"]), "tokenizer= stands in its place")
 
 
 def token_lists(X, estimator, name="X"):
     """Iterate over documents as lists of tokens; lists of tokens pass unchanged.
 
     A generator is read once. The parameters of the estimator say how a str becomes tokens; a
-    callable ``analyzer`` is given every document, of whatever type.
+    callable ``analyzer`` is given every document, of whatever type. Parameters that were typed and
+    have no effect are said in a warning.
     """
     any_kind = callable(getattr(estimator, "analyzer", None))
     documents = check_documents(X, name, any_kind)
-    return _analyzed(documents, build_analyzer(estimator), any_kind, name)
+    _warn_unused(estimator)
+    return _analyzed(documents, build_analyzer(estimator), estimator, any_kind, name)
 
 
-def _analyzed(documents, analyze, any_kind, name):
+def _analyzed(documents, analyze, estimator, any_kind, name):
     for number, document in enumerate(documents):
         if not (any_kind or isinstance(document, str)):
+            if number == 0:
+                why = f"{name} holds lists of tokens, which are taken as they are"
+                warn_unused(typed(estimator, ANALYSIS), why)
             yield document
             continue
         tokens = analyze(document)
@@ -195,9 +263,9 @@ def gathered(documents, numbers):
     return np.array(ids, dtype=np.int32), np.array(offsets, dtype=np.int64)
 
 
-def numbered(documents, known=()):
-    """Number words when they are first seen, behind the ``known`` ones: words, ids, offsets."""
-    seen = defaultdict(None, known)
+def numbered(documents):
+    """Number words when they are first seen: words, ids, offsets."""
+    seen = defaultdict(None)
     seen.default_factory = seen.__len__
     ids, offsets = gathered(documents, lambda tokens: map(seen.__getitem__, tokens))
     return list(seen), ids, offsets

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.multiclass import type_of_target
 
-from skcontrast._inputs.columns import encode_columns, first_line
+from skcontrast._inputs.columns import as_array, encode_columns, first_line
 from skcontrast._inputs.target import (
     UNLABELLED,
     encode_classes,
@@ -89,7 +89,7 @@ def _warn_second_rows(y, objective):
     """
     if y is None or sp.issparse(y):
         return
-    values = np.asarray(y)
+    values = as_array(y, "y")
     what = advice = None
     if values.ndim == 2 and values.shape[1] > 1 and type_of_target(values) not in _LABEL_COLUMNS:
         what = f"a table of {values.shape[1]} columns"
@@ -132,9 +132,9 @@ def _target_serves(objective):
 
 def _as_condition(y):
     """Labels as categories, each row without a label as one of its own; numbers as they are."""
-    labels = labelled(y)[1] if np.asarray(y).ndim == 1 else y
+    labels = labelled(y)[1] if as_array(y, "y").ndim == 1 else y
     kinds = ("binary", "multiclass")
-    if np.asarray(labels).dtype.kind == "f" or type_of_target(labels) not in kinds:
+    if as_array(labels, "y").dtype.kind == "f" or type_of_target(labels) not in kinds:
         return y
     codes, _ = encode_classes(y, "mode='weak'")
     own = -1 - np.arange(len(codes))

@@ -5,7 +5,9 @@ import scipy.sparse as sp
 import torch
 from sklearn.utils.validation import check_array
 
+from skcontrast._component import StrOptions
 from skcontrast._inputs.base import Input
+from skcontrast._inputs.columns import RAGGED
 from skcontrast._inputs.frame import FrameColumns, category_names, check_names, is_frame, is_plain
 from skcontrast._inputs.one_hot import one_hot_groups
 from skcontrast._inputs.rows import CHUNK, standardized, table_rows, to_batch
@@ -49,6 +51,11 @@ class TableInput(Input):
         "views": ("neighbors", "corruption"),
         "clean_anchor": True,
         "width": 256,
+    }
+    _parameter_constraints = {
+        "owner": [str],
+        "standardize": ["boolean"],
+        "precision": [StrOptions({"float32", "bfloat16", "float64"})],
     }
 
     def __init__(self, owner="estimator", standardize=True, precision="float32"):
@@ -122,6 +129,11 @@ class TableInput(Input):
                 "string of a DataFrame."
             ) from None
         except ValueError as error:
+            if str(error).startswith(RAGGED):
+                raise ValueError(
+                    "X has rows of different lengths, or lists among its values: pass one number "
+                    "for each row and column."
+                ) from None
             if np.ndim(X) > 2:
                 raise ValueError(
                     f"{str(error).partition(chr(10))[0]} X has the shape {np.shape(X)}: type "

@@ -7,6 +7,7 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from skcontrast._inputs.columns import (
+    as_array,
     category_codes,
     columns,
     first_line,
@@ -53,7 +54,7 @@ def labelled(y):
 
     labels : ndarray of shape (n_labels,)
     """
-    array = column_or_1d(y if hasattr(y, "toarray") else np.asarray(y), warn=True)
+    array = column_or_1d(y if hasattr(y, "toarray") else as_array(y, "y"), warn=True)
     there = np.ones(len(array), dtype=bool)
     if hasattr(y, "columns"):
         y = y[y.columns[0]]

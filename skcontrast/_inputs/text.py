@@ -7,7 +7,7 @@ import torch
 from sklearn.utils import check_array
 
 from skcontrast._inputs.base import Input
-from skcontrast._inputs.documents import check_documents, token_lists
+from skcontrast._inputs.documents import ANALYSIS, check_documents, token_lists
 from skcontrast._inputs.table import TableInput
 from skcontrast._inputs.tokens import TokenRows, number_words
 
@@ -40,12 +40,14 @@ class TextInput(Input):
         "width": 1024,
     }
     hint = ", or pass a backbone"
+    _parameter_constraints = {"owner": [str], **ANALYSIS}
+    shortest_word = 1
 
     def __init__(
         self,
         owner="estimator",
         tokenizer=None,
-        token_pattern=r"(?u)\b\w+\b",
+        token_pattern="auto",
         lowercase=True,
         stop_words=None,
         strip_accents=None,

@@ -1,5 +1,8 @@
 """A word as hashed features: the word, its ends, its shape and its character n-grams."""
 
+import unicodedata
+from hashlib import blake2b
+
 import numpy as np
 
 # Columns before the n-grams: word, prefix, suffix, shape.
@@ -7,7 +10,7 @@ N_WHOLE = 4
 NGRAM_SIZES = (3, 4)
 MAX_NGRAMS = 24
 AFFIX = 3
-# Of a longer word the beginning and the end are read.
+# A longer word has its shape by its beginning and its end, all else by all of it.
 MAX_LENGTH = 48
 CHUNK = 8192
 
@@ -38,11 +41,15 @@ def _codes(words):
     return codes.astype(np.uint64), lengths
 
 
+def _is_letter(character):
+    return character.isalpha() or unicodedata.category(character)[0] == "M"
+
+
 def _shape_codes(codes, lengths):
     """Kinds of letters as codes, runs longer than four cut: Xxxx, dddd, ..."""
     letters, inverse = np.unique(codes, return_inverse=True)
     kinds = [
-        3 if c.isdigit() else 2 if c.isupper() else 1 if c.isalpha() else ord(c)
+        3 if c.isdigit() else 2 if c.isupper() else 1 if _is_letter(c) else ord(c)
         for c in map(chr, letters.tolist())
     ]
     kinds = np.array(kinds, dtype=np.uint64)[inverse.reshape(codes.shape)]
@@ -63,6 +70,12 @@ def _window(codes, start, size):
     return np.take_along_axis(codes, columns, axis=1)
 
 
+def _ngrams(codes, size):
+    """Hashes of the n-grams of one size: (..., length) -> (..., length - size + 1)."""
+    windows = np.lib.stride_tricks.sliding_window_view(codes, size, axis=-1)
+    return _mixed(_polynomial(windows), 4 + size)
+
+
 def _block(words):
     codes, lengths = _codes(words)
     n = len(words)
@@ -79,15 +92,31 @@ def _block(words):
     for size in NGRAM_SIZES:
         if marked.shape[1] < size:
             continue
-        windows = np.lib.stride_tricks.sliding_window_view(marked, size, axis=1)
-        hashes = _mixed(_polynomial(windows), 4 + size)
+        hashes = _ngrams(marked, size)
         count = np.maximum(lengths + 3 - size, 0)
         row, j = np.nonzero(np.arange(hashes.shape[1]) < count[:, None])
         column = filled[row] + j
         fits = column < out.shape[1]
         out[row[fits], column[fits]] = hashes[row[fits], j[fits]]
         filled += count
+    for i, word in enumerate(words):
+        if len(word) > MAX_LENGTH:
+            out[i] = _long(word, out[i])
     return out
+
+
+def _long(word, features):
+    """Features of a long word: the hash of all of it, and the n-grams whose hashes are least.
+
+    Words that share most n-grams share most of these, wherever in the word they stand.
+    """
+    code = word.encode("utf-8", "surrogatepass")
+    whole = int.from_bytes(blake2b(code, digest_size=8).digest(), "little")
+    features[0] = _mixed(np.array([whole], dtype=np.uint64), 1)[0]
+    codes = np.array([f"<{word}>"]).view(np.uint32).astype(np.uint64)
+    least = np.unique(np.concatenate([_ngrams(codes, size) for size in NGRAM_SIZES]))[:MAX_NGRAMS]
+    features[N_WHOLE:] = np.pad(least, (0, MAX_NGRAMS - len(least)), constant_values=-1)
+    return features
 
 
 def word_features(words):
@@ -95,7 +124,8 @@ def word_features(words):
 
     The columns are hashes in [0, 2^31) of the word, its first and its last three letters, its shape
     (which letters are capitals, digits or neither), and its character n-grams of three and four
-    letters with marks at both ends; -1 where there are fewer n-grams.
+    letters with marks at both ends; -1 where there are fewer n-grams. Of many n-grams 24 are kept:
+    the first ones, of a word of more than 48 letters those whose hashes are least.
     """
     blocks = [_block(words[i : i + CHUNK]) for i in range(0, len(words), CHUNK)]
     empty = np.empty((0, N_WHOLE + MAX_NGRAMS), dtype=np.int32)

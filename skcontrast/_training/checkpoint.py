@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 from contextlib import suppress
@@ -14,11 +15,13 @@ import numpy as np
 import torch
 
 from skcontrast._component import Component, Integral, Interval
+from skcontrast._files import read_plain, sweep, unwritable, write_whole
 from skcontrast._training.embed import to_arrays
 from skcontrast._training.loop import training_state
 from skcontrast._typing import FilePath
 from skcontrast._version import __version__
 
+DIGEST = hashlib.sha256().digest_size
 # Rows of a memory map that stand for all of it in the fingerprint.
 SAMPLED_ROWS = 1000
 
@@ -32,6 +35,11 @@ class Checkpoint(Component):
     bit where an unbroken one would; after a fit that ended it has nothing left to do,
     also with ``random_state=None``. Files of other versions of the package are not
     used. Callbacks are no part of the fingerprint, and what they remember is not kept.
+
+    A file ends in a checksum and says which fit it is of. A damaged one, or that of another
+    fit under this one's name, raises ValueError: training anew would take hours that
+    nobody asked for, and hide that the disk is failing. A disk that is full or read-only
+    raises OSError and leaves the file before.
 
     Parameters
     ----------
@@ -79,6 +87,9 @@ def open_checkpoint(estimator, X, side, further=False):
         raise ValueError(
             f"checkpoint={str(folder)!r} is a file, or below one: type the path of a folder."
         ) from None
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    sweep(folder, r"[0-9a-f]{16}(?:\.pt)?")
     path = folder / f"{fingerprint(estimator, X, side, start)}.pt"
     return CheckpointFile(path, checkpoint.every)
 
@@ -125,22 +136,35 @@ def _without_addresses(value):
 
 
 class CheckpointFile:
-    """One file, written each ``every`` epochs: the seed of a fit, the state of its training."""
+    """One file, written each ``every`` epochs: the seed of a fit, the state of its training.
+
+    It is what ``torch.save`` writes, and the SHA-256 of that.
+    """
 
     def __init__(self, path, every):
         self.path, self.every = path, every
         self._content, self._seed = self._read(), None
 
     def _read(self):
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return None
         try:
-            content = torch.load(self.path, map_location="cpu", weights_only=True)
+            whole = read_plain(self.path, links=True)
+            body, digest = whole[:-DIGEST], whole[-DIGEST:]
+            if hashlib.sha256(body).digest() != digest:
+                raise ValueError("checksum")
+            content = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+            fit = content["fit"]
             content["seed"], content["state"]["epochs"]["loss_curve"]
         except Exception:  # torch.load raises whatever the bytes lead it to
             raise ValueError(
                 f"The checkpoint {str(self.path)!r} cannot be read: delete the file to start anew."
             ) from None
+        if fit != self.path.stem:
+            raise ValueError(
+                f"The checkpoint {str(self.path)!r} is of a fit with other data or parameters, and "
+                "was given this name: delete the file to start anew."
+            )
         return content
 
     def seed(self, seed):
@@ -156,8 +180,10 @@ class CheckpointFile:
         """Write the state after an epoch, when its turn has come."""
         if len(epochs.loss_curve) % self.every and not last:
             return
-        content = {"seed": self._seed, "state": training_state(net, epochs)}
-        # A kill while writing must leave the previous file whole.
-        partial = self.path.with_suffix(f".{os.getpid()}.partial")
-        torch.save(content, partial)
-        os.replace(partial, self.path)
+        content = {"fit": self.path.stem, "seed": self._seed, "state": training_state(net, epochs)}
+        # In memory first: torch speaks of its own source lines where a disk is full.
+        body = io.BytesIO()
+        torch.save(content, body)
+        digest = hashlib.sha256(body.getbuffer()).digest()
+        body.write(digest)
+        write_whole(self.path, body.getbuffer())

@@ -178,6 +178,16 @@ class FittedEncoder(ClassNamePrefixFeaturesOutMixin, ReadsOnce):
         return self.input_.feature_names_in_
 
     @property
+    def mean_(self) -> np.ndarray | None:
+        """Mean of each column that the network reads, where rows are dense numbers."""
+        return self.input_.mean_
+
+    @property
+    def scale_(self) -> np.ndarray | None:
+        """Scale of each column that the network reads, where rows are numbers."""
+        return self.input_.scale_
+
+    @property
     def _n_features_out(self):
         return self.n_components_
 

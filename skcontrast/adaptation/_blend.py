@@ -152,8 +152,8 @@ def _choose_blend(model, rows, scores, valid, ridge, keeps):
         weights, _ = fit_weights(parts, rows.codes, rows.weight, weights, strengths)
         weights = weights * units
     model.blend_weights_ = np.array(weights[:2])
-    beside = weights[2] * unit if known_by == "kept" else 0.0
-    model._base_part = {"weight": beside, "unit": unit} if keeps else None
+    beside = float(weights[2] * unit) if known_by == "kept" else 0.0
+    model._base_part = {"weight": beside, "unit": float(unit)} if keeps else None
 
 
 def scores_auto(model, X, base):

@@ -51,7 +51,7 @@ class ReadsRows:
     def _read_rows(self, X, reset):
         """Rows as a base is asked about them, and as numbers: float64 (n, d)."""
         if reset:
-            self.input_ = TableInput(type(self).__name__)
+            self.input_ = TableInput(type(self).__name__, standardize=False)
             given = self.input_.fit_columns(X, n_least=1)
             for name in NAMES:
                 vars(self).pop(name, None)

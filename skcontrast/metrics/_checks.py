@@ -58,15 +58,6 @@ def centred(z, name="z"):
     return z - z.mean(axis=0)
 
 
-def check_count(value, name, most=None):
-    """Return a whole number of at least 1, and at most ``most``."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
-    if not whole or value < 1 or (most is not None and value > most):
-        upper = "" if most is None else f" and at most {most}"
-        raise ValueError(f"{name}={value!r}: type a whole number of at least 1{upper}.")
-    return int(value)
-
-
 def check_positive(value, name, zero=False):
     """Return a finite number above 0, or from 0 on."""
     real = isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))

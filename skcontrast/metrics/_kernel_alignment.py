@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 from sklearn.metrics.pairwise import pairwise_kernels
 
+from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
 from skcontrast.metrics._checks import (
     BLOCK,
     blocks,
     centred,
-    check_count,
     check_pair,
     check_positive,
 )

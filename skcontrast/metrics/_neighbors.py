@@ -8,12 +8,12 @@ import numpy as np
 from scipy.stats import skew
 from sklearn.neighbors import NearestNeighbors
 
+from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
 from skcontrast.metrics._checks import (
     BLOCK,
     TIE,
     blocks,
-    check_count,
     check_option,
     check_pair,
     check_table,
@@ -31,7 +31,9 @@ def k_occurrence(
     .. math:: N_i = \#\{j \ne i : i \in \mathrm{kNN}(j)\}
 
     where a row is no neighbour of itself. Rows of large :math:`N_i` are hubs, those of 0
-    antihubs. The mean is k.
+    antihubs. The mean is k. Rows that are equally far from j, as equal rows are, share the
+    places that nearer ones leave: each counts by its chance of one when the order is drawn at
+    random, so that the order of the rows does not matter.
 
     Parameters
     ----------
@@ -46,7 +48,8 @@ def k_occurrence(
 
     Returns
     -------
-    occurrence : int ndarray of shape (n_samples,)
+    occurrence : float64 ndarray of shape (n_samples,)
+        Whole numbers where no two rows are equally far from a third.
 
     Raises
     ------
@@ -63,15 +66,75 @@ def k_occurrence(
     --------
     >>> from skcontrast.metrics import k_occurrence
     >>> k_occurrence([[0.0], [1.0], [3.0], [-1.5]], n_neighbors=1)
-    array([2, 2, 0, 0])
+    array([2., 2., 0., 0.])
+    >>> k_occurrence([[0.0], [1.0], [1.0], [1.0]], n_neighbors=1)  # each 1 has the two others
+    array([0.        , 1.33333333, 1.33333333, 1.33333333])
     """
     check_option(metric, "metric", ("euclidean", "cosine"))
     z = check_table(z)
     k = check_count(n_neighbors, "n_neighbors", len(z) - 1)
     if metric == "cosine":
         z = unit_rows(z)
-    nearest = NearestNeighbors(n_neighbors=k).fit(z).kneighbors(return_distance=False)
-    return np.bincount(nearest.ravel(), minlength=len(z))
+    # Sorted, the rows are the same in whatever order they came, and so is all that follows;
+    # -0.0 becomes 0.0.
+    rows, which, copies = np.unique(z + 0.0, axis=0, return_inverse=True, return_counts=True)
+    return _occurrence(rows, copies, k)[which.ravel()]
+
+
+def _occurrence(rows, copies, k):
+    """k-occurrence of one copy of each of different rows, (n_rows,)."""
+    found = np.zeros(len(rows))
+    # Squares of 1e200 overflow, and far from 0 differences are lost among rounding.
+    rows = np.ldexp(rows, -np.frexp(np.abs(rows).max())[1])
+    rounding = 1e-15 * np.linalg.norm(rows, axis=1)
+    rows = rows - np.median(rows, axis=0)
+    search = NearestNeighbors().fit(rows)
+    todo, size = np.arange(len(rows)), k + 2
+    while len(todo):
+        size, later = min(size, len(rows)), []
+        for part in blocks(len(todo), max(1, BLOCK**2 // size)):
+            i = todo[part]
+            distance, nearest = search.kneighbors(rows[i], size)
+            # The row itself comes first, for its other copies.
+            nearest, distance = _first(nearest, distance, i)
+            number = copies[nearest]
+            number[:, 0] -= 1
+            share, done = _shares(distance, number, k, rounding[i])
+            done |= size == len(rows)
+            times = np.repeat(copies[i][:, None], size, axis=1)
+            times[:, 0] -= 1
+            given = share * times
+            found += np.bincount(nearest[done].ravel(), given[done].ravel(), len(rows))
+            later.append(i[~done])
+        todo, size = np.concatenate(later), 8 * size
+    # What fractions add up to, without their rounding: hubs are told by a threshold.
+    return np.round(found, 9)
+
+
+def _first(nearest, distance, row):
+    """Neighbours (n, size) and distances with each row itself in front, at distance 0."""
+    here = nearest == row[:, None]
+    # Among rows closer than floats can tell it may be missing: the last one gives way.
+    here[~here.any(axis=1), -1] = True
+    others = ~here
+    shape = (len(row), nearest.shape[1] - 1)
+    nearest = np.column_stack([row, nearest[others].reshape(shape)])
+    return nearest, np.column_stack([np.zeros(len(row)), distance[others].reshape(shape)])
+
+
+def _shares(distance, number, k, rounding):
+    """Chance of each neighbour to be one of the k nearest, and whether all of these are there.
+
+    Of sorted distances (n, size), ``number`` rows being at each; those that differ by rounding
+    are equal.
+    """
+    last = (np.cumsum(number, axis=1) >= k).argmax(axis=1)[:, None]
+    edge = np.take_along_axis(distance, last, axis=1)
+    slack = TIE * edge + rounding[:, None]
+    nearer, tied = distance < edge - slack, np.abs(distance - edge) <= slack
+    places = k - (nearer * number).sum(axis=1)
+    chance = places / (tied * number).sum(axis=1)
+    return nearer + tied * chance[:, None], distance[:, -1] > (edge + slack)[:, 0]
 
 
 def hubness(
@@ -96,6 +159,7 @@ def hubness(
         \text{antihub} = \frac{\#\{i : N_i = 0\}}{n}, \qquad
         \text{hub} = \frac{\sum_{i : N_i \ge 2 k} N_i}{n k}
 
+    Rows that are equally far from another one share its places, as in :func:`k_occurrence`.
     Robin hood is the share of all occurrences that would have to be moved to make them equal;
     antihub the share of rows that nobody finds, hub the share of occurrences that go to hubs.
 
@@ -135,12 +199,12 @@ def hubness(
     >>> from skcontrast.metrics import hubness
     >>> star = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]]
     >>> round(hubness(star, n_neighbors=1), 3)  # the centre is everybody's neighbour
-    1.291
-    >>> hubness(star, n_neighbors=1, score="antihub")
-    0.6
+    1.5
+    >>> hubness(star, n_neighbors=1, score="hub")
+    0.8
     """
     check_option(score, "score", SCORES)
-    occurrence = k_occurrence(z, n_neighbors, metric=metric).astype(np.float64)
+    occurrence = k_occurrence(z, n_neighbors, metric=metric)
     n, k = len(occurrence), n_neighbors
     total = n * k
     if score == "skewness":

@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 from scipy.special import entr, logsumexp
 
+from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
 from skcontrast.metrics._checks import (
     BLOCK,
     blocks,
     centred,
-    check_count,
     check_option,
     check_positive,
     check_table,

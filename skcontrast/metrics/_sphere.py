@@ -9,11 +9,11 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.utils.validation import column_or_1d
 
+from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
 from skcontrast.metrics._checks import (
     BLOCK,
     blocks,
-    check_count,
     check_option,
     check_pair,
     check_positive,

@@ -153,6 +153,8 @@ class HashedEmbeddingBag(Component):
 
 def _signs(n_rows, width):
     """Random signs, the same for every model: they need not be kept with it."""
+    if torch.empty(0).is_meta:  # shapes alone are asked for
+        return torch.empty(n_rows, width)
     n_bits = n_rows * width
     raw = np.frombuffer(np.random.RandomState(0).bytes(-(-n_bits // 8)), dtype=np.uint8)
     bits = np.unpackbits(raw, count=n_bits).reshape(n_rows, width)

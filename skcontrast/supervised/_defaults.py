@@ -2,8 +2,7 @@
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import clone, is_classifier, is_regressor
-from sklearn.compose import ColumnTransformer
+from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier, is_regressor
 from sklearn.ensemble import (
     ExtraTreesRegressor,
     HistGradientBoostingRegressor,
@@ -28,6 +27,25 @@ SELECTION_ROWS = 1000
 EXACT_ROWS = 4000
 LANDMARKS = 1000
 LEAST_ROWS = 20
+
+
+class FirstColumns(TransformerMixin, BaseEstimator):
+    """The first ``n_columns`` columns, for members of the default head that read no embedding."""
+
+    def __init__(self, n_columns):
+        self.n_columns = n_columns
+
+    def fit(self, X, y=None):
+        """Nothing is learned."""
+        return self
+
+    def transform(self, X):
+        """The columns."""
+        return np.ascontiguousarray(X[:, : self.n_columns])
+
+    def __sklearn_is_fitted__(self):
+        return True
+
 
 _KINDS = {"regressor": is_regressor, "classifier": is_classifier}
 
@@ -112,8 +130,7 @@ def default_regressor(features, target, n_raw, seed):
     ]
     if n_raw:
         members.append(("columns", _kernel_ridge(features[:, :n_raw], target, seed)))
-        raw = ColumnTransformer([("raw", "passthrough", slice(n_raw))])
-        members = [(name, make_pipeline(raw, member)) for name, member in members]
+        members = [(name, make_pipeline(FirstColumns(n_raw), m)) for name, m in members]
     weights = LinearRegression(positive=True, fit_intercept=False)
     # Shuffled: a table sorted by its target would have folds that extrapolate.
     n_folds = 5 if len(features) <= EXACT_ROWS else 3

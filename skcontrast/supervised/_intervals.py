@@ -7,6 +7,7 @@ from numbers import Real
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.metaestimators import available_if
@@ -21,7 +22,7 @@ from skcontrast._typing import RowsLike
 NEIGHBORS = 30
 
 
-class Intervals:
+class Intervals(BaseEstimator):
     r"""Half-widths of prediction intervals from the errors of known rows.
 
     "conformal" scales the errors by how much the targets of a row's neighbours vary, and
@@ -36,49 +37,73 @@ class Intervals:
     ----------
     kind : {"conformal", "neighbors"}
 
-    errors : ndarray of shape (n, n_targets)
-        Absolute errors on rows that the prediction was not fitted on.
+    Attributes
+    ----------
+    rows_ : ndarray of shape (n_rows, d)
+        Embedding of the rows among which neighbours are sought.
 
-    embedding : ndarray of shape (n, d)
-        Where these rows lie.
+    targets_ : ndarray of shape (n_rows, n_targets)
+        Their targets, or for "neighbors" their errors.
 
-    reference : tuple of ndarray
-        Embedding and targets of the rows that the spread is taken from, for "conformal".
+    floor_ : ndarray of shape (n_targets,)
+        Least spread.
+
+    scores_ : ndarray of shape (n, n_targets)
+        Errors; for "conformal" over the spread, and sorted.
     """
 
-    def __init__(self, kind, errors, embedding, reference):
+    def __init__(self, kind):
         self.kind = kind
-        rows, targets = reference if kind == "conformal" else (embedding, errors)
-        self.neighbors = NearestNeighbors(n_neighbors=min(NEIGHBORS, len(rows))).fit(rows)
-        self.targets = targets
+
+    def fit(self, errors, embedding, reference):
+        """Take the errors of known rows.
+
+        Parameters
+        ----------
+        errors : ndarray of shape (n, n_targets)
+            Absolute errors on rows that the prediction was not fitted on.
+
+        embedding : ndarray of shape (n, d)
+            Where these rows lie.
+
+        reference : tuple of ndarray
+            Embedding and targets of the rows that the spread is taken from, for "conformal".
+        """
+        conformal = self.kind == "conformal"
+        self.rows_, self.targets_ = reference if conformal else (embedding, errors)
         # Where all neighbours agree, a tenth of the spread of all targets.
-        spread = targets.std(axis=0)
-        self.floor = np.where(spread > 0, 0.1 * spread, 1.0)
-        self.scores = errors
-        if kind == "conformal":
-            self.scores = np.sort(errors / self._spread(embedding), axis=0)
+        spread = self.targets_.std(axis=0)
+        self.floor_ = np.where(spread > 0, 0.1 * spread, 1.0)
+        self.scores_ = np.sort(errors / self._spread(embedding), axis=0) if conformal else errors
+        return self
+
+    @property
+    def _n_neighbors(self):
+        return min(NEIGHBORS, len(self.rows_))
 
     def _nearest(self, embedding):
-        return self.targets[self.neighbors.kneighbors(embedding, return_distance=False)]
+        # Built where it is used: what is kept are arrays, which are saved without code.
+        near = NearestNeighbors(n_neighbors=self._n_neighbors).fit(self.rows_)
+        return self.targets_[near.kneighbors(embedding, return_distance=False)]
 
     def _spread(self, embedding):
-        return np.maximum(self._nearest(embedding).std(axis=1), self.floor)
+        return np.maximum(self._nearest(embedding).std(axis=1), self.floor_)
 
     def half_width(self, embedding, coverage):
         """Half-width (n, n_targets) of the intervals of rows that lie at ``embedding``."""
-        n = len(self.scores) if self.kind == "conformal" else self.neighbors.n_neighbors
+        n = len(self.scores_) if self.kind == "conformal" else self._n_neighbors
         rank = int(np.ceil((n + 1) * coverage - 1e-9))
         if rank > n:
             least = int(np.ceil(coverage / (1 - coverage) - 1e-9))
             known, way = f"there are {n}", "fit on more rows"
-            if n < len(self.scores):
+            if n < len(self.scores_):
                 known, way = f"interval='neighbors' reads {n}", "fit with interval='conformal'"
             raise ValueError(
                 f"coverage={coverage} needs the errors of at least {least} rows, and {known}: type "
                 f"a coverage up to {np.floor(1000 * n / (n + 1)) / 1000}, or {way}."
             )
         if self.kind == "conformal":
-            return self.scores[rank - 1] * self._spread(embedding)
+            return self.scores_[rank - 1] * self._spread(embedding)
         return np.sort(self._nearest(embedding), axis=1)[:, rank - 1]
 
 
@@ -169,7 +194,7 @@ class IntervalMixin(OwnState):
         held = (y_held - self.target_mean_) / self.target_scale_
         Z = embed(self.encoder_, X_held)
         errors = np.abs(self._predict_columns(self._features(X_held, Z)) - held)
-        self._intervals = Intervals("conformal", errors, Z, (embed(self.encoder_, X), target))
+        self._intervals = Intervals("conformal").fit(errors, Z, (embed(self.encoder_, X), target))
 
     def _cross_validate(self, head, X, target, seed):
         """Errors of the rows in folds that the head was not fitted on."""
@@ -178,4 +203,4 @@ class IntervalMixin(OwnState):
         folds = KFold(min(5, len(target)), shuffle=True, random_state=seed)
         found = cross_val_predict(head, self._features(X, Z), shaped, cv=folds)
         errors = np.abs(found.reshape(target.shape) - target)
-        self._intervals = Intervals("neighbors", errors, Z, None)
+        self._intervals = Intervals("neighbors").fit(errors, Z, None)

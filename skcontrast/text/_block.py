@@ -181,6 +181,6 @@ def _train(table, corpus, counts, options):
         check_finite(table.cpu().numpy(), options, n_epochs + 1)
         if options.verbose:
             print(f"Epoch {n_epochs + 1}/{options.max_iter}: loss {loss_curve[-1]:.4f}")
-    if not found:
+    if not found and options.sample:
         warn_no_pairs()
     return loss_curve

@@ -1,10 +1,11 @@
 """A corpus as arrays, and what the counts of its words say about drawing them."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 import torch
+
+from skcontrast._inputs.documents import warn
 
 
 class Corpus(NamedTuple):
@@ -109,8 +110,7 @@ def check_finite(embedding, options, n_epochs):
 
 def warn_no_pairs():
     """Say that nothing was learned, and why."""
-    warnings.warn(
+    warn(
         "sample= thinned the documents out until none held two words: the vectors stay as they "
-        "were at the start. Type sample=0, which small corpora want.",
-        stacklevel=2,
+        "were at the start. Type sample=0, which small corpora want."
     )

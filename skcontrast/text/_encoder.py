@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
 from skcontrast._component import Component, HasMethods, Shorthand, StrOptions
+from skcontrast._inputs.documents import typed, warn_unused
 from skcontrast._inputs.text import BackboneInput, TextInput
 from skcontrast._training.checkpoint import Checkpoint
 from skcontrast._typing import FilePath, RandomState, Words
@@ -79,9 +81,10 @@ class ContrastiveTextEncoder(BaseContrastive):
         scikit-learn's CountVectorizer; documents that are lists of words are taken as they
         are.
 
-    token_pattern : str, default=r"(?u)\b\w+\b"
-        Regular expression of a word; the default takes words of one letter too, and no
-        punctuation.
+    token_pattern : str, default="auto"
+        Regular expression of a word. "auto" takes words of one letter too, with their marks,
+        in any script, and no punctuation. Where no spaces stand between words, as in Chinese,
+        Japanese or Thai, it takes overlapping pieces of two or three letters.
 
     lowercase : bool, default=True
         Whether to turn letters into lower case.
@@ -90,7 +93,8 @@ class ContrastiveTextEncoder(BaseContrastive):
         Words to leave out.
 
     strip_accents : {"ascii", "unicode"} or callable, default=None
-        Whether to take off accents.
+        Whether to take off accents. Others are joined with their letters, so that a word has
+        one form however its accents were typed.
 
     learning_rate : float, default=3e-3
         Highest learning rate.
@@ -186,7 +190,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         backbone: Any | None = None,
         standardize: bool = True,
         tokenizer: Callable | None = None,
-        token_pattern: str | None = r"(?u)\b\w+\b",
+        token_pattern: str | None = "auto",
         lowercase: bool = True,
         stop_words: Literal["english"] | Words | None = None,
         strip_accents: Literal["ascii", "unicode"] | Callable | None = None,
@@ -237,10 +241,18 @@ class ContrastiveTextEncoder(BaseContrastive):
         self.random_state = random_state
         self.verbose = verbose
 
+    @property
+    def word_counts_(self) -> np.ndarray:
+        """Counts of hashed words, by which words are weighted; without a backbone."""
+        return self.input_.word_counts_
+
     def _new_input(self):
         owner = type(self).__name__
         if self.backbone is not None:
+            words = ["tokenizer", "token_pattern", "lowercase", "stop_words", "strip_accents"]
+            warn_unused(typed(self, words), "backbone= is given the texts as they are")
             return BackboneInput(owner, self.standardize, self.precision, self.backbone)
+        warn_unused(typed(self, ["standardize"]), "words are hashed, where backbone= is None")
         return TextInput(
             owner,
             self.tokenizer,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from importlib import import_module
 from typing import Any
 
@@ -10,13 +9,14 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from skcontrast._component import check_parameters
-from skcontrast._inputs.documents import token_lists
+from skcontrast._inputs.documents import token_lists, warn
 from skcontrast._training.devices import resolve_device
 from skcontrast._typing import Documents, Self
-from skcontrast.text._corpus import Corpus, Options
+from skcontrast.text._corpus import Corpus, Options, starting_tables
+from skcontrast.text._parts import encode_all
 from skcontrast.text._pooling import common_components, pool, sif_weights, without
-from skcontrast.text._vocabulary import count, encode
-from skcontrast.text._word_vectors import WordVectorsMixin
+from skcontrast.text._vocabulary import count, encode, has_neighbours, taken
+from skcontrast.text._word_vectors import WordVectorsMixin, warn_zeros
 
 # Parameters that a solver takes as they are.
 _TAKEN = [name for name in Options._fields if name not in ("device", "n_jobs", "seed")]
@@ -55,11 +55,12 @@ class SkipGramFitMixin(WordVectorsMixin):
                     f"n_components={self.n_components}, but the vectors that were fitted have "
                     f"{self.embedding_.shape[1]} entries: set it back, or call fit."
                 )
-            index, start = self.vocabulary_, (self.embedding_, self.context_embedding_)
-            corpus, past = encode(token_lists(X, self), index), list(self.loss_curve_)
+            index, past = self.vocabulary_, list(self.loss_curve_)
+            corpus = self._read_more(X)
             counts = self.counts_ + count(corpus, len(index))
             seed = getattr(self, "_seed", None)
             seed = self._draw_seed() if seed is None else seed
+            start = self._start(corpus, seed)
             if not (np.diff(corpus.offsets) > 1).any():
                 self.counts_ = counts
                 return self
@@ -69,6 +70,40 @@ class SkipGramFitMixin(WordVectorsMixin):
         trained = self._train(solver, device, corpus, counts, start, **once)
         self._keep(index, counts, corpus, trained, past, seed)
         return self
+
+    def _read_more(self, X):
+        """Further documents by the vocabulary that is there; what it lacks is said."""
+        n_known = len(self.vocabulary_)
+        corpus, new = encode_all(token_lists(X, self), self.vocabulary_)
+        often = np.bincount(corpus.ids)[n_known:] >= self.min_count
+        if self.vocabulary is None and often.any():
+            warn(
+                f"{often.sum()} word(s) of X, such as {new[int(often.argmax())]!r:.60}, are not in "
+                f"vocabulary_, which partial_fit keeps, though they occur min_count="
+                f"{self.min_count} times: they are left out. Pass vocabulary= at the start, or "
+                "call fit with all documents."
+            )
+        lost = set() if self.vocabulary is None else set(self.vocabulary) - set(self.vocabulary_)
+        if lost:
+            warn(
+                f"{len(lost)} word(s) of vocabulary=, such as {min(lost)!r:.60}, are not in "
+                "vocabulary_, which partial_fit keeps: they are left out. Call fit in its place."
+            )
+        return taken(corpus, corpus.ids < n_known)
+
+    def _start(self, corpus, seed):
+        """Vectors to go on from; words that had none yet get random ones."""
+        tables = self.embedding_, self.context_embedding_
+        new = np.flatnonzero(has_neighbours(corpus, len(self.counts_)))
+        new = new[~self.embedding_[new].any(axis=1)]
+        if not len(new):
+            return tables
+        given = {"n_components": self.n_components, "objective": self.objective, "seed": seed}
+        drawn = starting_tables(len(new), Options(**given))
+        tables = tuple(table.copy() for table in tables)
+        for table, rows in zip(tables, drawn):
+            table[new] = rows
+        return tables
 
     def _fit(self, X, again=False):
         check_parameters(self)
@@ -112,9 +147,14 @@ class SkipGramFitMixin(WordVectorsMixin):
         return _module(name), device
 
     def _train(self, solver, device, corpus, counts, start, **changed):
-        taken = {name: getattr(self, name) for name in _TAKEN}
-        taken.update(changed, device=device, n_jobs=effective_n_jobs(self.n_jobs))
-        return solver.train(corpus, counts, Options(**taken), start)
+        given = {name: getattr(self, name) for name in _TAKEN}
+        given.update(changed, device=device, n_jobs=effective_n_jobs(self.n_jobs))
+        trained = solver.train(corpus, counts, Options(**given), start)
+        if start is None:
+            # Of the other words nothing is known: a random vector would say that there is.
+            unknown = ~has_neighbours(corpus, len(counts))
+            trained.embedding[unknown] = trained.context[unknown] = 0
+        return trained
 
     def _keep(self, index, counts, corpus, trained, past, seed):
         common = None
@@ -136,22 +176,17 @@ class SkipGramFitMixin(WordVectorsMixin):
         # What was just fitted is encoded already.
         fitted = isinstance(documents, Corpus)
         corpus = documents if fitted else encode(documents, self.vocabulary_)
-        n_unknown = int((np.diff(corpus.offsets) == 0).sum())
-        if n_unknown:
-            warnings.warn(
-                f"{n_unknown} of {len(corpus.offsets) - 1} documents have no word of the "
-                "vocabulary: their vectors are zeros.",
-                stacklevel=4,
-            )
-        if self.pooling != "sif":
-            return pool(corpus, self.embedding_, self.pooling)
-        if not hasattr(self, "common_components_"):
-            raise ValueError(
-                "pooling='sif' takes counts and documents, which were not there when this was "
-                "fitted or read: call fit or partial_fit, or type pooling='mean'."
-            )
-        weights = sif_weights(self.counts_, self.sif_a)
-        return without(pool(corpus, self.embedding_, weights=weights), self.common_components_)
+        corpus, weights = self._met(corpus), None
+        if self.pooling == "sif":
+            if not hasattr(self, "common_components_"):
+                raise ValueError(
+                    "pooling='sif' takes counts and documents, which were not there when this was "
+                    "fitted or read: call fit or partial_fit, or type pooling='mean'."
+                )
+            weights = sif_weights(self.counts_, self.sif_a)
+        X = pool(corpus, self.embedding_, "max" if self.pooling == "max" else "mean", weights)
+        warn_zeros(X)
+        return X if weights is None else without(X, self.common_components_)
 
 
 def _module(solver):

@@ -60,6 +60,9 @@ def rounds_of(corpus, n_shares):
     size = min(_ROUND, max(256, n_tokens // (100 * n_shares)))
     n_rounds = -(-n_tokens // (size * n_shares))
     ends = np.linspace(0, n_tokens, n_shares * n_rounds + 1).astype(np.int64)
+    if n_rounds == 1:
+        # In a small text each pair counts: shares meet at the end of a document.
+        ends[1:-1] = corpus.offsets[np.searchsorted(corpus.offsets, ends[1:-1])]
     cuts = np.union1d(corpus.offsets, ends)
     index = np.searchsorted(cuts, ends)
     return cuts, index[np.arange(n_shares)[:, None] * n_rounds + np.arange(n_rounds + 1)]
@@ -142,6 +145,6 @@ def train(corpus, counts, options, start=None):
         check_finite(tables, options, n_epochs + 1)
         if options.verbose:
             print(f"Epoch {n_epochs + 1}/{options.max_iter}: loss {loss_curve[-1]:.4f}")
-    if not n_pairs:
+    if not n_pairs and options.sample:
         warn_no_pairs()
     return Trained(tables[0].copy(), tables[-1].copy(), loss_curve)

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from skcontrast._inputs.documents import numbered
+from skcontrast._inputs.documents import gathered
 from skcontrast.text._corpus import Corpus
 from skcontrast.text._ngrams import rows_of
 from skcontrast.text._subwords import subword_rows
@@ -15,8 +15,14 @@ def encode_all(documents, index):
 
     These get the numbers len(index), len(index) + 1, ...
     """
-    words, *corpus = numbered(documents, index)
-    return Corpus(*corpus), words[len(index) :]
+    new, n_known = {}, len(index)
+
+    def number(word):
+        known = index.get(word)
+        return new.setdefault(word, n_known + len(new)) if known is None else known
+
+    corpus = gathered(documents, lambda tokens: map(number, tokens))
+    return Corpus(*corpus), list(new)
 
 
 def split_known(corpus, n_known):

@@ -124,7 +124,7 @@ class PhraseTransformer(  # type: ignore[call-arg]
         max_features: int | None = None,
         analyzer: Literal["word", "char", "char_wb"] | Callable = "word",
         tokenizer: Callable[[str], Iterable[str]] | None = None,
-        token_pattern: str | None = r"(?u)\b\w\w+\b",
+        token_pattern: str | None = "auto",
         lowercase: bool = True,
         stop_words: Literal["english"] | Words | None = None,
         strip_accents: Literal["ascii", "unicode"] | Callable[[str], str] | None = None,

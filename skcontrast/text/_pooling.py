@@ -15,14 +15,11 @@ def pool(corpus, embedding, pooling="mean", weights=None):
     .. math:: x_D = \frac{1}{|D|} \sum_{w \in D} a_w v_w \qquad\text{or}\qquad
               x_D = \max_{w \in D} v_w
 
-    With ``weights`` (n_words,) the divisor of the mean is the number of words all the same.
+    ``weights`` gives those of the words with some rows; the divisor of the mean is the number of
+    words all the same. Of the vectors no more than those of the words that occur are copied.
     """
     lengths = np.diff(corpus.offsets)
     out = np.zeros((len(lengths), embedding.shape[1]), dtype=np.float32)
-    # Sums are taken in double precision: documents may be very long.
-    vectors = embedding if pooling == "max" else embedding.astype(np.float64)
-    if weights is not None:
-        vectors *= weights[:, None]
     for documents in _chunks(corpus.offsets):
         part = Corpus(
             corpus.ids[corpus.offsets[documents.start] : corpus.offsets[documents.stop]],
@@ -33,16 +30,21 @@ def pool(corpus, embedding, pooling="mean", weights=None):
             continue
         if pooling == "max":
             starts = part.offsets[:-1][filled]
-            out[documents][filled] = np.maximum.reduceat(vectors[part.ids], starts, axis=0)
+            out[documents][filled] = np.maximum.reduceat(embedding[part.ids], starts, axis=0)
         else:
-            out[documents] = _sums(part, vectors) / np.maximum(lengths[documents], 1)[:, None]
+            sums = _sums(part, embedding, weights)
+            out[documents] = sums / np.maximum(lengths[documents], 1)[:, None]
     return out
 
 
-def _sums(corpus, vectors):
-    ones = np.ones(len(corpus.ids))
-    shape = (len(corpus.offsets) - 1, len(vectors))
-    return sp.csr_matrix((ones, corpus.ids, corpus.offsets), shape=shape) @ vectors
+def _sums(corpus, embedding, weights):
+    rows, ids = np.unique(corpus.ids, return_inverse=True)
+    # Sums are taken in double precision: documents may be very long.
+    vectors = embedding[rows].astype(np.float64)
+    if weights is not None:
+        vectors *= weights(rows)[:, None]
+    shape = (len(corpus.offsets) - 1, len(rows))
+    return sp.csr_matrix((np.ones(len(ids)), ids, corpus.offsets), shape=shape) @ vectors
 
 
 def _chunks(offsets):
@@ -56,8 +58,9 @@ def _chunks(offsets):
 
 
 def sif_weights(counts, a):
-    """Smooth inverse frequency of the words: a / (a + p(w)), ndarray of shape (n_words,)."""
-    return a / (a + counts / counts.sum())
+    """Smooth inverse frequency a / (a + p(w)) of words, as a function of their rows."""
+    total = counts.sum()
+    return lambda rows: a / (a + counts[rows] / total)
 
 
 def common_components(X, n_removed):

@@ -156,7 +156,7 @@ class Sent2VecVectorizer(Sent2VecFitMixin, BaseEstimator):
         subwords: bool = False,
         analyzer: Literal["word", "char", "char_wb"] | Callable = "word",
         tokenizer: Callable[[str], Iterable[str]] | None = None,
-        token_pattern: str | None = r"(?u)\b\w\w+\b",
+        token_pattern: str | None = "auto",
         lowercase: bool = True,
         stop_words: Literal["english"] | Words | None = None,
         strip_accents: Literal["ascii", "unicode"] | Callable[[str], str] | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -10,14 +9,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import check_parameters
 from skcontrast._inputs.documents import token_lists
+from skcontrast._inputs.word_breaks import composed
 from skcontrast._training.devices import resolve_device
 from skcontrast.text._corpus import keep_probability, noise_distribution
 from skcontrast.text._leave_one_out import Schedule, Sources, train
 from skcontrast.text._ngrams import frequent_buckets, ngram_buckets, rows_of
 from skcontrast.text._parts import document_of, encode_all, mean_of, split_known, subword_means
 from skcontrast.text._subwords import subword_rows
-from skcontrast.text._vocabulary import encode
-from skcontrast.text._word_vectors import WordVectorsMixin, check_words
+from skcontrast.text._vocabulary import encode, has_neighbours
+from skcontrast.text._word_vectors import WordVectorsMixin, check_words, warn_zeros
 
 # An n-gram seen once learns nothing that holds elsewhere.
 NGRAM_MIN_COUNT = 2
@@ -59,12 +59,13 @@ class Sent2VecFitMixin(WordVectorsMixin):
                 raise
             raise ValueError(f"{error} Nor is one of its subwords known.") from None
 
-    def _vector(self, item):
-        if isinstance(item, str) and item not in self.vocabulary_ and len(self.subword_buckets_):
-            vectors, there = self._of_subwords([item])
+    def _vector(self, word):
+        new = isinstance(word, str) and self._find(word) is None
+        if new and len(self.subword_buckets_):
+            vectors, there = self._of_subwords([composed(word)])
             if there[0]:
                 return vectors[0]
-        return super()._vector(item)
+        return super()._vector(word)
 
     def _of_subwords(self, words):
         return subword_means(words, self.n_buckets, self.subword_buckets_, self.subword_embedding_)
@@ -75,6 +76,7 @@ class Sent2VecFitMixin(WordVectorsMixin):
         device = resolve_device(self.device)
         vocabulary, corpus = self._read(documents)
         n_words = len(vocabulary.words)
+        known = has_neighbours(corpus, n_words)
         buckets = ngram_buckets(corpus, self.ngram, self.n_buckets)
         ngrams = frequent_buckets(buckets, NGRAM_MIN_COUNT)
         grams = rows_of(buckets, ngrams)
@@ -82,7 +84,9 @@ class Sent2VecFitMixin(WordVectorsMixin):
         n_rows = n_words + len(ngrams)
         subwords, pieces = np.zeros(0, dtype=np.int64), None
         if self.subwords:
-            rows, offsets = subword_rows(vocabulary.words, self.n_buckets)
+            # A word that stands beside no other one teaches its subwords nothing.
+            taught = [word if learned else "" for word, learned in zip(vocabulary.words, known)]
+            rows, offsets = subword_rows(taught, self.n_buckets)
             subwords, position = np.unique(rows, return_inverse=True)
             pieces = n_rows + position, offsets
         sources = Sources(n_rows + len(subwords), grams, pieces)
@@ -96,6 +100,10 @@ class Sent2VecFitMixin(WordVectorsMixin):
             word = np.repeat(np.arange(n_words), np.diff(pieces[1]))
             own = (np.arange(n_words), np.arange(n_words), source)
             embedding = mean_of([own, (word, pieces[0], source)], n_words)
+        embedding[~known] = target[~known] = 0
+        if self.subwords and not known.all():
+            words, table = [vocabulary.words[i] for i in np.flatnonzero(~known)], source[n_rows:]
+            embedding[~known] = subword_means(words, self.n_buckets, subwords, table)[0]
         self.vocabulary_, self.counts_ = vocabulary.index, vocabulary.counts
         self.embedding_, self.target_embedding_ = embedding, target
         self.ngram_buckets_, self.subword_buckets_ = ngrams, subwords
@@ -123,20 +131,16 @@ class Sent2VecFitMixin(WordVectorsMixin):
         if len(self.subword_buckets_):
             everything, unknown = encode_all(documents, self.vocabulary_)
             corpus, document, word = split_known(everything, n_words)
+            corpus = self._met(corpus)
             vectors, there = self._of_subwords(unknown)
             parts = [(document[there[word]], word[there[word]], vectors)]
         else:
-            corpus = encode(documents, self.vocabulary_)
+            corpus = self._met(encode(documents, self.vocabulary_))
         n_documents, document = len(corpus.offsets) - 1, document_of(corpus)
         parts.append((document, corpus.ids, self.embedding_))
         for buckets in ngram_buckets(corpus, self.ngram, self.n_buckets):
             rows = rows_of(buckets, self.ngram_buckets_)
             parts.append((document, rows, self.ngram_embedding_))
-        n_empty = n_documents - len(np.unique(np.concatenate([part[0] for part in parts])))
-        if n_empty:
-            warnings.warn(
-                f"{n_empty} of {n_documents} documents have no known word: their vectors are "
-                "zeros.",
-                stacklevel=4,
-            )
-        return mean_of(parts, n_documents)
+        X = mean_of(parts, n_documents)
+        warn_zeros(X)
+        return X

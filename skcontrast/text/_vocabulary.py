@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skcontrast._inputs.documents import gathered, numbered
+from skcontrast._inputs.documents import gathered, numbered, warn
 from skcontrast.text._corpus import Corpus
 
 
@@ -14,12 +14,14 @@ class Vocabulary(NamedTuple):
     """Words with their rows and counts.
 
     ``words`` is a list, ordered by (-count, word) unless it was given; ``index`` maps a
-    word to its row; ``counts`` int64 (n_words,) are the occurrences.
+    word to its row; ``counts`` int64 (n_words,) are the occurrences. ``longest`` is the number of
+    words, known or not, of the longest document, where that is known.
     """
 
     words: list
     index: dict  # type: ignore[assignment]  # tuples have a method of this name
     counts: np.ndarray
+    longest: int = 0
 
 
 def read_corpus(documents, min_count=1, max_features=None, vocabulary=None):
@@ -33,16 +35,12 @@ def read_corpus(documents, min_count=1, max_features=None, vocabulary=None):
         words = given_words(vocabulary)
         index = {word: row for row, word in enumerate(words)}
         corpus = encode(documents, index)
-        if not len(corpus.ids):
-            raise ValueError(
-                f"X holds none of the {len(words)} words of vocabulary=: compare how both are "
-                "written, lowercase=True makes the words of X lower case."
-            )
         return Vocabulary(words, index, count(corpus, len(words))), corpus
     # A word is numbered when it is first seen, and again by its frequency at the end: so
     # one pass is enough, and the words of a large corpus are never held as strings.
     words, *corpus = numbered(documents)
     words, corpus = list(map(str, words)), Corpus(*corpus)
+    longest = int(np.diff(corpus.offsets).max())
     counts = count(corpus, len(words))
     kept = _frequent(words, counts, min_count, max_features)
     rows = np.full(len(words), -1, dtype=np.int32)
@@ -50,7 +48,7 @@ def read_corpus(documents, min_count=1, max_features=None, vocabulary=None):
     words = [words[i] for i in kept]
     index = {word: row for row, word in enumerate(words)}
     corpus = _known(Corpus(rows[corpus.ids], corpus.offsets))
-    return Vocabulary(words, index, counts[kept]), corpus
+    return Vocabulary(words, index, counts[kept], longest), corpus
 
 
 def encode(documents, index):
@@ -63,17 +61,63 @@ def count(corpus, n_words):
     return np.bincount(corpus.ids, minlength=n_words).astype(np.int64, copy=False)
 
 
-def check_neighbours(corpus, n_words, min_count):
+def has_neighbours(corpus, n_words):
+    """Whether a word ever stands beside another one, bool (n_words,): what it is learned from."""
+    lengths = np.diff(corpus.offsets)
+    return np.bincount(corpus.ids[np.repeat(lengths > 1, lengths)], minlength=n_words) > 0
+
+
+def check_neighbours(estimator, vocabulary, corpus):
     """Refuse a corpus in which no document holds two words: nothing can be learnt of it."""
     if (np.diff(corpus.offsets) > 1).any():
         return
-    advice = "type [X] if X is one list of tokens, pass a tokenizer for texts without spaces"
-    if min_count > 1:
-        advice = f"type min_count=1 in place of {min_count}"
+    if estimator.vocabulary is not None:
+        advice = "name more words in vocabulary="
+    elif vocabulary.longest < 2:
+        advice = "type [X] if X is one list of tokens, pass a tokenizer for texts without spaces"
+    elif estimator.max_features == len(vocabulary.words):
+        advice = f"type a larger max_features than {estimator.max_features}"
+    else:
+        advice = f"type min_count=1 in place of {estimator.min_count}"
     raise ValueError(
-        f"no document of X has two of the {n_words} words of the vocabulary, so there are no "
-        f"pairs to learn from: {advice}, or pass longer documents."
+        f"no document of X has two of the {len(vocabulary.words)} words of the vocabulary, so "
+        f"there are no pairs to learn from: {advice}, or pass longer documents."
     )
+
+
+def check_given(estimator, vocabulary):
+    """Say which words of a given vocabulary X lacks; refuse one of which it lacks all."""
+    unmet = [word for word, n in zip(vocabulary.words, vocabulary.counts) if not n]
+    if not unmet:
+        return
+    n_words, capitals = len(vocabulary.words), _capitals(estimator, unmet)
+    hint = ""
+    if capitals:
+        hint = f"{capitals[0]!r:.60} has capitals, of which lowercase=True leaves none in texts"
+    if len(unmet) == n_words:
+        why = hint or "compare how both are written"
+        raise ValueError(f"X holds none of the {n_words} words of vocabulary=: {why}.")
+    warn(
+        f"{len(unmet)} of the {n_words} words of vocabulary=, such as {unmet[0]!r:.60}, do not "
+        f"occur in X, and their vectors are zeros{': ' if hint else ''}{hint}."
+    )
+
+
+def warn_capitals(estimator, words, where):
+    """Say which words of a vocabulary no text can hold, since its letters are made small."""
+    capitals = _capitals(estimator, words)
+    if capitals:
+        warn(
+            f"{len(capitals)} of the {len(words)} words of {where}, such as {capitals[0]!r:.60}, "
+            "have capitals, of which lowercase=True leaves none in texts: type lowercase=False."
+        )
+
+
+def _capitals(estimator, words):
+    """Those of the words that an estimator cannot meet in texts, since it makes letters small."""
+    if callable(estimator.analyzer) or estimator.preprocessor or not estimator.lowercase:
+        return []
+    return [word for word in words if word != word.lower()]
 
 
 def _known(corpus):

@@ -8,9 +8,11 @@ import torch
 from sklearn.base import BaseEstimator
 
 from skcontrast._component import Integral, Interval, StrOptions, check_parameters
+from skcontrast._inputs.documents import typed, warn, warn_unused
 from skcontrast._typing import FilePath, RandomState, Self, Words
 from skcontrast.text._fit import SkipGramFitMixin
 from skcontrast.text._text_format import read_word2vec
+from skcontrast.text._vocabulary import given_words, warn_capitals
 from skcontrast.text._word_vectors import COUNT, FROM_ZERO, POSITIVE
 
 
@@ -97,8 +99,10 @@ class Word2VecVectorizer(SkipGramFitMixin, BaseEstimator):
     tokenizer : callable, default=None
         Splits a str into tokens.
 
-    token_pattern : str, default=r"(?u)\\b\\w\\w+\\b"
-        Regular expression of a token; the default takes words of two or more letters.
+    token_pattern : str, default="auto"
+        Regular expression of a token. "auto" takes words of two or more letters, with their
+        marks, in any script. Where no spaces stand between words, as in Chinese, Japanese or
+        Thai, it takes overlapping pieces of two or three letters.
 
     lowercase : bool, default=True
         Whether to turn letters into lower case.
@@ -107,10 +111,11 @@ class Word2VecVectorizer(SkipGramFitMixin, BaseEstimator):
         Words to leave out.
 
     strip_accents : {"ascii", "unicode"} or callable, default=None
-        Whether to take off accents.
+        Whether to take off accents. Others are joined with their letters, so that a word has
+        one form however its accents were typed.
 
     preprocessor : callable, default=None
-        Takes the place of ``lowercase`` and ``strip_accents``.
+        Takes the place of ``lowercase`` and ``strip_accents``, and leaves accents as they are.
 
     shift : float, default=1.0
         "spectral": the number k in max(PMI - log k, 0); more keeps fewer pairs.
@@ -236,7 +241,7 @@ class Word2VecVectorizer(SkipGramFitMixin, BaseEstimator):
         n_removed: int = 1,
         analyzer: Literal["word", "char", "char_wb"] | Callable = "word",
         tokenizer: Callable[[str], Iterable[str]] | None = None,
-        token_pattern: str | None = r"(?u)\b\w\w+\b",
+        token_pattern: str | None = "auto",
         lowercase: bool = True,
         stop_words: Literal["english"] | Words | None = None,
         strip_accents: Literal["ascii", "unicode"] | Callable[[str], str] | None = None,
@@ -291,29 +296,51 @@ class Word2VecVectorizer(SkipGramFitMixin, BaseEstimator):
         ``context_embedding_`` are zeros, pooling="sif" and ``information_gain_`` are to be
         had only after :meth:`partial_fit`, which goes on from the vectors read.
 
+        The numbers are the last fields of a line, parted by blanks or tabs, and the word is
+        what stands before them, blanks included, its accents joined with their letters as in
+        texts. Blank lines are skipped, of a word that comes twice the first line is taken, and
+        a line that cannot be read is refused by its number.
+
         Parameters
         ----------
         path : str or path-like
-            Gzipped where it ends in ".gz".
+            May be gzipped.
 
         **params : dict
-            Other parameters, such as ``pooling`` and ``lowercase``.
+            Other parameters, such as ``pooling`` and ``lowercase``. ``max_features`` reads so
+            many words from the beginning, where the most frequent ones stand in most files, and
+            ``vocabulary`` the words it names, in its order; the others take no memory.
 
         Returns
         -------
         vectorizer : Word2VecVectorizer
             With ``n_components`` of the file.
         """
-        words, vectors = read_word2vec(path)
-        model = cls(**{"n_components": vectors.shape[1], **params})
+        model = cls(**params)
         check_parameters(model)
-        if model.n_components != vectors.shape[1]:
+        wanted = None if model.vocabulary is None else given_words(model.vocabulary)
+        if wanted is not None:
+            warn_unused(typed(model, ["max_features"]), "vocabulary= says which words are read")
+        warn_unused([name for name in ("min_count",) if name in params], "a file holds no counts")
+        words, vectors = read_word2vec(path, wanted, model.max_features)
+        if params.setdefault("n_components", vectors.shape[1]) != vectors.shape[1]:
             raise ValueError(
                 f"n_components={model.n_components}, but the vectors of the file have "
                 f"{vectors.shape[1]} entries: leave n_components out."
             )
+        if wanted is not None and len(words) < len(wanted):
+            known = set(words)
+            missing = [word for word in wanted if word not in known]
+            warn(
+                f"{len(missing)} of the {len(wanted)} words of vocabulary=, such as "
+                f"{missing[0]!r:.60}, are not in the file and are left out."
+            )
+        if "lowercase" not in params:
+            warn_capitals(model, words, "the file")
+        model.n_components = vectors.shape[1]
         model.vocabulary_ = {word: row for row, word in enumerate(words)}
         model.counts_ = np.zeros(len(words), dtype=np.int64)
-        model.embedding_, model.context_embedding_ = vectors, np.zeros_like(vectors)
+        # The zeros take no memory until partial_fit.
+        model.embedding_, model.context_embedding_ = vectors, np.zeros(vectors.shape, np.float32)
         model.loss_curve_, model.n_iter_ = [], 0
         return model

@@ -20,18 +20,21 @@ from skcontrast._component import (
     check_parameters,
     did_you_mean,
 )
-from skcontrast._inputs.documents import ANALYSIS, token_lists
+from skcontrast._inputs.documents import ANALYSIS, token_lists, typed, warn, warn_unused
+from skcontrast._inputs.word_breaks import composed
 from skcontrast._state import OwnState
 from skcontrast._typing import ArrayLike, Documents, FilePath, Self
 from skcontrast.text._information import frequency_corrected, information_gain
 from skcontrast.text._text_format import write_word2vec
-from skcontrast.text._vocabulary import check_neighbours, read_corpus
+from skcontrast.text._vocabulary import check_given, check_neighbours, read_corpus, taken
 
 COUNT = Interval(Integral, 1, None, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 FROM_ZERO = Interval(Real, 0, None, closed="left")
 # Words that a hint at a misspelt one is looked for among, most frequent first.
 HINTS = 5000
+# Rows of the table that are compared at a time.
+ROWS = 4096
 
 
 # set_output wraps only what a subclass of TransformerMixin defines itself.
@@ -116,8 +119,19 @@ class WordVectorsMixin(OwnState, ClassNamePrefixFeaturesOutMixin, TransformerMix
     def _read(self, documents):
         given = self.min_count, self.max_features, self.vocabulary
         vocabulary, corpus = read_corpus(documents, *given)
-        check_neighbours(corpus, len(vocabulary.words), self.min_count)
+        if self.vocabulary is not None:
+            # min_count=1 would leave out nothing anyway.
+            names = ["max_features", *(["min_count"] if self.min_count > 1 else [])]
+            warn_unused(typed(self, names), "vocabulary= says which words are kept")
+            check_given(self, vocabulary)
+        check_neighbours(self, vocabulary, corpus)
         return vocabulary, corpus
+
+    def _met(self, corpus):
+        """The corpus without words that have no vector, as those that were never met."""
+        doubtful = np.unique(corpus.ids[self.counts_[corpus.ids] == 0])
+        unmet = doubtful[~self.embedding_[doubtful].any(axis=1)]
+        return taken(corpus, ~np.isin(corpus.ids, unmet)) if len(unmet) else corpus
 
     def _draw_seed(self):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -157,8 +171,13 @@ class WordVectorsMixin(OwnState, ClassNamePrefixFeaturesOutMixin, TransformerMix
         rows = [self._row(word) for word in words]
         return self.embedding_[np.array(rows, dtype=np.intp)]
 
+    def _find(self, word):
+        """Row of a word, as it stands or with its accents as those of texts are; or None."""
+        row = self.vocabulary_.get(word)
+        return self.vocabulary_.get(composed(word)) if row is None else row
+
     def _row(self, word):
-        row = self.vocabulary_.get(word) if isinstance(word, str) else None
+        row = self._find(word) if isinstance(word, str) else None
         if row is None:
             is_str = isinstance(word, str)
             what = repr(word)[:60] if is_str else f"an object of type {type(word).__name__}"
@@ -187,13 +206,15 @@ class WordVectorsMixin(OwnState, ClassNamePrefixFeaturesOutMixin, TransformerMix
 
         Of several, the unit vectors are added (``positive``) and taken away
         (``negative``): with ["king", "woman"] and ["man"] it is the question "king is to
-        man as what is to woman".
+        man as what is to woman". A pair ("woman", 0.5) counts by its weight. Words that
+        were never met beside another one have no vector, and are not offered.
 
         Parameters
         ----------
-        positive : str, array-like of shape (n_components,) or list of these, default=()
+        positive : str, array-like of shape (n_components,), pair of one of these and a \
+                weight, or list of these, default=()
 
-        negative : str, array-like of shape (n_components,) or list of these, default=()
+        negative : as ``positive``, default=()
 
         topn : int, default=10
             Number of words; fewer where the vocabulary has no more.
@@ -206,32 +227,62 @@ class WordVectorsMixin(OwnState, ClassNamePrefixFeaturesOutMixin, TransformerMix
         check_is_fitted(self)
         if isinstance(topn, bool) or not isinstance(topn, numbers.Integral) or topn < 1:
             raise ValueError(f"topn is {topn!r}: type an int of at least 1.")
-        positive, negative = _several(positive), _several(negative)
-        if not positive and not negative:
+        asked = [(item, weight) for item, weight in _weighted(positive)]
+        asked += [(item, -weight) for item, weight in _weighted(negative)]
+        if not asked:
             raise ValueError("most_similar needs a word or a vector: type positive='word'.")
-        unit = _unit(self.embedding_)
-        query = np.zeros(unit.shape[1])
-        for sign, items in ((1, positive), (-1, negative)):
-            for item in items:
-                query += sign * _unit(self._vector(item))
-        cosine = unit @ _unit(query)
-        order = np.argsort(-cosine, kind="stable")
-        asked = [item for item in positive + negative if isinstance(item, str)]
-        asked = {self.vocabulary_[word] for word in asked if word in self.vocabulary_}
-        best = [row for row in order[: topn + len(asked)].tolist() if row not in asked][:topn]
+        query = sum(weight * _unit(self._vector_of(item)) for item, weight in asked)
+        # The rounding of float32 leaves a little of what cancels.
+        if np.linalg.norm(query) <= 1e-6 * sum(abs(weight) for _, weight in asked):
+            raise ValueError(
+                "what was asked for adds up to zeros, which are near nothing: ask for something "
+                "else, or with other weights."
+            )
+        cosine = self._cosines(_unit(query))
+        for word in (item for item, _ in asked if isinstance(item, str)):
+            if (row := self._find(word)) is not None:
+                cosine[row] = -np.inf
+        # Of equal cosines the first word comes first, also where they are cut off.
+        n_best = min(topn, len(cosine))
+        best = np.flatnonzero(cosine >= max(-2.0, np.partition(cosine, -n_best)[-n_best]))
+        best = best[np.argsort(-cosine[best], kind="stable")][:n_best].tolist()
         words = list(self.vocabulary_)
         return [(words[row], float(cosine[row])) for row in best]
 
-    def _vector(self, item):
+    def _cosines(self, query):
+        """Cosine of each word with a unit vector, -inf where it has no vector: (n_words,)."""
+        cosine = np.empty(len(self.embedding_))
+        # Some rows at a time are brought to double precision: the table may be large.
+        for start in range(0, len(cosine), ROWS):
+            vectors = self.embedding_[start : start + ROWS].astype(np.float64)
+            length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+            found = vectors @ query / np.where(length > 0, length, 1)
+            cosine[start : start + ROWS] = np.where(length > 0, found, -np.inf)
+        return cosine
+
+    def _vector_of(self, item):
+        """Vector of a word that has one, or a vector that was given."""
         if isinstance(item, str):
-            return self.embedding_[self._row(item)]
-        vector = np.asarray(item, dtype=np.float64)
+            vector = self._vector(item)
+            if not vector.any():
+                raise ValueError(
+                    f"{item!r:.60} was never met beside another word and has a vector of zeros, "
+                    "to which nothing is near: ask for another word."
+                )
+            return vector
+        try:
+            vector = np.asarray(item, dtype=np.float64)
+        except (TypeError, ValueError):
+            vector = np.zeros(0)
         if vector.shape != self.embedding_.shape[1:] or not np.isfinite(vector).all():
             raise ValueError(
-                f"a vector of shape {vector.shape} was asked for: pass words, or vectors of "
-                f"{self.embedding_.shape[1]} finite numbers."
+                f"{item!r:.60} of type {type(item).__name__} was asked for: pass words, vectors "
+                f"of {self.embedding_.shape[1]} finite numbers, or pairs of one and a weight."
             )
         return vector
+
+    def _vector(self, word):
+        return self.embedding_[self._row(word)]
 
     @property
     def information_gain_(self) -> np.ndarray:
@@ -266,6 +317,13 @@ class WordVectorsMixin(OwnState, ClassNamePrefixFeaturesOutMixin, TransformerMix
         write_word2vec(path, list(self.vocabulary_), self.embedding_)
 
 
+def warn_zeros(X):
+    """Say how many documents have a vector of zeros."""
+    n_zeros = int((~X.any(axis=1)).sum())
+    if n_zeros:
+        warn(f"{n_zeros} of {len(X)} documents have no known word: their vectors are zeros.")
+
+
 def check_words(words):
     """Refuse what is neither words nor vectors."""
     if isinstance(words, bytes) or not isinstance(words, Iterable):
@@ -273,20 +331,35 @@ def check_words(words):
         raise ValueError(f"{what} was asked for: type a word, or a list of words.")
 
 
-def _several(items):
-    """One word, one vector or a collection of these, as a list."""
-    if isinstance(items, str):
-        return [items]
-    if isinstance(items, np.ndarray) and items.ndim == 1 and items.dtype.kind in "fiu":
-        return [items]
-    check_words(items)
-    items = list(items)
-    numeric = items and all(isinstance(item, numbers.Real) for item in items)
-    return [items] if numeric else items
+def _weighted(items):
+    """One word or vector, or a collection of these, as a list of pairs with their weights."""
+    if isinstance(items, str) or _is_pair(items):
+        items = [items]
+    elif isinstance(items, np.ndarray) and items.ndim == 1 and items.dtype.kind in "fiu":
+        items = [items]
+    else:
+        check_words(items)
+        items = list(items)
+        if items and all(isinstance(item, numbers.Real) for item in items):
+            items = [items]
+    pairs = [item if _is_pair(item) else (item, 1.0) for item in items]
+    for item, weight in pairs:
+        if isinstance(weight, (bool, np.bool_)) or not np.isfinite(weight):
+            raise ValueError(f"{item!r:.60} has the weight {weight!r}: type a finite number.")
+    return pairs
 
 
-def _unit(vectors):
-    """Rows, or one vector, scaled to length one; zeros stay."""
-    vectors = np.asarray(vectors, dtype=np.float64)
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.where(length > 0, length, 1)
+def _is_pair(item):
+    """Whether it is a word or a vector, and its weight."""
+    pair = (
+        isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], (numbers.Real, np.bool_))
+    )
+    return pair and not isinstance(item[0], numbers.Real)
+
+
+def _unit(vector):
+    """A vector scaled to length one; zeros stay."""
+    # Entries first: squares of 1e200 overflow.
+    vector = np.asarray(vector, dtype=np.float64)
+    vector = vector / (np.abs(vector).max(initial=0.0) or 1.0)
+    return vector / (np.linalg.norm(vector) or 1.0)

@@ -1,0 +1,241 @@
+"""What the attributes of a fitted object have to do with each other, where sizes do not say it."""
+
+import numpy as np
+import torch
+
+from skcontrast._inputs.word_features import word_features
+from skcontrast._training.devices import DTYPES
+from skcontrast._training.modules import build_module
+
+# More words than this in an n-gram, or columns in a projection, would take memory that no
+# file had to hold.
+MOST_WORDS, MOST_PROJECTIONS = 100, 2**16
+
+
+def _need(fits, sentence):
+    if not fits:
+        raise ValueError(sentence)
+
+
+def _table_input(source):
+    _need(source.owner.isidentifier(), "the owner of a TableInput is no name")
+    mean, scale, expansion = source.mean_, source.scale_, source.expansion_
+    width = source.n_features
+    for name in ("mean_", "scale_", "features_"):
+        value = getattr(source, name)
+        _need(value is None or len(value) == width, f"{name} has not the {width} columns of X")
+    _need(bool(source.standardize) == (scale is not None), "scale_ and standardize do not agree")
+    if mean is None and scale is not None:  # of sparse rows
+        plain = expansion is None and source.features_ is None and (scale == scale[0]).all()
+        _need(plain, "mean_ is missing beside a scale_ of dense columns")
+    _need(scale is not None or mean is None, "scale_ is missing beside mean_")
+    if expansion is not None:
+        _need(len(expansion.is_category) == source.n_features_in_, "expansion_ has other columns")
+
+
+def _frame_columns(frame):
+    n_categories = int(frame.is_category.sum())
+    _need(
+        len(frame.medians) == len(frame.is_category) - n_categories, "medians are of other columns"
+    )
+    _need(len(frame.categories) == len(frame.has_rare) == n_categories, "categories are too few")
+    widths = [len(frame.medians), len(frame.was_missing)]
+    for kept, rare in zip(frame.categories, frame.has_rare):
+        words = isinstance(kept, np.ndarray) and kept.ndim == 1
+        _need(words and all(v is None or isinstance(v, str) for v in kept), "a category is no word")
+        _need(len(set(kept)) == len(kept) and isinstance(rare, bool), "a category is there twice")
+        widths.append(len(kept) + rare)
+    _need(sum(widths) == len(frame.features), "features are not as many as columns")
+
+
+def _text_input(source):
+    _need(source.owner.isidentifier(), "the owner of a TextInput is no name")
+    _need(source.n_features == word_features([]).shape[1], "a word has another number of features")
+
+
+def _patterns(part):
+    sides = (1, 9) if part.height == 1 else (5, 5)
+    _need(part.kernels_.shape[3:] == sides and part.width >= 1, "a pattern has another shape")
+    reach = part.dilations_.max(initial=1) * (sides[1] - 1)
+    _need(reach <= max(part.width - 1, sides[1] - 1), "a pattern reaches beyond its row")
+    n_fields = 1 if part.height == 1 else 9
+    _need(len(part.mean_) == part.thresholds_.size * n_fields, "patterns and mean_ are not as many")
+
+
+def _trained(model):
+    source, weights = model.input_, model.weights_
+    words = "tokens" in getattr(model.network_, "reads", ())
+    _need(words == (source.kind == "tokens"), f"network_ does not read {source.kind}")
+    for network in filter(None, (model.network_, model.projector_)):
+        # A layer without weights of its own would cost nothing to name, and much to make.
+        sizes = getattr(network, "hidden_layer_sizes", ())
+        _need(len(sizes) <= len(weights), "a network has more layers than weights_")
+    _need(1 <= model._width < 2**31, "_width is no width")
+    with torch.device("meta"):  # shapes, without memory
+        module, _ = build_module(vars(model), source.n_features, DTYPES[model.precision])
+    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    given = {name: array.shape for name, array in weights.items()}
+    _need(given == expected, "weights_ are not those of network_, projector_ and input_")
+    _output(model.output_, source, model._width)
+    _need(model.n_components_ == model.output_.width(model._width), "n_components_ is another")
+
+
+def _output(output, source, learned):
+    if not output.parts:
+        return
+    parts, names = output.parts_, set(output.part_columns_)
+    first, width = parts["columns"], source.n_features
+    kinds = {"columns": "Columns", "ranks": "Ranks", "patterns": "Patterns", "kernel": "Kernel"}
+    kinds["neighborhood"] = "Neighborhood"
+    _need(all(type(p).__name__ == kinds.get(n) for n, p in parts.items()), "parts_ are others")
+    if first.components_ is not None:
+        _need(first.components_.shape[1] == width, "components_ are of other columns")
+    shown = width if first.components_ is None else len(first.components_)
+    widths, lifted = {"columns": shown, "learned": learned}, first.n_compared(shown)
+    if "ranks" in parts:
+        columns = parts["ranks"].columns_
+        _need(columns.max(initial=-1) < width, "ranks are of a column that there is not")
+        widths["ranks"] = len(columns)
+    if "patterns" in parts:
+        part = parts["patterns"]
+        _need(part.height * part.width == width, "patterns are of rows of another length")
+        widths["patterns"] = len(part.mean_)
+    lifted += widths.get("ranks", 0) + widths.get("patterns", 0)
+    for name, array in (("kernel", "landmarks_"), ("neighborhood", "references_")):
+        if name in parts:
+            _need(getattr(parts[name], array).shape[1] == lifted, f"{name} is of other columns")
+            widths[name] = lifted if name == "neighborhood" else len(parts[name].landmarks_)
+    for name, mean in output.part_means_.items():
+        _need(mean.shape == (widths[name],), f"part_means_ of {name} have another length")
+        _need(output.part_scales_[name] > 0, f"part_scales_ of {name} are not positive")
+    for name, basis in output.bases_.items():
+        _need(basis.ndim == 2 and len(basis) == widths[name], f"bases_ of {name} have other rows")
+        widths[name] = basis.shape[1]
+    _need(names <= widths.keys() <= names | {"columns"}, "part_columns_ are of other parts")
+    stop = 0
+    for name, (start, end) in output.part_columns_.items():
+        _need(start == stop and end - start == widths[name], "part_columns_ do not follow")
+        stop = end
+    if output.n_components is not None:
+        _need(len(output.mean_) == stop, "directions_ are of other columns")
+
+
+def _width(model):
+    """Columns that an adapter reads, and those of its arrays."""
+    width = model.input_.n_features if "input_" in vars(model) else model.n_features_in_
+    for name in ("coef_", "means_", "X_fit_", "class_embeddings_"):
+        array = getattr(model, name, None)
+        _need(array is None or array.shape[1:] == (width,), f"{name} has other columns than X")
+    return width
+
+
+def _adapter(model):
+    _width(model)
+    for name in ("_support", "_factor"):
+        kept = getattr(model, name, None) or {}
+        arrays = {k: v for k, v in kept.items() if isinstance(v, np.ndarray)}
+        numbers = all(np.isfinite(v).all() for v in arrays.values())
+        n = {len(v) for v in arrays.values()}
+        _need(numbers and len(n) <= 1, f"{name} holds arrays of different lengths, or NaN")
+    support, c = getattr(model, "_support", None) or {}, model.n_targets_
+    if support:
+        shapes = [support["X"].shape[1:], support["Y"].shape[1:], support["weight"].shape[1:]]
+        _need(shapes == [(_width(model),), (c,), ()], "_support has other columns")
+        codes = support["codes"]
+        in_range = codes is None or codes.dtype.kind in "iu" and codes.ndim == 1
+        in_range = in_range and (codes is None or ((codes >= 0) & (codes < c)).all())
+        _need(in_range, "_support has codes of classes that there are not")
+        if "X_fit_" in vars(model):
+            _need(len(model.X_fit_) == len(support["X"]), "_support and X_fit_ differ")
+    part = getattr(model, "_base_part", None)
+    if part is not None:
+        levels, shown = [part["weight"], part["unit"]], part.get("shown")
+        _need(all(isinstance(v, float) and 0 <= v < np.inf for v in levels), "_base_part is bad")
+        flags = isinstance(shown, np.ndarray) and shown.dtype == bool and shown.shape == (c,)
+        _need(flags and shown.any(), "_base_part has no flag for each class")
+    kernel = getattr(model, "kernel_", None)
+    for part in (kernel, *kernel.get_params().values()) if kernel is not None else ():
+        most = getattr(part, "n_projections", None) or 0
+        _need(most <= MOST_PROJECTIONS, "a kernel has too many n_projections")
+    if model.estimator_ is not None and hasattr(model.estimator_, "n_features_in_"):
+        _need(
+            model.estimator_.n_features_in_ == model.n_features_in_, "the base reads other columns"
+        )
+
+
+def _head(model):
+    head = getattr(model, "classifier_", None) or getattr(model, "regressor_", None)
+    source = model.encoder_.input_
+    width = model.encoder_._width + model._n_raw
+    raw = (0, source.n_features) if source.has_columns else (0,)
+    _need(model._n_raw in raw, "_n_raw is not the number of columns")
+    if head is not None and hasattr(head, "n_features_in_"):
+        _need(head.n_features_in_ == width, "the head reads other columns")
+    if hasattr(head, "classes_"):
+        same = np.array_equal(np.asarray(head.classes_), np.asarray(model.classes_))
+        _need(same, "the head knows other classes")
+    intervals = vars(model).get("_intervals")
+    if intervals is not None:
+        shape = (model.encoder_._width, len(model.target_mean_))
+        found = intervals.rows_.shape[1], len(intervals.floor_)
+        _need(found == shape, "_intervals are of another embedding or target")
+
+
+def _weighted(model):
+    weight = np.asarray(model.weight)
+    fits = weight.shape == model.classes_.shape and np.isfinite(weight).all() and weight.max() > 0
+    _need(fits and (weight >= 0).all(), "weight is not one number a class")
+
+
+def _words(model):
+    _need(getattr(model, "ngram", 1) <= MOST_WORDS, f"ngram is above {MOST_WORDS}")
+
+
+def _phrases(model):
+    whole = all(isinstance(p, dict) for p in model._passes) and model._passes
+    _need(whole, "_passes hold something else than phrases")
+
+
+def _linear(model):
+    coef = model.coef_
+    _need(coef.ndim <= 2 and coef.shape[-1] == model.n_features_in_, "coef_ is of other columns")
+    _need(np.isfinite(model.intercept_).all(), "intercept_ is not finite")
+    n = 1 if coef.ndim == 1 else len(coef)
+    _need(np.size(model.intercept_) in (1, n), "intercept_ is of other targets")
+    classes = getattr(model, "classes_", None)
+    if classes is not None:
+        _need(n == (1 if len(classes) == 2 else len(classes)), "coef_ is of other classes")
+
+
+def _stacking(model):
+    members, final = model.estimators_, model.final_estimator_
+    whole = set(model.stack_method_) == {"predict"} and len(members) == len(model.stack_method_)
+    _need(whole and hasattr(final, "predict"), "a stack has other stack_method_ than members")
+    read = getattr(final, "n_features_in_", len(members))
+    _need(read == len(members), "final_estimator_ reads other members")
+    _each(model)
+
+
+def _each(model):
+    _need(all(hasattr(one, "predict") for one in model.estimators_), "a member has no predict")
+
+
+RELATIONS = {
+    "StackingRegressor": _stacking,
+    "MultiOutputRegressor": _each,
+    "BaseContrastive": _trained,
+    "TableInput": _table_input,
+    "FrameColumns": _frame_columns,
+    "TextInput": _text_input,
+    "Patterns": _patterns,
+    "BaseProKeR": _adapter,
+    "ZeroShotClassifier": _width,
+    "SupervisedContrastiveClassifier": _head,
+    "SupervisedContrastiveRegressor": _head,
+    "WeightedProbabilities": _weighted,
+    "Sent2VecVectorizer": _words,
+    "PhraseTransformer": _phrases,
+    "LinearRegression": _linear,
+    "LogisticRegression": _linear,
+    "Ridge": _linear,
+}

@@ -1,0 +1,200 @@
+"""The attributes of each class that is saved: see :mod:`skcontrast._saved.schema`."""
+
+_TRAINED = """
+    input_               Input
+    output_              Output
+    objective_           Component
+    network_             Component
+    projector_           none Component
+    weights_             arrays
+    objective_weights_   arrays
+    _width               whole
+    n_components_        whole
+    _n_epochs            whole
+    n_iter_              whole
+    loss_curve_          curve
+    validation_curve_    none curve
+    ?finetune_curve_     curve
+    ?_optimizer_state    dict
+    ?classes_            label c ...
+    ?target_mean_        float t
+    ?target_scale_       float t >0
+"""
+_HEAD = """
+    encoder_             BaseContrastive
+    _sparse_columns      bool
+    _n_raw               whole
+    _embedding_scale     number >0
+"""
+_WORDS = """
+    vocabulary_            index w
+    counts_                int w >=0
+    embedding_             float w d
+    loss_curve_            curve
+    n_iter_                whole
+"""
+_ADAPTER = """
+    n_features_in_           whole f
+    ?feature_names_in_       words f
+    ?input_                  TableInput
+    estimator_               none estimator
+    n_targets_               whole c
+    ?classes_                label c
+    ?kernel_                 none Kernel
+    ?X_fit_                  float n d
+    ?dual_coef_              float n c
+    ?intercept_              float c
+    ?coef_                   float c d
+    ?discriminant_intercept_ float c
+    ?means_                  float c d
+    ?covariance_             float d d
+    ?blend_weights_          float 2
+    ?alpha_                  number >=0
+    ?base_scale_             number
+    ?gamma_                  none number
+    ?temperature_            number >0
+    ?prior_weight_           number >=0
+    ?shrinkage_              number >=0
+    ?_discriminant_scale     number
+    ?n_iter_                 whole
+    ?_hold                   dict
+    ?_support                none dict
+    ?_factor                 none dict
+    ?_base_part              none dict
+    ?_weight_unit            number >0
+    ?_flat                   bool
+"""
+_LINEAR = """
+    n_features_in_       whole d
+    ?feature_names_in_   words d
+    ?classes_            label *
+    coef_                float * ...
+"""
+
+TABLES = {
+    "BaseContrastive": _TRAINED,
+    "TableInput": """
+        n_features_in_       whole f
+        ?feature_names_in_   words f
+        expansion_           none FrameColumns
+        features_            none int p >=0
+        mean_                none float p
+        scale_               none float p >0
+    """,
+    "FrameColumns": """
+        is_category          bool f
+        medians              float m
+        was_missing          int k <m
+        categories           list
+        has_rare             list
+        features             int p <p
+    """,
+    "TextInput": """
+        word_counts_         int 4 16384 >=0
+        n_features           whole
+    """,
+    "Output": """
+        ?parts_              dict
+        ?part_means_         arrays
+        ?part_scales_        scores
+        ?part_columns_       dict
+        ?bases_              arrays
+        ?mean_               float e
+        ?directions_         float e k
+        ?length_             none number >0
+    """,
+    "Columns": "components_  none float k f",
+    "Ranks": """
+        columns_             int k >=0
+        ?quantiles_          float q k sorted
+        ?references_         float q sorted
+        ?scale_              float k >0
+    """,
+    "Kernel": """
+        landmarks_           float m l
+        map_                 float m m
+        gamma_               number >0
+    """,
+    "Neighborhood": """
+        references_          float r l
+        n_neighbors_         whole >=1
+    """,
+    "Patterns": """
+        dilations_           int d >=1
+        kernels_             float d k 1 h w
+        thresholds_          float d k
+        mean_                float s
+        scale_               float s >0
+    """,
+    "SupervisedContrastiveClassifier": f"""
+        {_HEAD}
+        classes_             label c
+        ?classifier_         estimator
+    """,
+    "SupervisedContrastiveRegressor": f"""
+        {_HEAD}
+        target_mean_         float t
+        target_scale_        float t >0
+        ?regressor_          estimator
+        ?_intervals          Intervals
+        _one_column          bool
+        _seed                whole
+    """,
+    "WeightedProbabilities": """
+        classifier_          estimator
+        classes_             label c
+    """,
+    "Intervals": """
+        rows_                float n d
+        targets_             float n t
+        floor_               float t >0
+        scores_              float m t >=0
+    """,
+    "BaseProKeR": _ADAPTER,
+    "ZeroShotClassifier": """
+        n_features_in_       whole f
+        ?feature_names_in_   words f
+        ?input_              TableInput
+        class_embeddings_    float c d
+        classes_             label c
+    """,
+    "Word2VecVectorizer": f"""
+        {_WORDS}
+        context_embedding_   float w d
+        ?_seed               whole
+        ?common_components_  float * d
+    """,
+    "Sent2VecVectorizer": f"""
+        {_WORDS}
+        target_embedding_    float w d
+        ngram_buckets_       int g sorted
+        ngram_embedding_     float g d
+        subword_buckets_     int s sorted
+        subword_embedding_   float s d
+    """,
+    "PhraseTransformer": """
+        phrases_             scores
+        threshold_           curve
+        _passes              list
+    """,
+    "LinearRegression": _LINEAR,
+    "LogisticRegression": _LINEAR,
+    "Ridge": _LINEAR,
+    "StackingRegressor": """
+        estimators_          list
+        final_estimator_     estimator
+        stack_method_        list
+        _n_feature_outs      list
+    """,
+    "MultiOutputRegressor": """
+        n_features_in_       whole
+        estimators_          list
+    """,
+    "StandardScaler": """
+        n_features_in_       whole d
+        ?feature_names_in_   words d
+        mean_                none float d
+        var_                 none float d >=0
+        scale_               none float d >0
+    """,
+}
