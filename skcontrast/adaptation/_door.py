@@ -67,7 +67,7 @@ class ReadsRows:
     def _input(self):
         """What read the rows of the fit; folders saved by earlier versions hold its names alone."""
         if not hasattr(self, "input_"):
-            source = TableInput(type(self).__name__)
+            source = TableInput(type(self).__name__, standardize=False)
             source.expansion_ = None
             vars(source).update({name: vars(self)[name] for name in NAMES if name in vars(self)})
             return source

@@ -6,12 +6,14 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skcontrast._component import HasMethods, Integral, Interval, Real, check_parameters
+from skcontrast._inputs.side import check_one_each
 from skcontrast._inputs.target import classes_of
 from skcontrast._typing import ArrayLike, Estimator, Self
+from skcontrast.adaptation._door import ReadsRows, whole
 from skcontrast.adaptation._zero_shot import ScoreMixin
 from skcontrast.functional._rows import tensor_of
 from skcontrast.kernels import Kernel, TangentKernel
@@ -23,7 +25,7 @@ def kernel_matrix(kernel, X, rows):
         return kernel.build(rows)(tensor_of(X), tensor_of(rows)).numpy()
 
 
-class TangentSurrogate(ScoreMixin, BaseEstimator):
+class TangentSurrogate(ScoreMixin, ReadsRows, BaseEstimator):
     r"""Kernel model that stands in for a network, to attribute its answers to rows.
 
     The kernel matrix of the training rows :math:`x_1 \dots x_N` is read as N features, on which
@@ -112,6 +114,7 @@ class TangentSurrogate(ScoreMixin, BaseEstimator):
         self.alpha = alpha
         self.max_iter = max_iter
 
+    @whole
     def fit(self: Self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit the regressions.
 
@@ -130,7 +133,8 @@ class TangentSurrogate(ScoreMixin, BaseEstimator):
         """
         check_parameters(self)
         codes, classes = (None, ()) if y is None else classes_of(y, "TangentSurrogate")
-        X, codes = validate_data(self, X, codes, dtype=np.float64)
+        X = self._read_rows(X, reset=True)[1]
+        check_one_each(codes, len(X), "TangentSurrogate")
         X, codes, self.classes_ = X[codes >= 0], codes[codes >= 0], classes
         n, C = len(X), len(classes)
         kernel = self.model if isinstance(self.model, Kernel) else TangentKernel(self.model)
@@ -150,7 +154,7 @@ class TangentSurrogate(ScoreMixin, BaseEstimator):
 
     def _scores(self, X):
         check_is_fitted(self, "dual_coef_")
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = self._read_rows(X, reset=False)[1]
         K = kernel_matrix(self.kernel_, X, self.X_fit_)
         return K @ self.dual_coef_ + self.intercept_
 
