@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from test_bad_input import REFUSED_ROWS, SOUND_ROWS, SOUND_SPARSE
 
+import skcontrast
 from skcontrast import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
 from skcontrast.kernels import Polynomial
 
@@ -120,7 +121,7 @@ def test_containers_give_the_same_numbers(container, name):
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
-def test_strings_and_missing_values_of_frames_are_read(name):
+def test_strings_and_missing_values_of_frames_are_read(name, tmp_path):
     rows = FRAME.assign(town=pd.Series(["x", "y", None, "x"] * 5, dtype=object))
     rows.loc[3, "a"] = np.nan
     if name == "on a base":  # gets the frame itself, which it cannot read
@@ -130,6 +131,9 @@ def test_strings_and_missing_values_of_frames_are_read(name):
     model = fitted(ADAPTERS[name], rows)
     assert model.n_features_in_ == 6
     assert np.isfinite(out_of(model, rows)).all()
+    pytest.importorskip("safetensors")
+    skcontrast.save(model, tmp_path)
+    assert np.array_equal(out_of(skcontrast.load(tmp_path), rows), out_of(model, rows))
     with pytest.raises(ValueError, match="held numbers in fit|fit read a DataFrame with categ"):
         model.predict(rows.to_numpy() if name != "gda" else rows.assign(a="x"))
 

@@ -29,13 +29,13 @@ from skcontrast.adaptation._frame import grid
 
 # Prior of the blend, weights of the ridge and of the discriminant, and its strength: a unit of
 # weight costs half of it, in nats. Embeddings of the classes make the discriminant the
-# better start; another base that learns from these rows is heard in the ridge alone, and one that
-# was there before stands beside both, which start at nothing, with a strength of its own.
+# better start. Another base that learns from these rows is heard in the ridge alone; one that is
+# kept stands beside both as a third part, and is the start.
 BLENDS = {
-    "embeddings": ((0.0, 1.0), 60.0),
-    "learns": ((1.0, 0.0), 20.0),
-    "kept": ((1.0, 0.0, 0.0), (1.0, 5.0, 5.0)),
-    "nothing": ((0.5, 0.5), 20.0),
+    "embeddings": ((0.0, 1.0), (60.0, 60.0)),
+    "kept": ((0.0, 0.0, 1.0), (5.0, 5.0, 1.0)),
+    "learns": ((1.0, 0.0), (20.0, 20.0)),
+    "nothing": ((0.5, 0.5), (20.0, 20.0)),
 }
 # Columns from which on an eigendecomposition for each prior weight takes too long.
 WIDE = 1500
@@ -66,7 +66,7 @@ def _discriminants(model, rows, held):
             yield k, ratio, fitted
 
 
-def _fit_discriminant(model, rows, weight, held):
+def _fit_discriminant(model, rows, weight, held, keeps):
     best = None
     for k, ratio, fitted in _discriminants(model, rows, held):
         nu = fitted.ridge(ratio)
@@ -82,7 +82,7 @@ def _fit_discriminant(model, rows, weight, held):
     _, model.prior_weight_, model.shrinkage_, fitted, scores, valid, scale = best
     nu = fitted.ridge(model.shrinkage_)
     W, b = fitted.coefficients(nu)
-    if _keeps(model):
+    if keeps:
         lift = fitted.lift(nu)
         b, scores = b + lift, scores + lift
     if not held:
@@ -105,9 +105,11 @@ def _unit(W, b, rows):
 
 def fit_auto(model, rows, held):
     """The discriminant and the ridge correction, as far as they help."""
-    known, keeps = rows.merged(), _keeps(model)
+    # A folder of an earlier version holds no part of a base that is kept.
+    old = held and getattr(model, "_base_part", None) is None
+    known, keeps = rows.merged(), _keeps(model) and not old
     weight = _balanced(known) if keeps else known.weight
-    scores, valid = _fit_discriminant(model, known, weight, held)
+    scores, valid = _fit_discriminant(model, known, weight, held, keeps)
     scales, wants = grid(model.base_scale, "base_scale", None), model._intercept_wanted(False)
     index, ridge = model._fit_ridge(rows, known, held, scales, wants, "ridge")
     if index is not None:
@@ -125,39 +127,33 @@ def fit_auto(model, rows, held):
     if not keeps:
         return known, out, valid
     shown = np.unique(known.codes)
-    model._base_part["shown"] = np.isin(np.arange(out.shape[1]), shown)
+    there = np.isin(np.arange(out.shape[1]), shown)
+    model._base_part = {**model._base_part, "shown": there}
     out = (out + model._base_part["weight"] * known.base)[:, shown]
     return replace(known, codes=np.searchsorted(shown, known.codes)), out, valid
 
 
 def _choose_blend(model, rows, scores, valid, ridge, keeps):
     """Set the weights of the parts, and how loud the base is for itself."""
-    model._base_part, embeddings = None, model.prior_weight_ > 0
-    known_by = "embeddings" if embeddings else "nothing" if rows.base is None else "learns"
     rows, scores, ridge = rows.take(valid), scores[valid], ridge[valid]
+    parts, loud, known_by = [ridge, scores], scores, "nothing" if rows.base is None else "learns"
     if keeps:
         unit = spread(rows.base, rows.weight)
         (scale,), _ = fit_weights([rows.base / unit], rows.codes, rows.weight, [1.0], [1.0])
-        unit = max(scale, LEAST_SCALE) / unit
-        model._base_part = {"weight": 0.0, "unit": unit}
-    if keeps and not embeddings:
-        parts = [unit * rows.base, ridge, scores]
-        # All as loud as the base: a temperature of a few left-out rows is a guess.
-        units = [spread(parts[0], rows.weight) / spread(part, rows.weight) for part in parts]
-        parts = [factor * part for factor, part in zip(units, parts)]
-        start, strength = BLENDS["kept"]
-        (c, *blend), _ = fit_weights(parts, rows.codes, rows.weight, start, strength)
-        model._base_part["weight"] = c * unit
-        model.blend_weights_ = np.array(blend) * units[1:]
-        return
-    start, strength = BLENDS[known_by]
-    unit, blend = 1.0, np.asarray(start)
+        unit, known_by = max(scale, LEAST_SCALE) / unit, "embeddings"
+        if model.prior_weight_ == 0:
+            loud, known_by = unit * rows.base, "kept"
+            parts = [*parts, loud]
+    weights, strengths = BLENDS[known_by]
     if valid.any():
-        unit = spread(scores, rows.weight) / spread(ridge, rows.weight)
-        blend, _ = fit_weights(
-            [unit * ridge, scores], rows.codes, rows.weight, start, (strength, strength)
-        )
-    model.blend_weights_ = np.array([unit * blend[0], blend[1]])
+        # All as loud as the start: a temperature of a few left-out rows is a guess.
+        units = [spread(loud, rows.weight) / spread(part, rows.weight) for part in parts]
+        parts = [factor * part for factor, part in zip(units, parts)]
+        weights, _ = fit_weights(parts, rows.codes, rows.weight, weights, strengths)
+        weights = weights * units
+    model.blend_weights_ = np.array(weights[:2])
+    beside = float(weights[2] * unit) if known_by == "kept" else 0.0
+    model._base_part = {"weight": beside, "unit": float(unit)} if keeps else None
 
 
 def scores_auto(model, X, base):

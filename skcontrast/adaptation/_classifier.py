@@ -272,11 +272,8 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
         codes = np.searchsorted(self.classes_, y)
         together = self._clumps(X, codes, groups)
         # Of the default, which weighs rows against priors: copies of all rows say nothing new.
-        self._weight_unit = 1.0
-        if self.method == "auto" and weight is not None:
-            self._weight_unit = (together.max() + 1) / weight.sum()
-        elif self.method == "auto":
-            self._weight_unit = (together.max() + 1) / len(X)
+        total = len(X) if weight is None else weight.sum()
+        self._weight_unit = (together.max() + 1) / total if self.method == "auto" else 1.0
         base = None
         if given:
             args = self.estimator, self.estimator_, raw, y, weight, self.classes_, together

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.cluster.hierarchy import linkage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial.distance import pdist, squareform
+from scipy.spatial.distance import squareform
+from sklearn.metrics.pairwise import euclidean_distances
 
 # Above this many rows only equal ones are found; it is also how many numbers are chosen on.
 SELECTION_ROWS = 2000
@@ -66,8 +67,8 @@ def _near(X, target):
     """The widest clumps of one target that are far from all other rows, for their width."""
     n, d = X.shape
     share = min(NEAR, 2 ** (-CHANCE / d))
-    distances = pdist(X)
-    tree = linkage(distances, "single")
+    square = euclidean_distances(X)
+    tree = linkage(squareform(square, checks=False), "single")
     # With single linkage a clump grows at the distance of the nearest row outside.
     gap = np.full(2 * n - 1, np.inf)
     for parts, height in zip(tree[:, :2].astype(int), tree[:, 2]):
@@ -76,7 +77,7 @@ def _near(X, target):
     together = np.arange(n)
     if not len(tight) or not np.isfinite(gap[n + tight]).any():
         return together
-    square, members = squareform(distances), [[i] for i in range(n)]
+    members = [[i] for i in range(n)]
     for parts in tree[:, :2].astype(int):
         members.append(members[parts[0]] + members[parts[1]])
     for node in n + tight:  # from narrow to wide

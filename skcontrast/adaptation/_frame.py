@@ -208,9 +208,13 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
             rng = check_random_state(self.random_state)
             index = np.sort(rng.permutation(len(rows.X))[:SELECTION_ROWS])
         part = rows if index is None else rows.take(index)
-        solver = Eigen(Similarity(self.kernel_, part.X).square(part.X), part.weight)
+        K = Similarity(self.kernel_, part.X).square(part.X)
+        if self.alpha_ > 0:
+            solver = Cholesky(K, part.weight, self.alpha_)
+        else:
+            solver = Eigen(K, part.weight).at(0.0)
         wants, scaling = self._hold["fit_intercept"], self._hold["scaling"]
-        A, B = left_out_parts(solver.at(self.alpha_), self.alpha_, part, wants, scaling)
+        A, B = left_out_parts(solver, self.alpha_, part, wants, scaling)
         return index, A if B is None else A + self.base_scale_ * B
 
     # --------------------------------------------------------- further rows
