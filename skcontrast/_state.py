@@ -13,11 +13,12 @@ from inspect import isfunction
 import numpy as np
 from sklearn import config_context, get_config
 
-# Methods that do the work of an estimator. ``fit_transform`` is made of them.
+# Methods that do the work of an estimator.
 METHODS = (
     "fit",
     "partial_fit",
     "finetune",
+    "fit_transform",
     "transform",
     "predict",
     "predict_proba",
