@@ -274,7 +274,8 @@ def retrieval(z1: ArrayLike, z2: ArrayLike, *, k: int = 1, block_size: int = BLO
     size = check_count(block_size, "block_size")
     z1, z2 = check_pair(z1, z2)
     k = check_count(k, "k", len(z1))
-    return found_within(*places(z1, z2, size), k)
+    nearer, equal = places(z1, z2, size)
+    return found_within(nearer, equal, k)
 
 
 def places(z1, z2, size=BLOCK):
