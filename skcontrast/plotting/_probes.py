@@ -28,9 +28,9 @@ def read_condition(condition, n, kind, cv):
         return kind, values
     classes, values, counts = np.unique(values, return_inverse=True, return_counts=True)
     if len(classes) < 2:
-        raise ValueError(f"condition is {classes[0]!r} in every row: pass rows of two classes.")
+        raise ValueError(f"condition is {classes.tolist()[0]!r} in every row: pass rows of two classes.")
     if counts.min() < cv:
-        rare = classes[counts.argmin()]
+        rare = classes.tolist()[counts.argmin()]
         raise ValueError(
             f"cv={cv} needs {cv} rows of each class of condition, and {rare!r} has {counts.min()}: "
             "type a smaller cv, or leave these rows out."
