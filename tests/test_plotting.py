@@ -576,6 +576,18 @@ def test_map_shows_rows_without_a_label():
     assert len(unknown.get_offsets()) == 20 and len(known.get_offsets()) == 40
 
 
+@pytest.mark.parametrize("values", [Y, NUMBER], ids=["classes", "numbers"])
+def test_legend_and_bar_of_a_map_hide_nothing(values):
+    figure, axes = plt.subplots(1, 2)  # that makes no room between its axes
+    display = EmbeddingMapDisplay.from_embedding(Z, values, method="pca", ax=axes[0])
+    beside = display.ax_.get_legend() or display.ax_.child_axes[0]
+    figure.canvas.draw()
+    box = beside.get_tightbbox()
+    assert box.x1 <= axes[0].get_window_extent().x1
+    points = display.ax_.transData.transform(display.positions)
+    assert points[:, 0].max() < box.x0
+
+
 def test_map_of_very_many_classes_names_the_most_frequent():
     labels = ["big"] * 30 + [f"c{i}" for i in range(30)]
     display = EmbeddingMapDisplay.from_embedding(Z, labels, method="pca")

@@ -169,10 +169,3 @@ def shortened(text, most=28):
     """A text of one line and at most so many letters."""
     text = " ".join(str(text).split())
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
-
-
-def put_legend(ax, **settings):
-    """Legend beside the axes where the figure makes room for it, else inside."""
-    beside = ax.figure.get_layout_engine() is not None
-    place = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if beside else {"loc": "best"}
-    ax.legend(**{"fontsize": "small", "borderaxespad": 0.3, **place, **settings})

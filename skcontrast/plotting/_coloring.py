@@ -2,12 +2,17 @@
 
 import numpy as np
 
-from skcontrast.plotting._base import COLORS, put_legend, shortened, style
+from skcontrast.plotting._base import COLORS, shortened, style
 
 MARKERS = "o^sDv"
 UNKNOWN = "0.75"
 # So many have a place in a legend beside 400 pixels; of more, the most frequent ones are named.
 MOST_NAMED = 14
+
+
+def has_layout(ax):
+    """Whether the figure makes room for what stands beside its axes."""
+    return ax.figure.get_layout_engine() is not None
 
 
 def draw_points(ax, positions, look, kwargs):
@@ -59,17 +64,33 @@ def draw_numbers(ax, positions, there, values, title, kwargs):
         old.remove()
     points = draw_points(ax, positions[there], {"c": values, "cmap": "cividis"}, kwargs)
     # Within the axes given, whatever else the figure holds.
-    bar = ax.figure.colorbar(points, cax=ax.inset_axes((1.02, 0, 0.04, 1), label="<colorbar>"))
+    beside = has_layout(ax)
+    if not beside:
+        leave_room(ax, 0.33)
+    place = (1.02, 0, 0.04, 1) if beside else (0.7, 0.04, 0.04, 0.92)
+    bar = ax.figure.colorbar(points, cax=ax.inset_axes(place, label="<colorbar>"))
     bar.solids.set_alpha(1)
     bar.set_label(title)
     if not there.all():
-        _legend(ax, 1, None, loc="best", bbox_to_anchor=None)
+        ax.legend(fontsize="small", loc="upper left")
 
 
-def _legend(ax, n, title, **settings):
+def leave_room(ax, share):
+    """Keep points out of a share of the axes on the right."""
+    left, right = ax.dataLim.intervalx
+    width = max(right - left, 1e-9)
+    ax.set_xlim(left - 0.05 * width, left - 0.05 * width + 1.08 * width / (1 - share))
+
+
+def _legend(ax, n, title):
     size, space = ("small", 0.5) if n <= 11 else ("x-small", 0.25)
-    settings = {"fontsize": size, "title_fontsize": size, "labelspacing": space, **settings}
-    put_legend(ax, title=title, handletextpad=0.2, **settings)
-    for handle in ax.get_legend().legend_handles:
+    beside = {"loc": "upper left", "bbox_to_anchor": (1, 1), "borderaxespad": 0.3}
+    place = beside if has_layout(ax) else {"loc": "upper right"}
+    look = {"fontsize": size, "title_fontsize": size, "labelspacing": space, "handletextpad": 0.2}
+    legend = ax.legend(title=title, **look, **place)
+    for handle in legend.legend_handles:
         handle.set_sizes([30])
         handle.set_alpha(1)
+    if not has_layout(ax):
+        share = legend.get_window_extent().width / ax.get_window_extent().width
+        leave_room(ax, min(share + 0.03, 0.6))

@@ -28,7 +28,8 @@ def read_condition(condition, n, kind, cv):
         return kind, values
     classes, values, counts = np.unique(values, return_inverse=True, return_counts=True)
     if len(classes) < 2:
-        raise ValueError(f"condition is {classes.tolist()[0]!r} in every row: pass rows of two classes.")
+        only = classes.tolist()[0]
+        raise ValueError(f"condition is {only!r} in every row: pass rows of two classes.")
     if counts.min() < cv:
         rare = classes.tolist()[counts.argmin()]
         raise ValueError(
