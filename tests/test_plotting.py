@@ -277,6 +277,10 @@ BAD = {
         lambda: EmbeddingMapDisplay.from_embedding(Z, np.where(Y == 0, np.inf, 0.5)),
         "y holds infinite values",
     ),
+    "dates": (
+        lambda: EmbeddingMapDisplay.from_embedding(Z, pd.Series(pd.date_range("2020", periods=N))),
+        "y holds datetime64.* values: turn them into numbers",
+    ),
     "all missing": (
         lambda: EmbeddingMapDisplay.from_embedding(Z, [None] * N),
         "y has no entry that is not missing",
@@ -507,6 +511,13 @@ def test_map_by_pca():
     shares = pca.explained_variance_ratio_
     assert display.ax_.get_xlabel() == f"PCA 1 ({shares[0]:.0%} of variance)"
     assert display.ax_.get_ylabel() == f"PCA 2 ({shares[1]:.0%} of variance)"
+
+
+def test_map_of_equal_rows_or_of_one_column(recwarn):
+    for z in (np.ones((5, 3)), Z[:, :1]):
+        display = EmbeddingMapDisplay.from_embedding(z, method="pca")
+        assert display.positions.shape == (len(z), 2)
+    assert not recwarn.list
 
 
 def test_map_by_tsne_is_the_default_and_the_same_twice():

@@ -43,7 +43,8 @@ def _by_name(z, method, random_state):
     if method == "pca":
         wide = z if z.shape[1] > 1 else np.column_stack([z, np.zeros(len(z))])
         pca = PCA(2, random_state=random_state)
-        positions = pca.fit_transform(wide)
+        with np.errstate(invalid="ignore"):
+            positions = pca.fit_transform(wide)
         # Of equal rows the shares are 0 / 0.
         shares = np.nan_to_num(pca.explained_variance_ratio_)
         return positions, [

@@ -24,6 +24,8 @@ def read_values(y, name, n, kind="auto", n_least=1):
         )
     if len(values) < n_least:
         raise ValueError(f"{name} has no entry that is not missing: pass labels or numbers.")
+    if values.dtype.kind in "mMc":
+        raise ValueError(f"{name} holds {values.dtype.name} values: turn them into numbers.")
     real = values.dtype.kind in "fiu"
     if kind == "number" and not real:
         raise ValueError(
