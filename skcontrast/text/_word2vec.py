@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-from skcontrast._component import Integral, Interval, StrOptions, check_parameters
-from skcontrast._inputs.documents import typed, warn, warn_unused
+from skcontrast._component import Integral, Interval, StrOptions, check_parameters, warn
+from skcontrast._inputs.documents import typed, warn_unused
 from skcontrast._typing import FilePath, RandomState, Self, Words
 from skcontrast.text._fit import SkipGramFitMixin
 from skcontrast.text._text_format import read_word2vec
