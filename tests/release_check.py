@@ -13,7 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # Quick, and between them they read documents, examples, saved folders and golden vectors.
-SOME = ["test_docs.py", "-k", "links or commands", "test_own_golden.py", "test_house.py"]
+FILES = ["test_docs.py", "test_own_golden.py", "test_house.py"]
+SOME = [*FILES, "-k", "links or commands or gradient or test_file"]
 
 
 def check_sdist():
