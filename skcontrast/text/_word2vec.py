@@ -139,7 +139,7 @@ class Word2VecVectorizer(SkipGramFitMixin, BaseEstimator):
         An int makes two fits on one machine equal bit by bit.
 
     verbose : int, default=0
-        Whether to print a line for each epoch.
+        Whether to print a line for each epoch, with its loss and the time that is left.
 
     Attributes
     ----------
