@@ -6,7 +6,7 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.multiclass import type_of_target
 
 from skcontrast._component import warn
-from skcontrast._inputs.columns import as_array, encode_columns, first_line
+from skcontrast._inputs.columns import as_array, category_codes, encode_columns, first_line
 from skcontrast._inputs.target import (
     UNLABELLED,
     encode_classes,
@@ -274,6 +274,8 @@ def group_codes(groups):
         if groups.ndim != 1:
             raise ValueError(f"Got an array of shape {groups.shape}.")
         assert_all_finite(groups)
+        if groups.dtype.kind == "O":
+            return category_codes(groups, "of groups").astype(np.int64)
         return np.unique(groups, return_inverse=True)[1].astype(np.int64)
     except (TypeError, ValueError) as error:
         raise ValueError(

@@ -10,6 +10,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 
 from skcontrast._component import HasMethods, Interval, Real, StrOptions, check_parameters
+from skcontrast._inputs.columns import as_array
 from skcontrast._inputs.side import check_one_each, n_rows
 from skcontrast._inputs.target import check_numbers, encode_numbers
 from skcontrast._progress import stage
@@ -177,7 +178,7 @@ class SupervisedContrastiveRegressor(IntervalMixin, RegressorMixin, MultiOutputM
         check_one_each(y, n_rows(y, 0), type(self).__name__)
         fitted = copy.copy(self)  # an error leaves an earlier fit whole
         vars(fitted).pop("_intervals", None)
-        fitted._one_column = np.asarray(y).ndim == 1
+        fitted._one_column = as_array(y, "y").ndim == 1
         y = check_numbers(y)
         if not self._goes_on():  # else the rows held out stay those that were
             generator = check_random_state(self.random_state)
