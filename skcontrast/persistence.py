@@ -196,6 +196,7 @@ def load(folder: FilePath, *, trusted_patterns: Collection[str] = ()) -> Any:
         raise _refusal(folder, "its description is nested without end", description) from None
     except Exception as error:  # whatever a stranger's values lead to
         why = str(error).partition("\n")[0].rstrip(".")
+        why = why if len(why) < 500 else f"{why[:500]} ..."
         why = why if isinstance(error, ValueError) else f"{type(error).__name__}: {why}"
         raise _refusal(folder, f"its description is broken ({why})", description) from None
     return estimator

@@ -1,6 +1,7 @@
 """Saved pipelines: steps of scikit-learn beside those of the package."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -353,6 +354,28 @@ LIES = {
         step(0, "fitted", "_n_features_outs", {"list": [1, 2]}),
         "_n_features_outs are of other categories",
     ),
+    "a column beyond the last": (
+        "ColumnTransformer",
+        ("fitted", "transformers_", "list", 0, "tuple", 2, {"list": [0, 10**9]}),
+        "1000000000 is no column",
+    ),
+    "a column of another name": (
+        "ColumnTransformer",
+        ("fitted", "_columns", "list", 0, {"list": ["os"]}),
+        "'os' is no column",
+    ),
+    "a name that is none": ("PCA", ("params", "steps", "list", 0, "tuple", 0, 1), "name is no str"),
+    "weights that are none": (
+        "FeatureUnion",
+        ("params", "transformer_weights", {"list": [1]}),
+        "no dict",
+    ),
+    "a dtype that is none": ("OneHotEncoder", step(0, "params", "dtype", -1), "dtype of a OneHot"),
+    "missing categories": (
+        "OrdinalEncoder",
+        step(0, "fitted", "_missing_indices", {"pairs": [[0, "x"]]}),
+        "_missing_indices are no places",
+    ),
     "no classes": ("RandomForestClassifier", step(1, "fitted", "classes", None), "no classes"),
 }
 
@@ -361,29 +384,42 @@ LIES = {
 @pytest.mark.parametrize("name", sorted(LIES))
 def test_what_a_stranger_writes_is_refused(name, tmp_path):
     of, change, sentence = LIES[name]
-    skcontrast.save(of_class(of)[0], tmp_path)
+    made = {
+        "ColumnTransformer": SHAPES["columns by number"],
+        "FeatureUnion": SHAPES["weighted union"],
+    }
+    skcontrast.save(made[of][0]() if of in made else of_class(of)[0], tmp_path)
     edit(tmp_path, set_in(*change))
     with pytest.raises(ValueError, match=sentence) as error:
         skcontrast.load(tmp_path)
     assert str(error.value).startswith(repr(str(tmp_path)))
 
 
-@pytest.mark.parametrize("name", ["RandomForestClassifier", "HistGradientBoostingClassifier"])
-def test_nodes_that_go_in_circles_are_refused(name, tmp_path):
+ZEROS = {
+    "RandomForestClassifier": ("nodes.left_child", "a tree has a"),
+    "HistGradientBoostingClassifier": ("nodes.left", "a tree has a"),
+    "GaussianNB": ("class_prior_", "class_prior_ is not 1 in all"),
+    "RobustScaler": ("scale_", "not >0"),
+}
+
+
+@pytest.mark.parametrize("name", ZEROS)
+def test_arrays_of_zeros_are_refused(name, tmp_path):
     import safetensors.numpy
 
     from skcontrast import persistence
 
+    ending, sentence = ZEROS[name]
     skcontrast.save(of_class(name)[0], tmp_path)
     (path,) = tmp_path.glob("arrays-*")
     arrays = safetensors.numpy.load(path.read_bytes())
-    (left,) = (key for key in arrays if key.endswith(("nodes.left", "nodes.left_child")))
-    arrays[left] = np.zeros_like(arrays[left])
+    key = next(key for key in arrays if key.endswith(ending) and ".1.input_" not in key)
+    arrays[key] = np.zeros_like(arrays[key])
     content = safetensors.numpy.save(arrays)
     digest = persistence.hashlib.sha256(content).hexdigest()
     (tmp_path / persistence._arrays_name(digest)).write_bytes(content)
     edit(tmp_path, lambda description: description.update(sha256=digest))
-    with pytest.raises(ValueError, match="a tree has a"):
+    with pytest.raises(ValueError, match=sentence):
         skcontrast.load(tmp_path)
 
 
@@ -392,10 +428,11 @@ def test_functions_are_those_of_scikit_learn():
         assert callable(getattr(sklearn.feature_selection, name))
 
 
-def test_the_docstring_names_what_is_covered():
-    said = skcontrast.save.__doc__
+def test_docstring_and_guide_name_what_is_covered():
+    guide = (Path(__file__).parents[1] / "docs" / "guide.md").read_text(encoding="utf-8")
     for name in PLACES.keys() - {"KFold", "LabelBinarizer"}:
-        assert name in said, name
+        assert name in skcontrast.save.__doc__, name
+        assert f"`{name}`" in guide, name
 
 
 def test_the_description_can_be_read(tmp_path):

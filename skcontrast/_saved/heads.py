@@ -118,9 +118,15 @@ def _check_params(name, params):
         raise ValueError(f"a {name} has an ngram_range above {MOST_IN_NGRAM}")
     steps = {"Pipeline": "steps", "FeatureUnion": "transformer_list"}.get(name, "transformers")
     steps = params.get(steps, [])
-    for _, step, *_ in steps[:-1] if name == "Pipeline" else steps:
-        if not transforms(step):
+    for key, step, *_ in steps:
+        if not isinstance(key, str):
+            raise ValueError(f"a {name} has a step whose name is no str")
+        if not transforms(step) and not (name == "Pipeline" and step is steps[-1][1]):
             raise ValueError(f"a {name} has a step that does not transform")
+    if not isinstance(params.get("transformer_weights") or {}, dict):
+        raise ValueError(f"the transformer_weights of a {name} are no dict")
+    if not isinstance(params.get("dtype", float), (type, np.dtype)):
+        raise ValueError(f"the dtype of a {name} is none")
 
 
 def transforms(step):

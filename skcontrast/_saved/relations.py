@@ -225,10 +225,20 @@ def _stacking(model):
 
 
 def _columns_apart(model):
-    names = [entry[0] for entry in model.transformers_]
+    n, names = model.n_features_in_, [entry[0] for entry in model.transformers_]
     fits = all(len(entry) == 3 and transforms(entry[1]) for entry in model.transformers_)
     _need(fits and len(set(names)) == len(names), "transformers_ are no named transformers")
     _need(set(names) <= model.output_indices_.keys(), "output_indices_ are of other transformers")
+    known = set(getattr(model, "feature_names_in_", ()))
+    for columns in (*model._columns, *(entry[2] for entry in model.transformers_)):
+        listed = isinstance(columns, (list, tuple, np.ndarray))
+        ends = [columns.start, columns.stop] if isinstance(columns, slice) else [columns]
+        for column in columns if listed else ends:
+            mask = isinstance(column, (bool, np.bool_)) and listed and len(columns) == n
+            place = isinstance(column, (int, np.integer)) and -n <= column < n + (not listed)
+            place = mask or place and not isinstance(column, bool)
+            fits = column is None and not listed or place or column in known
+            _need(fits, f"{column!r:.40} is no column")
 
 
 def _categories(model):
@@ -254,6 +264,14 @@ def _categories(model):
             width -= dropped is not None
             _need(model._n_features_outs[i] == width, "_n_features_outs are of other categories")
 
+    missing = getattr(model, "_missing_indices", {})
+    whole = all(isinstance(i, int) for item in missing.items() for i in item)
+    _need(whole, "_missing_indices are no places")
+
+
+def _bayes(model):
+    _need(abs(model.class_prior_.sum() - 1) < 1e-3, "class_prior_ is not 1 in all")
+
 
 def _words_of_vectorizer(model):
     weights, words = vars(model._tfidf).get("idf_"), vars(model).get("vocabulary_")
@@ -267,6 +285,7 @@ def _each(model):
 
 RELATIONS = {
     "ColumnTransformer": _columns_apart,
+    "GaussianNB": _bayes,
     "OneHotEncoder": _categories,
     "OrdinalEncoder": _categories,
     "TfidfVectorizer": _words_of_vectorizer,
