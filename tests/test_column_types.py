@@ -9,8 +9,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
+import torch
 
-from skcontrast import ContrastiveEncoder, KernelConditionalContrastive
+from skcontrast import ContrastiveEncoder, KernelConditionalContrastive, ProKeRClassifier
 from skcontrast._inputs.frame import FrameColumns
 
 N = 60
@@ -184,3 +185,82 @@ def test_a_sparse_matrix_is_what_it_holds(form):
     # The matrix of the caller is as it was.
     assert other.nnz == stored
     np.testing.assert_array_equal(other.toarray(), before)
+
+
+def _damaged(form, places):
+    S = form(sp.random(40, 6, 0.3, format="csr", random_state=0))
+    name = "col" if S.format == "coo" else "indices"
+    changed = getattr(S, name).copy()
+    changed[3] = places
+    if S.format == "coo":
+        S.coords = (S.coords[0], changed)
+    else:
+        S.indices = changed
+    return S
+
+
+@pytest.mark.parametrize("form", [sp.csr_array, sp.csc_array, sp.coo_array, sp.bsr_array])
+@pytest.mark.parametrize("places", [-7, 1000])
+@pytest.mark.parametrize("model", [ContrastiveEncoder(max_iter=1), ProKeRClassifier()])
+def test_entries_outside_of_a_sparse_matrix(model, form, places):
+    with pytest.raises(ValueError, match=r"X is a damaged .* matrix of shape \(40, 6\)"):
+        model.fit(_damaged(form, places), np.arange(40) % 2)
+
+
+def test_half_floats_of_arrow_are_numbers():
+    values = pd.Series(np.arange(N) / 4, dtype=ARROW(pa.float16()))
+    read = FrameColumns().fit(frame(values))
+    assert not len(read.was_missing)
+    np.testing.assert_array_equal(read.transform(frame(values))[:, 1], np.arange(N) / 4)
+
+
+def test_names_that_occur_twice_in_arrow():
+    twice = pa.table([RNG.normal(size=N), RNG.normal(size=N)], names=["c", "c"])
+    with pytest.raises(ValueError, match="X has several columns of one name: rename them"):
+        ContrastiveEncoder(max_iter=1).fit(twice)
+
+
+TIMES = np.arange(N).astype("datetime64[D]")
+
+
+@pytest.mark.parametrize(
+    "X", [TIMES[:, None], (TIMES - TIMES[0])[:, None], {"a": [1.0] * N}, [{"a": 1.0}] * N]
+)
+def test_rows_that_are_no_numbers(X):
+    for model in (ContrastiveEncoder(max_iter=1), ProKeRClassifier()):
+        with pytest.raises(ValueError, match="^X (holds|is) .*: pass (numbers|a table)"):
+            model.fit(X, np.arange(N) % 2)
+
+
+@pytest.mark.parametrize(
+    ("condition", "match"),
+    [
+        (TIMES, "Column 0 holds datetime64"),
+        (TIMES - TIMES[0], "Column 0 holds timedelta64"),
+        (pd.Series(TIMES, name="t"), "Column t holds datetime64"),
+        (pd.period_range("2020", periods=N).to_series(), "holds Period: pass numbers"),
+        ([DAY] * N, "Column 0 holds date: pass numbers"),
+        (np.arange(N) * 1j, "Column 0 holds complex128"),
+        ([10**400] * N, "int too large"),
+        (sp.csr_matrix(np.ones((N, 1))), r"condition is a sparse matrix.*condition\.toarray"),
+    ],
+)
+def test_conditions_that_are_no_numbers(condition, match):
+    model = KernelConditionalContrastive(max_iter=1)
+    with pytest.raises(ValueError, match=match):
+        model.fit(RNG.normal(size=(N, 2)), condition=condition)
+
+
+@pytest.mark.parametrize("kind", ["Int128", "decimal", "half", "tensor"])
+def test_conditions_of_odd_types_are_numbers(kind):
+    whole = np.arange(N) % 7
+    condition = {
+        "Int128": pl.Series(whole, dtype=pl.Int128),
+        "decimal": [Decimal(int(v)) for v in whole],
+        "half": pd.Series(whole.astype(float), dtype=ARROW(pa.float16())),
+        "tensor": torch.as_tensor(whole).bfloat16(),
+    }[kind]
+    X = RNG.normal(size=(N, 2))
+    model = KernelConditionalContrastive(max_iter=2, random_state=0)
+    expected = model.fit(X, condition=whole.astype(float)).transform(X)
+    np.testing.assert_array_equal(model.fit(X, condition=condition).transform(X), expected)

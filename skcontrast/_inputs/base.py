@@ -105,3 +105,23 @@ def canonical(X):
     X.sum_duplicates()
     X.eliminate_zeros()
     return X
+
+
+def check_indices(X):
+    """Raise where entries of a sparse matrix lie outside of it: SciPy would read foreign memory."""
+    if X.format in ("csr", "csc", "bsr"):
+        rows, columns = X.shape if X.format != "csc" else X.shape[::-1]
+        if X.format == "bsr":
+            rows, columns = rows // X.blocksize[0], columns // X.blocksize[1]
+        starts, places = X.indptr, [(X.indices, columns)]
+        good = len(starts) == rows + 1 and starts[0] == 0 and (np.diff(starts) >= 0).all()
+        good = good and starts[-1] <= len(X.indices) and starts[-1] <= len(X.data)
+    elif X.format == "coo":
+        good, places = True, [(X.row, X.shape[0]), (X.col, X.shape[1])]
+    else:
+        return
+    if not good or any(len(i) and not (0 <= i.min() and i.max() < n) for i, n in places):
+        raise ValueError(
+            f"X is a damaged {X.format} matrix of shape {X.shape}, whose entries lie outside "
+            "of it: make or read it anew."
+        )

@@ -3,10 +3,13 @@
 from decimal import Decimal
 from numbers import Real
 
+import narwhals.stable.v2 as nw
 import numpy as np
+import scipy.sparse as sp
+import torch
 from sklearn.utils import check_array
 
-from skcontrast._inputs.frame import columns_of, is_frame
+from skcontrast._inputs.frame import columns_of, floats, is_frame
 
 # How NumPy begins to say that lists make no array.
 RAGGED = "setting an array element with a sequence"
@@ -30,16 +33,35 @@ def as_array(value, name):
 
 def columns(value):
     """The columns of a table, array or list, as arrays (n,), with their names."""
+    value = untorched(value)
     if is_frame(value, "condition"):
-        return [(name, np.asarray(column.to_native())) for name, column in columns_of(value)]
+        return [(name, _values(column)) for name, column in columns_of(value)]
     if hasattr(value, "name") and hasattr(value, "to_numpy"):  # a column of one
-        return [(str(value.name), np.asarray(value.to_numpy()))]
+        return [(str(value.name), _values(nw.from_native(value, series_only=True)))]
     array = np.asarray(value)
     if array.dtype.kind in "US" and not isinstance(value, np.ndarray):
         array = np.asarray(value, dtype=object)  # numbers beside strings keep their type
     if array.ndim == 1:
         return [("0", array)]
     return [(str(j), column) for j, column in enumerate(array.T)]
+
+
+def _values(column):
+    """Values of a column of a frame, numbers of any type as floats."""
+    return floats(column) if column.dtype.is_numeric() else np.asarray(column.to_native())
+
+
+def untorched(X):
+    """A dense tensor as the array that it holds; anything else as it is."""
+    if not torch.is_tensor(X):
+        return X
+    if X.layout is not torch.strided:
+        raise ValueError(
+            f"X is a torch tensor of layout {X.layout}: pass a scipy.sparse CSR matrix, or "
+            "X.to_dense()."
+        )
+    X = X.detach().cpu()
+    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
 
 
 def holds_categories(column):
@@ -61,23 +83,42 @@ def encode_columns(value, name, dtype):
     the argument, for messages.
     """
     is_frame(value, name)  # no lazy one
+    if sp.issparse(value):
+        raise ValueError(f"{name} is a sparse matrix: pass {name}.toarray().")
     try:
-        if np.ndim(value) not in (1, 2):
-            raise ValueError(f"Got an array of {np.ndim(value)} dimensions.")
+        n_axes = len(value.shape) if hasattr(value, "shape") else np.ndim(value)
+        if n_axes not in (1, 2):
+            raise ValueError(f"Got an array of {n_axes} dimensions.")
         found = columns(value)
         if not found:
             raise ValueError("Got no column.")
+        for column_name, column in found:
+            _check_no_dates(column, column_name)
         encoded = [
             category_codes(c, n) if holds_categories(c) else c.astype(np.float64) for n, c in found
         ]
         array = np.column_stack(encoded)
         with np.errstate(over="ignore", invalid="ignore"):
             return check_array(array, dtype=dtype, ensure_min_samples=0, input_name=name)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(
             f"{name} must be a dense array of finite numbers or categories, with one row for "
             f"each row of X, of shape (n_samples,) or (n_samples, q): {first_line(error)}"
         ) from None
+
+
+def _check_no_dates(column, name):
+    """Raise where a column holds dates, times or complex numbers: each would be a category."""
+    held = column.dtype
+    if held.kind == "O" and len(column) and hasattr(column[0], "__sub__"):
+        held = kind_of(column[0])
+        if isinstance(column[0], (Real, Decimal)) or held == "missing":
+            return
+    elif held.kind not in "mMc":
+        return
+    raise ValueError(
+        f"Column {name} holds {held}: pass numbers made from it, such as seconds since the first."
+    )
 
 
 def category_codes(column, name):

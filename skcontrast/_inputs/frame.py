@@ -25,7 +25,10 @@ def is_frame(X, name="X"):
     """Whether X is a data frame: of pandas, polars, pyarrow or another that narwhals reads."""
     if hasattr(X, "iloc"):  # of pandas, where two columns may have one name
         return hasattr(X, "columns")
-    found = nw.from_native(X, pass_through=True)
+    try:
+        found = nw.from_native(X, pass_through=True)
+    except nw.exceptions.DuplicateError:
+        raise ValueError(f"{name} has several columns of one name: rename them.") from None
     if isinstance(found, nw.LazyFrame):
         raise ValueError(
             f"{name} is a {type(X).__name__}, whose rows are not there yet: pass {name}.collect()."
@@ -38,7 +41,8 @@ def check_names(X):
     if not getattr(X.columns, "is_unique", True):
         name = X.columns[X.columns.duplicated()][0]
         raise ValueError(
-            f"X has several columns of the name {name!r}: rename them, or pass X.to_numpy()."
+            f"X has several columns of the name {name!r}: rename them, or pass X.to_numpy() where "
+            "all hold numbers."
         )
 
 
@@ -76,10 +80,19 @@ def _is_sparse(column):
 
 def _missing(column):
     """Which values of a column are missing: bool ndarray (n,)."""
-    lacks = column.is_null()
     if column.dtype.is_float():
-        lacks = lacks | column.is_nan().fill_null(False)
-    return np.asarray(lacks.to_numpy(), dtype=bool)
+        return np.isnan(floats(column))
+    return np.asarray(column.is_null().to_numpy(), dtype=bool)
+
+
+def floats(column, dtype=np.float64):
+    """A column of numbers or bools as floats (n,), NaN where a value is missing."""
+    native = column.to_native()
+    if hasattr(native, "iloc"):
+        return native.to_numpy(dtype=dtype, na_value=np.nan)
+    if column.implementation.is_polars() and column.dtype.is_numeric():
+        return native.cast(float).to_numpy().astype(dtype, copy=False)
+    return np.array([np.nan if v is None else v for v in column.to_list()], dtype=dtype)
 
 
 def _holds_categories(name, column):
@@ -106,13 +119,8 @@ def _holds_categories(name, column):
 def _as_numbers(name, column, dtype):
     """A column as floats (n,), NaN where a value is missing."""
     _holds_categories(name, column)  # dates would become numbers
-    native = column.to_native()
     try:
-        if hasattr(native, "iloc"):
-            return native.to_numpy(dtype=dtype, na_value=np.nan)
-        if column.implementation.is_polars() and column.dtype.is_numeric():
-            return native.cast(float).to_numpy().astype(dtype, copy=False)
-        return np.array([np.nan if v is None else v for v in column.to_list()], dtype=dtype)
+        return floats(column, dtype)
     except OverflowError:
         raise ValueError(
             f"Column {name!r} of X holds an integer beyond the range of float64: divide it first, "

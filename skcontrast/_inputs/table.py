@@ -2,12 +2,11 @@
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from sklearn.utils.validation import check_array
 
 from skcontrast._component import StrOptions
-from skcontrast._inputs.base import Input
-from skcontrast._inputs.columns import RAGGED
+from skcontrast._inputs.base import Input, check_indices
+from skcontrast._inputs.columns import RAGGED, untorched
 from skcontrast._inputs.frame import FrameColumns, category_names, check_names, is_frame, is_plain
 from skcontrast._inputs.one_hot import one_hot_groups
 from skcontrast._inputs.rows import CHUNK, standardized, table_rows, to_batch
@@ -81,11 +80,11 @@ class TableInput(Input):
     def fit_columns(self, X, n_least=2):
         """Check the rows of a fit, for an estimator that reads them on the scale that they have."""
         self.expansion_ = self.features_ = self.mean_ = self.scale_ = None
-        return self._checked(_untorched(X), True, n_least)
+        return self._checked(untorched(X), True, n_least)
 
     def read(self, X, n_least=1):
         """Check other rows against those of the fit."""
-        return self._checked(_untorched(X), False, n_least)
+        return self._checked(untorched(X), False, n_least)
 
     def rows(self, X, side=None, **options):
         """Rows of a training."""
@@ -110,6 +109,13 @@ class TableInput(Input):
         return names if self.expansion_ is None else self.expansion_.column_names(names)
 
     def _checked(self, X, reset, n_least):
+        if sp.issparse(X):
+            check_indices(X)
+        if getattr(getattr(X, "dtype", None), "kind", None) in ("m", "M"):
+            raise ValueError(
+                f"X holds {X.dtype}: pass numbers made from it, such as the year of a date or "
+                "seconds since the first."
+            )
         if is_frame(X):
             return self._check_frame(X, reset, n_least)
         if not reset and self.expansion_ is not None and not self.expansion_.is_plain:
@@ -127,6 +133,13 @@ class TableInput(Input):
             raise ValueError(
                 "X holds an integer beyond the range of float64: divide it first, or pass it as a "
                 "string of a DataFrame."
+            ) from None
+        except TypeError as error:
+            if not str(error).startswith(("float() argument", "Cannot cast array data")):
+                raise
+            raise ValueError(
+                f"X is a {type(X).__name__} whose entries are no numbers: pass a table of numbers, "
+                "or a data frame."
             ) from None
         except ValueError as error:
             if str(error).startswith(RAGGED):
@@ -201,19 +214,6 @@ class TableInput(Input):
             if not np.isfinite(X[start : start + CHUNK]).all():
                 raise ValueError(f"Input X contains NaN or infinity, in a row from {start} on.")
         return X
-
-
-def _untorched(X):
-    """A dense tensor as the array that it holds; anything else as it is."""
-    if not torch.is_tensor(X):
-        return X
-    if X.layout is not torch.strided:
-        raise ValueError(
-            f"X is a torch tensor of layout {X.layout}: pass a scipy.sparse CSR matrix, or "
-            "X.to_dense()."
-        )
-    X = X.detach().cpu()
-    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
 
 
 def _listed(names):

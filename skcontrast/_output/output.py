@@ -319,7 +319,9 @@ def _of_one_length(X):
     with np.errstate(over="ignore"):
         length = np.sqrt(row_norms(X.astype(np.float64), squared=True))
     length = length[length > 0]
-    return len(length) > 1 and bool(np.ptp(length) <= 1e-3 * length.max() < np.inf)
+    if len(length) < 2 or not np.isfinite(length).all():
+        return False
+    return bool(np.ptp(length) <= 1e-3 * length.max())
 
 
 def _factor(variance, part):
