@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 JOBS ?= 2
+DOCS_EXAMPLES ?= 1
 CHECK = $(BIN)/python -m pytest -n $(JOBS) -q --doctest-modules skcontrast tests
 # Torch, its two libraries, NumPy and BLAS as on a processor that knows SSE alone, or AVX2 too.
 SSE = ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE \
@@ -40,6 +41,11 @@ lint: $(VENV)/.installed
 test-floor: .venv-floor/.installed
 	OMP_NUM_THREADS=1 .venv-floor/bin/python -m pytest -n $(JOBS) -q tests
 
+# The site, in docs/_build/html. `make docs DOCS_EXAMPLES=0` leaves the examples out of the run.
+docs: $(VENV)/.installed-docs
+	SKCONTRAST_DOCS_EXAMPLES=$(DOCS_EXAMPLES) $(BIN)/python -m sphinx -b html -W --keep-going \
+		docs docs/_build/html
+
 wheel: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet build
 	$(BIN)/python -m build --wheel
@@ -52,6 +58,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
 	@touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	@touch $@
+
 .venv-floor/.installed: pyproject.toml constraints-floor.txt
 	@echo "Making the environment .venv-floor (a few minutes the first time)"
 	$(PYTHON) -m venv .venv-floor
@@ -61,4 +71,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-floor build dist *.egg-info
+	rm -rf $(VENV) .venv-floor build dist docs/_build docs/generated docs/auto_examples *.egg-info

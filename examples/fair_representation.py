@@ -1,4 +1,5 @@
 """A fair representation: accuracy on income against what it tells of a person's sex.
+==================================================================================
 
     python examples/fair_representation.py [--output DIR]
 

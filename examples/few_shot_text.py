@@ -1,4 +1,5 @@
 """A few labelled texts a class on top of a zero-shot classifier: accuracy by number of labels.
+============================================================================================
 
     python examples/few_shot_text.py [--output DIR]
 

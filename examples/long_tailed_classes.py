@@ -1,4 +1,5 @@
 """Long-tailed classes: from 120 rows of the most frequent class to 3 of the rarest.
+=================================================================================
 
     python examples/long_tailed_classes.py [--output DIR]
 

@@ -1,4 +1,5 @@
 """Five labels a class on scikit-learn's digits: raw features against a trained encoder.
+=====================================================================================
 
     python examples/quickstart.py [--output DIR]
 

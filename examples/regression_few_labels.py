@@ -1,4 +1,5 @@
 """Regression where few rows have a target: errors, prediction intervals, and the embedding.
+=========================================================================================
 
     python examples/regression_few_labels.py [--output DIR]
 

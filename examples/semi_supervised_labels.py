@@ -1,4 +1,5 @@
 """Five labels a class and many rows without: what the rows without a label are worth.
+===================================================================================
 
     python examples/semi_supervised_labels.py [--output DIR]
 

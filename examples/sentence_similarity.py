@@ -1,4 +1,5 @@
 """Which sentences say alike: nearest sentences, and agreement with people's scores.
+=================================================================================
 
     python examples/sentence_similarity.py [--output DIR]
 

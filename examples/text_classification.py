@@ -1,4 +1,5 @@
 """Topics of raw texts: a grid search over the vectors, and accuracy by number of labels.
+======================================================================================
 
     python examples/text_classification.py [--output DIR]
 

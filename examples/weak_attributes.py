@@ -1,4 +1,5 @@
 """Weak attributes: what a few noisy facts about each row are worth to its representation.
+=======================================================================================
 
     python examples/weak_attributes.py [--output DIR]
 

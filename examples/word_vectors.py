@@ -1,4 +1,5 @@
 """Vectors of words and phrases: nearest words, analogies, and a map of some words.
+================================================================================
 
     python examples/word_vectors.py [--output DIR]
 

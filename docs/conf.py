@@ -1,0 +1,94 @@
+"""The site: `make docs` builds it into docs/_build/html."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_extensions"))
+
+import skcontrast  # noqa: E402
+
+project = "skcontrast"
+author = "The skcontrast developers"
+copyright = author  # noqa: A001
+version = release = skcontrast.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "site_pages",
+]
+exclude_patterns = ["_build", "_extensions", "auto_examples/*.ipynb", "auto_examples/*.py"]
+exclude_patterns += ["sg_execution_times.rst", "auto_examples/sg_execution_times.rst"]
+templates_path = ["_templates"]
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 4
+
+autosummary_generate = True
+autodoc_typehints = "none"
+autodoc_member_order = "groupwise"
+numpydoc_show_class_members = False
+copybutton_exclude = ".linenos, .gp, .go"
+
+
+class Pictures:
+    """Scraper of the pictures that an example saves in its folder of output."""
+
+    def __init__(self):
+        self.shown = set()
+
+    def __repr__(self):
+        return "Pictures()"  # the gallery compares settings by their text
+
+    def __call__(self, block, block_vars, gallery_conf):
+        """Show a picture that has the example's name and was saved while it ran."""
+        from sphinx_gallery.scrapers import figure_rst
+
+        source = Path(block_vars["src_file"])
+        saved = source.parent / "output" / f"{source.stem}.png"
+        if saved in self.shown or not saved.exists():
+            return ""
+        self.shown.add(saved)
+        target = Path(next(block_vars["image_path_iterator"]))
+        shutil.copy(saved, target)
+        return figure_rst([str(target)], gallery_conf["src_dir"])
+
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"\.py$",
+    "ignore_pattern": r"__init__\.py",
+    "plot_gallery": os.environ.get("SKCONTRAST_DOCS_EXAMPLES", "1") != "0",
+    "image_scrapers": (Pictures(),),
+    "download_all_examples": False,
+    "show_memory": False,
+    "remove_config_comments": True,
+    "write_computation_times": False,
+    "within_subsection_order": "ExampleTitleSortKey",
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skcontrast"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_baseurl = os.environ.get("SKCONTRAST_DOCS_URL", "")
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_align": "left",
+    "header_links_before_dropdown": 8,
+    "show_toc_level": 2,
+    "show_prev_next": True,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
