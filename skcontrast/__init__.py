@@ -8,13 +8,21 @@ from skcontrast._version import __version__
 # name -> module. Loaded on first use (PEP 562), so that `import skcontrast` does not
 # import torch.
 _PUBLIC = {
+    "AlignmentUniformityDisplay": "skcontrast.plotting",
     "ContrastiveEncoder": "skcontrast.representation",
     "ContrastiveTextEncoder": "skcontrast.text",
+    "EmbeddingMapDisplay": "skcontrast.plotting",
     "KernelConditionalContrastive": "skcontrast.representation",
+    "LeakageDisplay": "skcontrast.plotting",
+    "LossCurveDisplay": "skcontrast.plotting",
+    "NearestRowsDisplay": "skcontrast.plotting",
     "PhraseTransformer": "skcontrast.text",
     "ProKeRClassifier": "skcontrast.adaptation",
     "ProKeRRegressor": "skcontrast.adaptation",
+    "RetrievalCurveDisplay": "skcontrast.plotting",
     "Sent2VecVectorizer": "skcontrast.text",
+    "SimilarityHistogramDisplay": "skcontrast.plotting",
+    "SpectrumDisplay": "skcontrast.plotting",
     "SupervisedContrastiveClassifier": "skcontrast.supervised",
     "SupervisedContrastiveRegressor": "skcontrast.supervised",
     "Word2VecVectorizer": "skcontrast.text",
@@ -24,13 +32,21 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "AlignmentUniformityDisplay",
     "ContrastiveEncoder",
     "ContrastiveTextEncoder",
+    "EmbeddingMapDisplay",
     "KernelConditionalContrastive",
+    "LeakageDisplay",
+    "LossCurveDisplay",
+    "NearestRowsDisplay",
     "PhraseTransformer",
     "ProKeRClassifier",
     "ProKeRRegressor",
+    "RetrievalCurveDisplay",
     "Sent2VecVectorizer",
+    "SimilarityHistogramDisplay",
+    "SpectrumDisplay",
     "SupervisedContrastiveClassifier",
     "SupervisedContrastiveRegressor",
     "Word2VecVectorizer",
@@ -44,6 +60,16 @@ __all__ = [
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
     from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
     from skcontrast.persistence import load, save
+    from skcontrast.plotting import (
+        AlignmentUniformityDisplay,
+        EmbeddingMapDisplay,
+        LeakageDisplay,
+        LossCurveDisplay,
+        NearestRowsDisplay,
+        RetrievalCurveDisplay,
+        SimilarityHistogramDisplay,
+        SpectrumDisplay,
+    )
     from skcontrast.representation import ContrastiveEncoder, KernelConditionalContrastive
     from skcontrast.supervised import (
         SupervisedContrastiveClassifier,

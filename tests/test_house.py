@@ -51,6 +51,7 @@ FLOORS = {
     "text": 8,
     "supervised": 9,
     "inspection": 10,
+    "plotting": 10,
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "config", "trainer"}
 

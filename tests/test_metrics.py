@@ -731,6 +731,15 @@ def test_pairs_are_counted_once():
     assert uniformity(Z) == pytest.approx(expected, rel=1e-12)
 
 
+def test_scorers_read_what_the_best_estimator_of_a_search_learned():
+    encoder = ContrastiveEncoder(max_iter=1, network=MLP(width=4), random_state=0)
+    search = GridSearchCV(encoder, {"max_iter": [1]}, scoring=effective_rank_scorer, cv=2).fit(ROWS)
+    best = search.best_estimator_
+    assert effective_rank_scorer(search, ROWS) == effective_rank(best._embed_rows(ROWS))
+    pipeline = make_pipeline(StandardScaler(), search).fit(ROWS)
+    assert effective_rank_scorer(pipeline, ROWS) <= 4
+
+
 @pytest.mark.parametrize("name", get_scorer_names())
 def test_scorers_read_what_the_default_encoder_learned(name):
     score = get_scorer(name)

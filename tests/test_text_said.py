@@ -89,7 +89,7 @@ BESIDE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "params", "match"), BESIDE, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(("name", "params", "match"), BESIDE, ids=range(len(BESIDE)))
 def test_parameters_that_another_one_takes_the_place_of(name, params, match):
     model = clone(EVERY[name]).set_params(**params)
     (message,) = set(said(lambda: model.fit(TEXTS)))

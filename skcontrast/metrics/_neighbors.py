@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -273,16 +274,23 @@ def retrieval(z1: ArrayLike, z2: ArrayLike, *, k: int = 1, block_size: int = BLO
     size = check_count(block_size, "block_size")
     z1, z2 = check_pair(z1, z2)
     k = check_count(k, "k", len(z1))
+    nearer, equal = places(z1, z2, size)
+    return found_within(nearer, equal, k)
+
+
+def places(z1, z2, size=BLOCK):
+    """How many rows of ``z2`` are nearer to each row of ``z1`` than its own, and as near."""
     u, v = unit_rows(z1, "z1"), unit_rows(z2, "z2")
     n = len(u)
     own = np.einsum("ij,ij->i", u, v)
-    share = 0.0
-    for rows in blocks(n, size):
-        nearer = np.zeros(rows.stop - rows.start)
-        equal = np.zeros_like(nearer)
-        for columns in blocks(n, size):
-            difference = u[rows] @ v[columns].T - own[rows, None]
-            nearer += (difference > TIE).sum(axis=1)
-            equal += (np.abs(difference) <= TIE).sum(axis=1)  # the row itself among them
-        share += np.clip((k - nearer) / equal, 0.0, 1.0).sum()
-    return float(share / n)
+    nearer, equal = np.zeros((2, n))
+    for rows, columns in product(blocks(n, size), repeat=2):
+        difference = u[rows] @ v[columns].T - own[rows, None]
+        nearer[rows] += (difference > TIE).sum(axis=1)
+        equal[rows] += (np.abs(difference) <= TIE).sum(axis=1)  # the row itself among them
+    return nearer, equal
+
+
+def found_within(nearer, equal, k):
+    """Share of rows that are among the k nearest, of the numbers that ``places`` gives."""
+    return float(np.clip((k - nearer) / equal, 0.0, 1.0).mean())

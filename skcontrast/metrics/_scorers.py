@@ -233,15 +233,18 @@ class EmbeddingScorer(BaseEstimator):
         -------
         score : float
         """
-        check_parameters(self)
-        encoder, rows = _last_step(estimator, X)
-        z = _learned(encoder, rows)
+        z, view = self._embeddings(estimator, X)
         if callable(self.measure):
-            return float(self.measure(z, self._embed_view(encoder, rows)))
-        return float(MEASURES[self.measure](z, lambda: self._embed_view(encoder, rows)))
+            return float(self.measure(z, view()))
+        return float(MEASURES[self.measure](z, view))
+
+    def _embeddings(self, estimator, X):
+        """Embedding of the rows, and a function that gives that of one random view of each."""
+        check_parameters(self)
+        encoder, rows = last_step(estimator, X)
+        return learned(encoder, rows), lambda: self._embed_view(encoder, rows)
 
     def _embed_view(self, encoder, rows):
-        """Embedding of one random view of each row."""
         view = self.view
         if isinstance(view, str):
             own = getattr(encoder, "_embed_view", None)
@@ -251,24 +254,27 @@ class EmbeddingScorer(BaseEstimator):
             view = RATE
         rng = check_random_state(self.random_state)
         changed = view(rows, rng) if callable(view) else resample_columns(rows, view, rng)
-        return _learned(encoder, changed)
+        return learned(encoder, changed)
 
 
-def _learned(encoder, rows):
+def learned(encoder, rows):
     """What an encoder learned of rows, without columns that it only passes on."""
     return getattr(encoder, "_embed_rows", encoder.transform)(rows)
 
 
-def _last_step(estimator, X):
-    """The encoder that a Pipeline ends with, and the rows that it reads."""
+def last_step(estimator, X):
+    """The encoder that a Pipeline or a search ends with, and the rows that it reads."""
     check_is_fitted(estimator)
-    while isinstance(estimator, Pipeline):
+    while isinstance(estimator, Pipeline) or hasattr(estimator, "best_estimator_"):
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+            continue
         if len(estimator) > 1:
             X = estimator[:-1].transform(X)
         estimator = estimator[-1]
     if not hasattr(estimator, "transform"):
         raise ValueError(
-            f"the last step, {estimator!r}, has no transform: score an encoder, or a Pipeline that "
+            f"the last step, {estimator!r}, has no transform: pass an encoder, or a Pipeline that "
             "ends with one."
         )
     return estimator, X
