@@ -1,12 +1,13 @@
 """The site: `make docs` builds it into docs/_build/html."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_extensions"))
+
+from pictures import Pictures  # noqa: E402
 
 import skcontrast  # noqa: E402
 
@@ -31,7 +32,7 @@ exclude_patterns += ["sg_execution_times.rst", "auto_examples/sg_execution_times
 templates_path = ["_templates"]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 
-myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 
 autosummary_generate = True
@@ -39,29 +40,6 @@ autodoc_typehints = "none"
 autodoc_member_order = "groupwise"
 numpydoc_show_class_members = False
 copybutton_exclude = ".linenos, .gp, .go"
-
-
-class Pictures:
-    """Scraper of the pictures that an example saves in its folder of output."""
-
-    def __init__(self):
-        self.shown = set()
-
-    def __repr__(self):
-        return "Pictures()"  # the gallery compares settings by their text
-
-    def __call__(self, block, block_vars, gallery_conf):
-        """Show a picture that has the example's name and was saved while it ran."""
-        from sphinx_gallery.scrapers import figure_rst
-
-        source = Path(block_vars["src_file"])
-        saved = source.parent / "output" / f"{source.stem}.png"
-        if saved in self.shown or not saved.exists():
-            return ""
-        self.shown.add(saved)
-        target = Path(next(block_vars["image_path_iterator"]))
-        shutil.copy(saved, target)
-        return figure_rst([str(target)], gallery_conf["src_dir"])
 
 
 sphinx_gallery_conf = {
@@ -91,4 +69,19 @@ html_theme_options = {
     "show_prev_next": True,
     "footer_start": ["copyright"],
     "footer_end": [],
+}
+
+site_summary = (
+    "Contrastive (self-supervised) and kernel representation learning as scikit-learn "
+    "estimators: tables, texts and embeddings, with no or few labels."
+)
+# Heading of llms.txt -> the pages below it.
+site_parts = {
+    "Start": "index|install|user_guide|glossary|faq",
+    "Guide": "guide|objectives|supervised|kernel_conditional|text|proker|metrics|plotting|tangent"
+    "|reliability|developing",
+    "Evidence": "evidence|quality|ablation|when|regression|longtail|speed|scaling|text_quality"
+    "|word2vec|width|choosing|papers",
+    "API": "api|generated/.*",
+    "Examples": "auto_examples/.*",
 }

@@ -1,0 +1,27 @@
+"""Pictures that an example saves, shown on its page."""
+
+import shutil
+from pathlib import Path
+
+from sphinx_gallery.scrapers import figure_rst
+
+
+class Pictures:
+    """Scraper of the pictures that an example saves in its folder of output."""
+
+    def __init__(self):
+        self.shown = set()
+
+    def __repr__(self):
+        return "Pictures()"  # the gallery compares settings by their text
+
+    def __call__(self, block, block_vars, gallery_conf):
+        """Show a picture that has the example's name and was saved while it ran."""
+        source = Path(block_vars["src_file"])
+        saved = source.parent / "output" / f"{source.stem}.png"
+        if saved in self.shown or not saved.exists():
+            return ""
+        self.shown.add(saved)
+        target = Path(next(block_vars["image_path_iterator"]))
+        shutil.copy(saved, target)
+        return figure_rst([str(target)], gallery_conf["src_dir"])
