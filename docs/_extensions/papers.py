@@ -14,7 +14,10 @@ def rows(path):
 def cell(row):
     """What to type, and what is missing."""
     typed = f"`{row['type']}`" if row["type"] else ""
-    missing = row["missing"] and f"{'Missing' if row['status'] == 'partly' else 'Not here'}: {row['missing']}."
+    missing = (
+        row["missing"]
+        and f"{'Missing' if row['status'] == 'partly' else 'Not here'}: {row['missing']}."
+    )
     return " ".join(filter(None, [typed, missing]))
 
 
@@ -29,7 +32,10 @@ def markdown(path):
     ]
     for topic in dict.fromkeys(row["topic"] for row in table):
         lines += [f"## {topic}", "", "```{rst-class} papers", "```", ""]
-        lines += ["| paper | what it does | status | what to type, what is missing |", "|---|---|---|---|"]
+        lines += [
+            "| paper | what it does | status | what to type, what is missing |",
+            "|---|---|---|---|",
+        ]
         for row in table:
             if row["topic"] == topic:
                 parts = row["title"], row["mechanism"], STATUS[row["status"]], cell(row)
