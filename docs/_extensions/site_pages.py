@@ -28,6 +28,8 @@ def beside_the_pages(app, page, source):
     if page == "changelog":
         changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
         source[0] = changes.replace("](docs/", "](")
+    if page.startswith("auto_examples/"):  # the picture stands on the page
+        source[0] = re.sub(r"^ *Picture: .*\n", "", source[0], flags=re.MULTILINE)
     source[0] = source[0].replace("](../CHANGELOG.md", "](changelog.md")
     source[0] = re.sub(r"\[([^\]]*)\]\(\.\./(?:benchmarks|examples|tests)[^)]*\)", r"\1", source[0])
 
