@@ -1,5 +1,6 @@
-"""Pictures that an example saves, shown on its page."""
+"""How the gallery runs an example, and shows the picture that it saves."""
 
+import builtins
 import shutil
 from pathlib import Path
 
@@ -25,3 +26,9 @@ class Pictures:
         target = Path(next(block_vars["image_path_iterator"]))
         shutil.copy(saved, target)
         return figure_rst([str(target)], gallery_conf["src_dir"])
+
+
+def tell_file(gallery_conf, name):
+    """Let an example know its file, as it does when it is run as a script."""
+    source = Path(gallery_conf["src_dir"], gallery_conf["examples_dirs"]) / Path(name).name
+    builtins.__file__ = str(source.resolve())
