@@ -48,7 +48,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"\.py$",
     "ignore_pattern": r"__init__\.py",
     "plot_gallery": os.environ.get("SKCONTRAST_DOCS_EXAMPLES", "1") != "0",
-    "image_scrapers": (Pictures(),),
+    "image_scrapers": ("matplotlib", Pictures()),
     "reset_modules": ("matplotlib", tell_file),
     "notebook_extensions": set(),  # until the examples take no arguments
     "download_all_examples": False,

@@ -30,9 +30,9 @@ embeddings = {name: encoder.fit_transform(X) for name, encoder in encoders.items
 
 # %%
 # Lower uniformity is a more even spread, a higher effective rank more directions in use, and less
-# hubness fewer rows that are everybody's neighbour. The last column is the accuracy of kNN. The measures
-# find the embedding that is too narrow. Between the other two they do not decide: the encoder of one
-# epoch has the higher rank, and is no better.
+# hubness fewer rows that are everybody's neighbour. The last column is the accuracy of kNN. The
+# measures find the embedding that is too narrow. Between the other two they do not decide: the
+# encoder of one epoch has the higher rank, and is no better.
 
 rows = {
     name: {

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
-from skcontrast import ContrastiveEncoder
+from skcontrast import ContrastiveEncoder, EmbeddingMapDisplay
 
 # %%
 # A table of 300,000 rows and 20 columns, written to disk.
@@ -28,8 +28,8 @@ rows = np.load(Path(folder.name, "rows.npy"), mmap_mode="r")
 print(f"{rows.shape[0]:,} rows, {rows.nbytes / 2**20:.0f} MiB on disk")
 
 # %%
-# One epoch, which is 586 batches. ``passthrough=["columns"]`` puts the input beside what was learned and
-# leaves out the parts that cost time.
+# One epoch, which is 586 batches. ``passthrough=["columns"]`` puts the input beside what was learned
+# and leaves out the parts that cost time.
 
 encoder = ContrastiveEncoder(
     views="corruption",
@@ -51,5 +51,10 @@ head = LogisticRegression(max_iter=1000).fit(encoder.transform(rows[few]), y[few
 print(f"columns alone  {raw.score(rows[test], y[test]):.3f}")
 print(f"with embedding {head.score(encoder.transform(rows[test]), y[test]):.3f}")
 
+# %%
+# A map of a thousand of these rows.
+
+EmbeddingMapDisplay.from_embedding(encoder.transform(rows[-1000:]), y[-1000:], method="pca")
+plt.show()
 del rows
 folder.cleanup()

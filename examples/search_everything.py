@@ -20,8 +20,8 @@ X, X_test, y, y_test = train_test_split(X, y, train_size=300, test_size=500, ran
 
 # %%
 # Two objectives with two temperatures each, and two sets of views. ``passthrough=False`` leaves the
-# learned columns alone. Beside the untrained columns of the default, all these settings have nearly the
-# same accuracy here, and there would be nothing to choose.
+# learned columns alone. Beside the untrained columns of the default, all these settings have nearly
+# the same accuracy here, and there would be nothing to choose.
 
 encoder = ContrastiveEncoder(objective="info_nce", passthrough=False, max_iter=20, random_state=0)
 model = Pipeline([("emb", encoder), ("clf", LogisticRegression(max_iter=1000))])
@@ -45,7 +45,9 @@ raw = LogisticRegression(max_iter=1000).fit(X, y)
 print(f"Test rows: {search.score(X_test, y_test):.3f}, raw pixels {raw.score(X_test, y_test):.3f}")
 
 # %%
-# The differences between settings beside the spread over the folds.
+# The differences between settings beside the spread over the folds: on these digits, with a label in
+# each of 300 rows, none stands out, and raw pixels are as good. A search is worth its time where the
+# bars part.
 
 figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 ax.errorbar(table["mean_test_score"], range(len(table)), xerr=table["std_test_score"], fmt="o")
