@@ -28,8 +28,8 @@ rows = np.load(Path(folder.name, "rows.npy"), mmap_mode="r")
 print(f"{rows.shape[0]:,} rows, {rows.nbytes / 2**20:.0f} MiB on disk")
 
 # %%
-# One epoch, which is 586 batches. ``passthrough=["columns"]`` puts the input beside what was learned
-# and leaves out the parts that cost time.
+# One epoch, which is 586 batches. ``passthrough=["columns"]`` puts the input beside what was
+# learned and leaves out the parts that cost time.
 
 encoder = ContrastiveEncoder(
     views="corruption",

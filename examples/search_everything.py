@@ -45,9 +45,9 @@ raw = LogisticRegression(max_iter=1000).fit(X, y)
 print(f"Test rows: {search.score(X_test, y_test):.3f}, raw pixels {raw.score(X_test, y_test):.3f}")
 
 # %%
-# The differences between settings beside the spread over the folds: on these digits, with a label in
-# each of 300 rows, none stands out, and raw pixels are as good. A search is worth its time where the
-# bars part.
+# The differences between settings beside the spread over the folds: on these digits, with a label
+# in each of 300 rows, none stands out, and raw pixels are as good. A search is worth its time where
+# the bars part.
 
 figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 ax.errorbar(table["mean_test_score"], range(len(table)), xerr=table["std_test_score"], fmt="o")

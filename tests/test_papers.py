@@ -1,7 +1,7 @@
 """The table of papers: every line that is said to work runs, on a few rows and one epoch."""
 
 import csv
-import importlib
+import importlib.util
 import pkgutil
 import warnings
 from functools import partial
@@ -95,6 +95,18 @@ def test_rows_are_whole():
             == {"works": (True, False), "partly": (True, True), "no": (False, True)}[row["status"]]
         ), row["title"]
         assert not row["missing"].endswith("."), row["title"]  # the page puts it there
+
+
+def test_page_shows_every_row():
+    spec = importlib.util.spec_from_file_location("page", DOCS / "_extensions" / "papers.py")
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    text = page.markdown(DOCS / "papers.csv")
+    for row in PAPERS:
+        line = next(line for line in text.splitlines() if line.startswith(f"| {row['title']} |"))
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        assert cells[1] == row["mechanism"] and len(cells) == 4
+        assert row["type"] in cells[3] and row["missing"][1:] in cells[3]
 
 
 def test_topics_stand_together():
