@@ -7,7 +7,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_extensions"))
 
-from pictures import Pictures, tell_file  # noqa: E402
+from pictures import Pictures  # noqa: E402
 
 import skcontrast  # noqa: E402
 
@@ -48,8 +48,8 @@ sphinx_gallery_conf = {
     "filename_pattern": r"\.py$",
     "ignore_pattern": r"__init__\.py",
     "plot_gallery": os.environ.get("SKCONTRAST_DOCS_EXAMPLES", "1") != "0",
-    "image_scrapers": ("matplotlib", Pictures()),
-    "reset_modules": ("matplotlib", tell_file),
+    "image_scrapers": (Pictures(), "matplotlib"),
+    "reset_modules": ("matplotlib", "pictures.tell_file"),
     "notebook_extensions": set(),  # until the examples take no arguments
     "download_all_examples": False,
     "show_memory": False,

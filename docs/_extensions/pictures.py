@@ -4,6 +4,7 @@ import builtins
 import shutil
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 from sphinx_gallery.scrapers import figure_rst
 
 
@@ -23,6 +24,7 @@ class Pictures:
         if saved in self.shown or not saved.exists():
             return ""
         self.shown.add(saved)
+        plt.close("all")  # or the gallery would show the same figure again
         target = Path(next(block_vars["image_path_iterator"]))
         shutil.copy(saved, target)
         return figure_rst([str(target)], gallery_conf["src_dir"])
