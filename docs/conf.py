@@ -34,6 +34,7 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
+smartquotes = False  # or --output has a dash in place of two
 
 autosummary_generate = True
 autodoc_typehints = "none"

@@ -14,11 +14,10 @@ def rows(path):
 def cell(row):
     """What to type, and what is missing."""
     typed = f"`{row['type']}`" if row["type"] else ""
-    missing = (
-        row["missing"]
-        and f"{'Missing' if row['status'] == 'partly' else 'Not here'}: {row['missing']}."
-    )
-    return " ".join(filter(None, [typed, missing]))
+    lacking = f"Missing: {row['missing']}." if row["missing"] else ""
+    if row["missing"].startswith("nothing"):  # a survey or a finding
+        lacking = f"N{row['missing'][1:]}."
+    return " ".join(filter(None, [typed, lacking]))
 
 
 def markdown(path):

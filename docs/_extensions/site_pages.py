@@ -8,6 +8,7 @@ from papers import markdown
 
 ROOT = Path(__file__).parents[2]
 INTERPRETED = re.compile(r":(?:ref|doc|term):`([^`<]*?)\s*(?:<[^`>]*>)?`")
+SEEN_ELSEWHERE = re.compile(r"^(?: *Picture: .*|.*━.*)\n", re.MULTILINE)
 LITERAL = re.compile(r"(`+[^`]+`+_*)")
 ATTRIBUTE = re.compile(r"(?<=[a-z0-9])_(?!\w)")
 
@@ -28,8 +29,8 @@ def beside_the_pages(app, page, source):
     if page == "changelog":
         changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
         source[0] = changes.replace("](docs/", "](")
-    if page.startswith("auto_examples/"):  # the picture stands on the page
-        source[0] = re.sub(r"^ *Picture: .*\n", "", source[0], flags=re.MULTILINE)
+    if page.startswith("auto_examples/"):  # pictures stand on the page, bars have run
+        source[0] = SEEN_ELSEWHERE.sub("", source[0])
     source[0] = source[0].replace("](../CHANGELOG.md", "](changelog.md")
     source[0] = re.sub(r"\[([^\]]*)\]\(\.\./(?:benchmarks|examples|tests)[^)]*\)", r"\1", source[0])
 
