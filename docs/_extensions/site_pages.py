@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 INTERPRETED = re.compile(r":(?:ref|doc|term):`([^`<]*?)\s*(?:<[^`>]*>)?`")
 SEEN_ELSEWHERE = re.compile(r"^(?: *Picture: .*|.*━.*)\n", re.MULTILINE)
 LITERAL = re.compile(r"(`+[^`]+`+_*)")
-ATTRIBUTE = re.compile(r"(?<=[a-z0-9])_(?!\w)")
+ATTRIBUTE = re.compile(r"(?<=[a-z0-9])_(?=[\s,.:;)*\]]|$)")
 
 
 def link(app, page):
