@@ -84,7 +84,7 @@ Compare on your own rows, by cross-validation with as many labels as you will ha
 - **The input as it is.** A `GridSearchCV` can choose between the encoder and `"passthrough"`, the
   raw features, as the first step of a pipeline.
 - **`ContrastiveEncoder(passthrough=False)`** gives the learned columns alone: for nearest
-  neighbours, clustering, or a small number of columns (`n_components`).
+  neighbours and clustering. For few columns type `n_components`, which leaves the parts in.
 - **A list of parts**, such as `passthrough=["columns", "kernel"]`, leaves out what does not suit
   the data; `passthrough=["columns"]` is the input and the learned columns.
 - **Other views.** What a view changes is what the embedding forgets. Where columns depend on

@@ -6,6 +6,8 @@ torch object that does the work.
 """
 
 import difflib
+import sys
+import warnings
 from importlib import import_module
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
@@ -42,7 +44,19 @@ __all__ = [
     "resolve",
     "resolve_for",
     "take_rows",
+    "warn",
 ]
+
+# Modules whose lines are not the user's.
+_INSIDE = ("skcontrast.", "sklearn.", "contextlib")
+
+
+def warn(message, category=UserWarning):
+    """Warn at the line of the user that led here, outside this package and scikit-learn."""
+    level, frame = 2, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_INSIDE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def _registry(path):

@@ -8,6 +8,7 @@ and is there again afterwards.
 import sys
 import threading
 from contextlib import ExitStack, contextmanager
+from functools import wraps
 from inspect import isfunction
 
 import numpy as np
@@ -83,7 +84,7 @@ def _of_torch(stack, torch):
 
 @contextmanager
 def own_state():
-    """The defaults of torch, NumPy and scikit-learn inside the block, or a decorated function."""
+    """The defaults of torch, NumPy and scikit-learn inside the block."""
     with ExitStack() as stack:
         stack.enter_context(np.errstate(**ERRORS))
         if get_config()["transform_output"] != "default":
@@ -91,6 +92,16 @@ def own_state():
         if "torch" in sys.modules:
             _of_torch(stack, sys.modules["torch"])
         yield
+
+
+def _apart(method):
+    # contextlib's own decorator would be a frame of Python's library, where warnings would point.
+    @wraps(method)
+    def apart(*args, **kwargs):
+        with own_state():
+            return method(*args, **kwargs)
+
+    return apart
 
 
 class OwnState:
@@ -104,7 +115,7 @@ class OwnState:
         for name in METHODS:
             method = vars(cls).get(name)
             if isfunction(method):
-                setattr(cls, name, own_state()(method))
+                setattr(cls, name, _apart(method))
             elif hasattr(method, "fn"):  # made by scikit-learn's available_if
-                method.fn = own_state()(method.fn)
+                method.fn = _apart(method.fn)
         super().__init_subclass__(**kwargs)

@@ -8,8 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sklearn.base import BaseEstimator
+
 from skcontrast._files import locked, read_plain, sweep, unwritable, write_whole
 from skcontrast._saved.codec import Decoder, Encoder, is_ours
+from skcontrast._saved.heads import is_saved
 from skcontrast._typing import Estimator, FilePath
 from skcontrast._version import __version__
 
@@ -20,7 +23,7 @@ DESCRIPTION = "estimator.json"
 
 
 def save(estimator: Estimator, folder: FilePath) -> None:
-    """Write an estimator of this package to a folder.
+    """Write an estimator of this package, or a pipeline with one, to a folder.
 
     The folder holds ``estimator.json`` (parameters, components and small attributes,
     with the version of the package and a checksum) and ``arrays-*.safetensors`` (weights), which
@@ -31,10 +34,19 @@ def save(estimator: Estimator, folder: FilePath) -> None:
 
     Parameters
     ----------
-    estimator : estimator of this package
-        Fitted or not. As head or base it may hold scikit-learn's LinearRegression, Ridge,
-        LogisticRegression, StandardScaler, ExtraTreesRegressor, HistGradientBoostingRegressor,
-        StackingRegressor, MultiOutputRegressor, Pipeline and FrozenEstimator.
+    estimator : estimator of this package, Pipeline, ColumnTransformer or FeatureUnion
+        Fitted or not; of a GridSearchCV give ``best_estimator_``. As steps, head or base it may
+        hold these of scikit-learn: ColumnTransformer, CountVectorizer, ElasticNet,
+        ExtraTreesClassifier, ExtraTreesRegressor, FeatureUnion, FrozenEstimator,
+        FunctionTransformer, GaussianNB, HistGradientBoostingClassifier,
+        HistGradientBoostingRegressor, KNeighborsClassifier, KNeighborsRegressor, Lasso,
+        LinearRegression, LinearSVC, LinearSVR, LogisticRegression, LogisticRegressionCV,
+        MaxAbsScaler, MinMaxScaler, MultiOutputRegressor, Normalizer, Nystroem, OneHotEncoder,
+        OrdinalEncoder, PCA, Pipeline, PowerTransformer, QuantileTransformer, RBFSampler,
+        RandomForestClassifier, RandomForestRegressor, Ridge, RidgeCV, RidgeClassifier,
+        RobustScaler, SGDClassifier, SGDRegressor, SelectKBest, SelectPercentile, SimpleImputer,
+        StackingRegressor, StandardScaler, TfidfTransformer, TfidfVectorizer, TruncatedSVD and
+        VarianceThreshold.
 
     folder : str or path-like
         Made when it is not there; a model already in it is replaced.
@@ -55,10 +67,16 @@ def save(estimator: Estimator, folder: FilePath) -> None:
     >>> skcontrast.save(encoder, "model")  # doctest: +SKIP
     """
     safetensors = _safetensors()
-    if not is_ours(estimator):
+    if not (is_ours(estimator) or is_saved(estimator)):
+        kind = type(estimator).__name__
+        if hasattr(estimator, "best_estimator_"):
+            raise TypeError(
+                f"a {kind} is not saved, but the best of its estimators is: type "
+                "skcontrast.save(search.best_estimator_, folder)."
+            )
         raise TypeError(
-            f"save writes estimators of skcontrast, got {type(estimator).__name__}: "
-            "use joblib.dump for others, pipelines among them."
+            f"save writes estimators of skcontrast and pipelines of them, got {kind}: "
+            "use joblib.dump for others."
         )
     encoder = Encoder()
     description = {
@@ -169,7 +187,7 @@ def load(folder: FilePath, *, trusted_patterns: Collection[str] = ()) -> Any:
         decoder = Decoder(safetensors.numpy.load(content), trusted_patterns)
         value = description["estimator"]
         estimator = decoder.decode(value, _root(value))
-        if not is_ours(estimator):
+        if not isinstance(estimator, BaseEstimator):
             raise ValueError("it describes no estimator")
         decoder.end()
     except MemoryError:  # of a model that is larger than what is left
@@ -185,7 +203,7 @@ def load(folder: FilePath, *, trusted_patterns: Collection[str] = ()) -> Any:
 
 def _root(value):
     """The path of the estimator itself: its class, without the place."""
-    return re.split(r"[.:]", str(value["class"]))[-1]
+    return re.split(r"[.:]", str(value.get("class", value.get("sklearn"))))[-1]
 
 
 def _contents(folder):

@@ -17,7 +17,7 @@ from skcontrast.temperatures import TEMPERATURES
 from skcontrast.views import VIEWS
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 REGISTRIES = {
     "objectives": OBJECTIVES,
     "views": VIEWS,

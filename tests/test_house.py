@@ -25,6 +25,7 @@ MODULES = sorted(
 FLOORS = {
     "_typing": 0,
     "_version": 0,
+    "_progress": 0,
     "_state": 0,
     "functional": 0,
     "_component": 0,

@@ -374,13 +374,6 @@ def test_phrases_before_it_in_a_pipeline():
     assert frame.columns.tolist() == pipeline.get_feature_names_out().tolist()
 
 
-def test_verbose_prints_a_line_an_epoch(capsys):
-    model(verbose=1, max_iter=3).fit(topics()[0])
-    assert [line[:10] for line in capsys.readouterr().out.splitlines()] == [
-        f"Epoch {i}/3:" for i in (1, 2, 3)
-    ]
-
-
 @pytest.mark.gpu
 def test_cuda_trains_as_well():
     documents, y = topics(200)

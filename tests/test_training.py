@@ -68,14 +68,6 @@ def test_the_loss_falls():
     assert model.validation_curve_ is None
 
 
-def test_log_has_a_line_for_every_epoch(capsys):
-    encoder(max_iter=3, verbose=1).fit(X)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines if line.split()[0].isdecimal()] == ["1", "2", "3"]
-    encoder().fit(X)
-    assert capsys.readouterr() == ("", "")
-
-
 def test_the_loss_of_an_epoch_is_the_mean_over_its_rows():
     class Losses(Callback):
         total = rows = 0

@@ -2,8 +2,6 @@
 
 import inspect
 import re
-import sys
-import warnings
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
@@ -13,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import CountVectorizer
 
-from skcontrast._component import StrOptions
+from skcontrast._component import StrOptions, warn
 from skcontrast._inputs.word_breaks import composed, words_of
 
 # Parameters of an estimator that say how a document becomes tokens, as in CountVectorizer.
@@ -27,8 +25,6 @@ ANALYSIS = {
     "preprocessor": [callable, None],
 }
 _PLAIN = {str, np.str_}
-# Modules whose lines are not the user's.
-_INSIDE = ("skcontrast.", "sklearn.")
 
 
 def check_documents(X, name="X", any_kind=False):
@@ -173,14 +169,6 @@ def build_analyzer(estimator):
     except re.error as error:
         raise ValueError(f"token_pattern={pattern!r} is no regular expression: {error}.") from None
     return analyze if prepare is None else lambda text: analyze(prepare(text))
-
-
-def warn(message):
-    """Warn at the line of the user that led here, outside this package and scikit-learn."""
-    level, frame = 2, sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(_INSIDE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, UserWarning, stacklevel=level)
 
 
 @cache

@@ -1,13 +1,12 @@
 """What comes beside X: checked once, one entry a row, in the form an objective reads."""
 
-import warnings
-
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.multiclass import type_of_target
 
-from skcontrast._inputs.columns import as_array, encode_columns, first_line
+from skcontrast._component import warn
+from skcontrast._inputs.columns import as_array, category_codes, encode_columns, first_line
 from skcontrast._inputs.target import (
     UNLABELLED,
     encode_classes,
@@ -106,10 +105,8 @@ def _warn_second_rows(y, objective):
                 "group are views of each other"
             )
     if what:
-        warnings.warn(
+        warn(
             f"y is {what}, which {objective} does not read: it learns from X alone. {advice}.",
-            UserWarning,
-            stacklevel=5,
         )
 
 
@@ -223,11 +220,9 @@ def check_side(
                 "of y for each row of X, or none."
             )
         if value is not None and name != "target" and name not in requires:
-            warnings.warn(
+            warn(
                 f"{name}= was given, but {' and '.join(dict.fromkeys(requires.values()))} does "
                 f"not use it: leave it out, or choose an objective that requires {name!r}.",
-                UserWarning,
-                stacklevel=4,
             )
     return side, learned
 
@@ -279,6 +274,8 @@ def group_codes(groups):
         if groups.ndim != 1:
             raise ValueError(f"Got an array of shape {groups.shape}.")
         assert_all_finite(groups)
+        if groups.dtype.kind == "O":
+            return category_codes(groups, "of groups").astype(np.int64)
         return np.unique(groups, return_inverse=True)[1].astype(np.int64)
     except (TypeError, ValueError) as error:
         raise ValueError(

@@ -1,11 +1,10 @@
 """What a target may be: classes, numbers or columns of labels, as arrays."""
 
-import warnings
-
 import numpy as np
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from skcontrast._component import warn
 from skcontrast._inputs.columns import (
     as_array,
     category_codes,
@@ -280,10 +279,8 @@ def classes_of(y, owner):
         raise _one_class(classes, owner)
     names = classes.tolist()
     if f"{UNLABELLED}" in names and not all(str(c).lstrip("-").isdigit() for c in names):
-        warnings.warn(
+        warn(
             f"y has a class '{UNLABELLED}' that is a string: only the number {UNLABELLED} and "
             "missing values mark rows without a label, so type None where it should.",
-            UserWarning,
-            stacklevel=3,
         )
     return codes, classes

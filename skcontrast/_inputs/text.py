@@ -1,11 +1,10 @@
 """Documents: as words that are hashed, or as the numbers that a backbone makes of them."""
 
-import warnings
-
 import numpy as np
 import torch
 from sklearn.utils import check_array
 
+from skcontrast._component import warn
 from skcontrast._inputs.base import Input
 from skcontrast._inputs.documents import ANALYSIS, check_documents, token_lists
 from skcontrast._inputs.table import TableInput
@@ -76,11 +75,9 @@ class TextInput(Input):
         _check_number(len(X), n_least)
         n_empty = int((np.diff(X.offsets) == 0).sum())
         if n_empty:
-            warnings.warn(
+            warn(
                 f"{n_empty} of {len(X)} documents of X hold no words: their embedding is what the "
                 "network makes of nothing.",
-                UserWarning,
-                stacklevel=3,
             )
         return X
 

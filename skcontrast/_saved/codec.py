@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import UserList
 from importlib import import_module
 from pathlib import Path
 
@@ -74,6 +75,7 @@ class Encoder:
 
     def __init__(self):
         self.arrays, self._paths, self._kept, self._n_shared = {}, {}, [], 0
+        self._steps = []  # the named steps that we are in
 
     def encode(self, value, path):
         """JSON of a value."""
@@ -93,9 +95,23 @@ class Encoder:
             if all(item is None or isinstance(item, (bool, int, float, str)) for item in items):
                 kind = "set" if isinstance(value, set) else "frozenset"
                 return {kind: sorted(items, key=lambda item: (type(item).__name__, repr(item)))}
+        if isinstance(value, UserList):  # columns, in some versions of scikit-learn
+            value = value.data
         if isinstance(value, (list, tuple)):
+            named = isinstance(value, tuple) and len(value) > 1 and hasattr(value[1], "get_params")
+            self._steps += [str(value[0])] if named else []
             items = [self.encode(item, f"{path}.{i}") for i, item in enumerate(value)]
+            self._steps = self._steps[:-1] if named else self._steps
             return {type(value).__name__: items}
+        if isinstance(value, slice):
+            parts = value.start, value.stop, value.step
+            return {"slice": [self.encode(part, path) for part in parts]}
+        if isinstance(value, np.dtype) and value.kind in "biufOU":
+            return {"dtype": value.str}
+        if isinstance(value, type) and issubclass(value, np.number):
+            return {"number": np.dtype(value).str}
+        if heads.is_function(value):
+            return {"function": value.__name__}
         if isinstance(value, dict) and all(isinstance(key, str) for key in value):
             return {"dict": {k: self.encode(v, f"{path}.{k}") for k, v in value.items()}}
         if isinstance(value, dict) and all(isinstance(key, (bool, int, float)) for key in value):
@@ -110,10 +126,20 @@ class Encoder:
             "device",
         ):
             return str(value)
+        kind = type(value).__name__
+        if self._steps and isinstance(value, BaseEstimator):
+            raise TypeError(
+                f"{self._step()} is a {kind}, which save does not cover: use joblib.dump for a "
+                "file of your own, or one of the classes that help(skcontrast.save) names."
+            )
+        where = f" (in {self._step()})" if self._steps else ""
         raise TypeError(
-            f"{path} is a {type(value).__name__}, which cannot be saved without code: "
+            f"{path} is a {kind}{where}, which cannot be saved without code: "
             "use pickle or joblib, or a component or number in its place."
         )
+
+    def _step(self):
+        return f"step {'__'.join(self._steps)!r}"
 
     def _array(self, value, path):
         while path in self.arrays:  # dots in the keys of dicts can make two paths equal
@@ -138,12 +164,19 @@ class Encoder:
             fitted = {k: v for k, v in vars(value).items() if k not in params}
             fitted = {k: v for k, v in fitted.items() if k not in _TRANSIENT}
         else:
-            name, fitted = {"sklearn": type(value).__name__}, heads.learned(value)
+            name, fitted = {"sklearn": type(value).__name__}, self._learned(value, path)
         return {
             **name,
             "params": {k: self.encode(v, f"{path}.{k}") for k, v in params.items()},
             "fitted": {k: self.encode(v, f"{path}.{k}") for k, v in fitted.items()},
         }
+
+    def _learned(self, value, path):
+        try:
+            return heads.learned(value)
+        except TypeError as error:
+            where = self._step() if self._steps else path
+            raise TypeError(f"{where} cannot be saved: {error}; use joblib.dump.") from None
 
 
 class Decoder:
@@ -179,6 +212,15 @@ class Decoder:
             return self._made[content]
         if kind == "objects":
             return self._strings(path, *content)
+        if kind == "slice":
+            return slice(*(self.decode(part, path) for part in content))
+        if kind in ("dtype", "number"):
+            others = r"|\|b1|\|O|[<>]U\d{1,6}" if kind == "dtype" else ""
+            if not re.fullmatch(r"\|[iu]1|[<>][iuf][248]" + others, content):
+                raise ValueError(f"{content!r} is no type of {kind}s")
+            return np.dtype(content) if kind == "dtype" else np.dtype(content).type
+        if kind == "function":
+            return heads.function_of(content)
         if kind == "pairs":
             return {self.decode(k, path): self.decode(v, f"{path}.{k}") for k, v in content}
         if kind == "dict":

@@ -1,52 +1,58 @@
-"""scikit-learn's estimators that a saved model may hold: linear ones, and the default head's.
+"""scikit-learn's estimators that a saved model may hold: as head, as base, or as other steps.
 
-Of trees the nodes are kept as arrays, one for each field. They are written into a small model that
-is fitted where the folder is loaded, so nothing depends on how scikit-learn pickles them.
+Of each class what it has learned is kept as values and arrays, and set on a new object of it.
+Trees are in :mod:`skcontrast._saved.trees`; what is nearest to new rows is fitted anew.
 """
 
 from importlib import import_module
 
 import numpy as np
+from sklearn.base import BaseEstimator
+
+from skcontrast._saved import trees
+from skcontrast._saved.step_tables import PLACES, lines
+from skcontrast._saved.tables import TABLES
 
 MOST_JOBS = 1024
-# Where each class is imported from, and what it has learned beside its parameters.
-_PLACES = {
-    "ExtraTreesRegressor": ("ensemble", None),
-    "FrozenEstimator": ("frozen", ()),
-    "HistGradientBoostingRegressor": ("ensemble", None),
-    "KFold": ("model_selection", ()),
-    "LinearRegression": ("linear_model", ("n_features_in_", "coef_", "intercept_")),
-    "LogisticRegression": (
-        "linear_model",
-        ("n_features_in_", "classes_", "coef_", "intercept_", "n_iter_"),
-    ),
-    "MultiOutputRegressor": ("multioutput", ("n_features_in_", "estimators_")),
-    "Pipeline": ("pipeline", ()),
-    "Ridge": ("linear_model", ("n_features_in_", "coef_", "intercept_", "n_iter_", "solver_")),
-    "StackingRegressor": (
-        "ensemble",
-        ("estimators_", "final_estimator_", "stack_method_", "_n_feature_outs"),
-    ),
-    "StandardScaler": (
-        "preprocessing",
-        ("n_features_in_", "mean_", "var_", "scale_", "n_samples_seen_"),
-    ),
+# More words or letters in an n-gram than anyone means.
+MOST_IN_NGRAM = 100
+_NAMES = ("feature_names_in_", "_sklearn_output_config")
+# What a class learned where its table does not say it: arrays or numbers, or nothing else.
+_ALSO = {
+    name: ("intercept_", "n_iter_", "solver_", "alpha_", "C_", "t_")
+    for name, place in PLACES.items()
+    if place in ("linear_model", "svm")
 }
+# Functions that a parameter may name.
+FUNCTIONS = ("chi2", "f_classif", "f_regression", "mutual_info_classif", "mutual_info_regression")
 
 
 def class_of(name):
     """The class of a name in a folder."""
-    if name not in _PLACES:
+    if name not in PLACES:
         raise ValueError(f"{name!r} is not an estimator of scikit-learn that is saved")
-    return getattr(import_module(f"sklearn.{_PLACES[name][0]}"), name)
+    return getattr(import_module(f"sklearn.{PLACES[name]}"), name)
 
 
 def is_saved(value):
     """Whether a value is one of these estimators."""
     name = type(value).__name__
-    if not type(value).__module__.startswith("sklearn.") or name not in _PLACES:
+    if not type(value).__module__.startswith("sklearn.") or name not in PLACES:
         return False
     return type(value) is class_of(name)
+
+
+def function_of(name):
+    """The function that a folder names."""
+    if name not in FUNCTIONS:
+        raise ValueError(f"{name!r} is not a function that is saved")
+    return getattr(import_module("sklearn.feature_selection"), name)
+
+
+def is_function(value):
+    """Whether a value is one of these functions."""
+    name = getattr(value, "__name__", None)
+    return name in FUNCTIONS and value is function_of(name)
 
 
 def params_of(value):
@@ -54,164 +60,104 @@ def params_of(value):
     return value.get_params(deep=False) if hasattr(value, "get_params") else vars(value)
 
 
+def _learned_names(name):
+    table = (line[0] for line in lines(TABLES.get(name, "")))
+    return (*table, *_ALSO.get(name, ()), *_NAMES)
+
+
 def learned(model):
     """What an estimator has learned, as values and arrays."""
     name = type(model).__name__
-    if name == "ExtraTreesRegressor":
-        return _of_forest(model)
-    if name == "HistGradientBoostingRegressor":
-        return _of_boosting(model)
-    names = (*_PLACES[name][1], "feature_names_in_")
-    return {key: vars(model)[key] for key in names if key in vars(model)}
+    of, _ = _APART.get(name, (None, None))
+    names = _learned_names(name) if of is None else _NAMES
+    found = {key: vars(model)[key] for key in names if key in vars(model)}
+    if isinstance(found.get("vocabulary_"), dict):
+        found["vocabulary_"] = dict(sorted(found["vocabulary_"].items(), key=lambda item: item[1]))
+    return found if of is None else {**of(model), **found}
 
 
 def made(cls, params, fitted):
     """An estimator with these parameters and what :func:`learned` gave."""
-    if params.get("memory") is not None:
-        raise ValueError("a Pipeline has a memory, which reads pickles of a folder")
-    n_jobs = params.get("n_jobs")
-    if n_jobs is not None and not (isinstance(n_jobs, int) and abs(n_jobs) <= MOST_JOBS):
-        raise ValueError(f"n_jobs={n_jobs!r} of a {cls.__name__} is no number of threads")
-    if cls.__name__ == "Pipeline":
-        for step in params["steps"][:-1]:
-            if not hasattr(step[1], "transform"):
-                raise ValueError("a Pipeline has a step that does not transform")
+    name = cls.__name__
+    _check_params(name, params)
     model = cls(**params)
-    if hasattr(model, "_validate_params"):
+    if hasattr(model, "_parameter_constraints"):
         model._validate_params()
     if not fitted:
         return model
-    if cls.__name__ == "ExtraTreesRegressor":
-        return _made_forest(model, **fitted)
-    if cls.__name__ == "HistGradientBoostingRegressor":
-        return _made_boosting(model, **fitted)
-    for name, content in fitted.items():
-        if name not in (*_PLACES[cls.__name__][1], "feature_names_in_"):
-            raise ValueError(f"{name!r} is not what a {cls.__name__} learns")
-        setattr(model, name, content)
-    if cls.__name__ == "StackingRegressor":
-        names = [name for name, member in model.estimators if not isinstance(member, str)]
+    _, make = _APART.get(name, (None, None))
+    known = {key: fitted.pop(key) for key in _NAMES if key in fitted}
+    if make is not None and fitted:
+        make(model, **fitted)
+    elif not fitted.keys() <= set(_learned_names(name)):
+        other = min(fitted.keys() - set(_learned_names(name)))
+        raise ValueError(f"{other!r} is not what a {name} learns")
+    else:
+        vars(model).update(fitted)
+    config = known.get("_sklearn_output_config", {})
+    if not isinstance(config, dict) or not set(config.values()) <= {"default", "pandas", "polars"}:
+        raise ValueError(f"the output of a {name} is none that scikit-learn knows")
+    vars(model).update(known)
+    if name == "StackingRegressor":
+        names = [key for key, member in model.estimators if not isinstance(member, str)]
         model.named_estimators_ = import_module("sklearn.utils").Bunch(
             **dict(zip(names, model.estimators_, strict=True))
         )
     return model
 
 
-# ------------------------------------------------------------------------------ trees
+def _check_params(name, params):
+    if params.get("memory") is not None:
+        raise ValueError("a Pipeline has a memory, which reads pickles of a folder")
+    n_jobs = params.get("n_jobs")
+    if n_jobs is not None and not (isinstance(n_jobs, int) and abs(n_jobs) <= MOST_JOBS):
+        raise ValueError(f"n_jobs={n_jobs!r} of a {name} is no number of threads")
+    if params.get("input", "content") != "content":
+        raise ValueError(f"a {name} has input={params['input']!r}, which reads files")
+    if max(params.get("ngram_range", (1,))) > MOST_IN_NGRAM:
+        raise ValueError(f"a {name} has an ngram_range above {MOST_IN_NGRAM}")
+    steps = {"Pipeline": "steps", "FeatureUnion": "transformer_list"}.get(name, "transformers")
+    steps = params.get(steps, [])
+    for _, step, *_ in steps[:-1] if name == "Pipeline" else steps:
+        if not transforms(step):
+            raise ValueError(f"a {name} has a step that does not transform")
 
 
-def _joined(tables):
-    """Nodes of several trees as one array for each field, and how many nodes each tree has."""
-    sizes = np.array([len(table) for table in tables], dtype=np.int64)
-    table = np.concatenate(tables)
-    return {name: table[name].copy() for name in table.dtype.names}, sizes
+def transforms(step):
+    """Whether a value can be a step before the last one."""
+    return (
+        step in (None, "passthrough", "drop")
+        if not isinstance(step, BaseEstimator)
+        else (hasattr(step, "transform"))
+    )
 
 
-def _split(fields, sizes, dtype):
-    """The nodes of each tree, in the fields that this version of scikit-learn has."""
-    sizes = sizes.tolist()
-    n = sum(sizes)
-    if min(sizes, default=0) < 1 or any(column.shape != (n,) for column in fields.values()):
-        raise ValueError("the fields of the trees have other lengths than their nodes")
-    table = np.zeros(n, dtype=dtype)
-    for name in dtype.names:
-        if name in fields:
-            table[name] = fields[name]
-    return np.split(table, np.cumsum(sizes)[:-1])
-
-
-def _check_nodes(left, right, inner, feature, n_features):
-    """Refuse nodes that would read other memory, or go in circles; gives the depth of the tree."""
-    here, n = np.flatnonzero(inner), len(inner)
-    for child in (left[inner].astype(np.int64), right[inner].astype(np.int64)):
-        # Children come after their parents, so that each way ends.
-        if (child <= here).any() or (child >= n).any():
-            raise ValueError("a tree has a node whose children are none of its later nodes")
-    used = feature[inner].astype(np.int64)
-    if (used < 0).any() or (used >= n_features).any():
-        raise ValueError("a tree asks for a column that there is not")
-    level, depth = np.flatnonzero(inner[:1]), 0
-    while len(level):
-        below = np.unique(np.concatenate([left[level], right[level]]).astype(np.int64))
-        level, depth = below[inner[below]], depth + 1
-    return depth
-
-
-def _of_forest(model):
-    if "estimators_" not in vars(model):
+def _of_neighbors(model):
+    """The rows that they were fitted on: their tree is quickly built again."""
+    if "_fit_X" not in vars(model):
         return {}
-    trees = [tree.tree_.__getstate__() for tree in model.estimators_]
-    fields, sizes = _joined([tree["nodes"] for tree in trees])
-    return {
-        "n_features_in_": model.n_features_in_,
-        "sizes": sizes,
-        "nodes": fields,
-        "values": np.concatenate([tree["values"] for tree in trees]),
-    }
+    y = model._y
+    if hasattr(model, "classes_"):
+        if model.outputs_2d_:
+            raise TypeError(f"a {type(model).__name__} of several targets is not covered")
+        y = model.classes_[y]
+    return {"X": model._fit_X, "y": y}
 
 
-def _made_forest(model, n_features_in_, sizes, nodes, values):
-    if values.ndim != 3 or values.shape[2] != 1 or len(values) != sizes.sum():
-        raise ValueError("the values of a forest have another shape than its nodes")
-    if not np.isfinite(values).all() or len(sizes) != model.n_estimators:
-        raise ValueError("a forest has other trees than n_estimators, or NaN")
-    n_outputs = values.shape[1]
-    y = np.zeros((2, n_outputs)) if n_outputs > 1 else np.zeros(2)
-    small = type(model)(n_estimators=1, random_state=0).fit(np.zeros((2, 1)), y)
-    tree = small.estimators_[0]
-    kind, dtype = type(tree.tree_), tree.tree_.__getstate__()["nodes"].dtype
-    parts = np.split(values, np.cumsum(sizes)[:-1])
-    model.estimators_ = []
-    for table, value in zip(_split(nodes, sizes, dtype), parts, strict=True):
-        inner = table["left_child"] >= 0
-        args = table["left_child"], table["right_child"], inner, table["feature"]
-        depth = _check_nodes(*args, n_features_in_)
-        if (table["left_child"][~inner] != -1).any():
-            raise ValueError("a tree has a leaf with a child")
-        grown = kind(n_features_in_, np.ones(n_outputs, dtype=np.intp), n_outputs)
-        sizes_of = {"max_depth": depth, "node_count": len(table)}
-        grown.__setstate__({**sizes_of, "nodes": table, "values": value})
-        one = type(tree)(**tree.get_params())
-        vars(one).update(n_features_in_=n_features_in_, n_outputs_=n_outputs, tree_=grown)
-        one.max_features_ = n_features_in_
-        model.estimators_.append(one)
-    model.estimator_ = small.estimator_
-    model.n_features_in_, model.n_outputs_ = n_features_in_, n_outputs
-    return model
+def _made_neighbors(model, X, y):
+    if not all(isinstance(rows, np.ndarray) for rows in (X, y)):
+        raise ValueError(f"a {type(model).__name__} holds something else than rows")
+    model.fit(X, y)
 
 
-def _of_boosting(model):
-    if "_predictors" not in vars(model):
-        return {}
-    if model.is_categorical_ is not None:
-        raise TypeError(
-            "a HistGradientBoostingRegressor with categorical columns cannot be saved without "
-            "code: use pickle or joblib."
-        )
-    fields, sizes = _joined([one.nodes for step in model._predictors for one in step])
-    return {
-        "n_features_in_": model.n_features_in_,
-        "baseline": np.asarray(model._baseline_prediction),
-        "sizes": sizes,
-        "nodes": fields,
-    }
-
-
-def _made_boosting(model, n_features_in_, baseline, sizes, nodes):
-    if baseline.shape != (1, 1) or not np.isfinite([*baseline.ravel(), *nodes["value"]]).all():
-        raise ValueError("a boosting has a baseline that is no number, or values that are none")
-    small = type(model)(max_iter=1, loss=model.loss).fit(np.zeros((2, 1)), np.ones(2))
-    example = small._predictors[0][0]
-    tables = _split(nodes, sizes, example.nodes.dtype)
-    for table in tables:
-        inner = table["is_leaf"] == 0
-        _check_nodes(table["left"], table["right"], inner, table["feature_idx"], n_features_in_)
-        if table["is_categorical"].any():
-            raise ValueError("a tree asks for categories that there are not")
-    none = example.binned_left_cat_bitsets, example.raw_left_cat_bitsets
-    learned_here = {k: v for k, v in vars(small).items() if k not in small.get_params()}
-    vars(model).update(learned_here)
-    model._predictors = [[type(example)(table, *none)] for table in tables]
-    model._baseline_prediction, model.n_features_in_ = baseline, n_features_in_
-    model._n_features = n_features_in_
-    return model
+# Those whose state is not set as it was: what writes it, and what makes it anew.
+_APART = {
+    "ExtraTreesClassifier": (trees.of_forest, trees.made_forest),
+    "ExtraTreesRegressor": (trees.of_forest, trees.made_forest),
+    "HistGradientBoostingClassifier": (trees.of_boosting, trees.made_boosting),
+    "HistGradientBoostingRegressor": (trees.of_boosting, trees.made_boosting),
+    "KNeighborsClassifier": (_of_neighbors, _made_neighbors),
+    "KNeighborsRegressor": (_of_neighbors, _made_neighbors),
+    "RandomForestClassifier": (trees.of_forest, trees.made_forest),
+    "RandomForestRegressor": (trees.of_forest, trees.made_forest),
+}

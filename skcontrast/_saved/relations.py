@@ -4,6 +4,8 @@ import numpy as np
 import torch
 
 from skcontrast._inputs.word_features import word_features
+from skcontrast._saved.heads import transforms
+from skcontrast._saved.step_tables import LINEAR
 from skcontrast._training.devices import DTYPES
 from skcontrast._training.modules import build_module
 
@@ -222,11 +224,52 @@ def _stacking(model):
     _each(model)
 
 
+def _columns_apart(model):
+    names = [entry[0] for entry in model.transformers_]
+    fits = all(len(entry) == 3 and transforms(entry[1]) for entry in model.transformers_)
+    _need(fits and len(set(names)) == len(names), "transformers_ are no named transformers")
+    _need(set(names) <= model.output_indices_.keys(), "output_indices_ are of other transformers")
+
+
+def _categories(model):
+    """A column's categories, those that share a place, and how many places they have in all."""
+    n = model.n_features_in_
+    _need(len(model.categories_) == n, "categories_ are of other columns")
+    whole = all(isinstance(x, np.ndarray) and x.ndim == 1 for x in model.categories_)
+    _need(whole, "categories_ are no arrays")
+    enabled, none = model._infrequent_enabled, [None] * n
+    rare = model._infrequent_indices if enabled else none
+    places = model._default_to_infrequent_mappings if enabled else none
+    _need(len(rare) == len(places) == n, "infrequent categories are of other columns")
+    for i, kept in enumerate(model.categories_):
+        width = len(kept)
+        if places[i] is not None:
+            place, width = places[i], width - len(rare[i]) + 1
+            fits = place.dtype.kind in "iu" and place.shape == kept.shape and place.min() >= 0
+            _need(fits and place.max() < width, "infrequent categories have other places")
+        if hasattr(model, "_n_features_outs"):
+            dropped = model._drop_idx_after_grouping
+            dropped = None if dropped is None else dropped[i]
+            _need(dropped is None or 0 <= dropped < width, "drop_idx_ is no category")
+            width -= dropped is not None
+            _need(model._n_features_outs[i] == width, "_n_features_outs are of other categories")
+
+
+def _words_of_vectorizer(model):
+    weights, words = vars(model._tfidf).get("idf_"), vars(model).get("vocabulary_")
+    fits = weights is None or words is None or len(weights) == len(words)
+    _need(fits, "idf_ is of other words than vocabulary_")
+
+
 def _each(model):
     _need(all(hasattr(one, "predict") for one in model.estimators_), "a member has no predict")
 
 
 RELATIONS = {
+    "ColumnTransformer": _columns_apart,
+    "OneHotEncoder": _categories,
+    "OrdinalEncoder": _categories,
+    "TfidfVectorizer": _words_of_vectorizer,
     "StackingRegressor": _stacking,
     "MultiOutputRegressor": _each,
     "BaseContrastive": _trained,
@@ -243,7 +286,5 @@ RELATIONS = {
     "WeightedProbabilities": _weighted,
     "Sent2VecVectorizer": _words,
     "PhraseTransformer": _phrases,
-    "LinearRegression": _linear,
-    "LogisticRegression": _linear,
-    "Ridge": _linear,
+    **dict.fromkeys(LINEAR, _linear),
 }

@@ -15,10 +15,12 @@ from sklearn.base import BaseEstimator
 from skcontrast._component import check_parameters
 from skcontrast._saved.heads import params_of
 from skcontrast._saved.relations import RELATIONS
+from skcontrast._saved.step_tables import lines
 from skcontrast._saved.tables import TABLES
 
 # Arrays by the kinds of their types; words and labels may be None or numbers, as objects.
 _ARRAYS = {"float": "f", "int": "iu", "real": "fiu", "bool": "b", "words": "OU", "label": "biufOU"}
+_ARRAYS["cell"] = "biufOU"  # of a table: NaN is a value
 
 
 # Parameters that are collections of words, whatever else their constraints let through.
@@ -48,13 +50,6 @@ def check_object(made):
             RELATIONS[name](made)
         except (AttributeError, KeyError) as error:
             raise ValueError(f"a {type(made).__name__} lacks {error}") from None
-
-
-def lines(table):
-    """Name, whether it may be missing, and the specification of each line of a table."""
-    for line in filter(None, map(str.strip, table.splitlines())):
-        name, *spec = line.split()
-        yield name.lstrip("?"), name.startswith("?"), spec
 
 
 def check_table(table, fitted, owner):
@@ -104,7 +99,7 @@ def _wrong_array(value, kind, spec, sizes):
     for size, part in zip(value.shape, shape):
         if why := _agrees(size, part, sizes):
             return why
-    if value.dtype.kind == "f" and not np.isfinite(value).all():
+    if value.dtype.kind == "f" and kind != "cell" and not np.isfinite(value).all():
         return "holds NaN or infinity"
     if kind == "words" and not all(v is None or isinstance(v, str) for v in value.flat):
         return "holds something else than words"
@@ -170,6 +165,10 @@ _IS = {
         isinstance(value, dict) and list(value.values()) == list(range(len(value)))
     ),
     "list": lambda value: isinstance(value, list),
+    "tuple": lambda value: isinstance(value, tuple),
+    # Of all rows, or of each column.
+    "count": lambda value: _is_number(value) or isinstance(value, np.ndarray),
+    "dtype": lambda value: isinstance(value, np.dtype),
     "estimator": lambda value: isinstance(value, BaseEstimator),
 }
 _NAMES = {

@@ -1,5 +1,7 @@
 """The attributes of each class that is saved: see :mod:`skcontrast._saved.schema`."""
 
+from skcontrast._saved.step_tables import STEPS
+
 _TRAINED = """
     input_               Input
     output_              Output
@@ -64,13 +66,6 @@ _ADAPTER = """
     ?_weight_unit            number >0
     ?_flat                   bool
 """
-_LINEAR = """
-    n_features_in_       whole d
-    ?feature_names_in_   words d
-    ?classes_            label *
-    coef_                float * ...
-"""
-
 TABLES = {
     "BaseContrastive": _TRAINED,
     "TableInput": """
@@ -188,24 +183,5 @@ TABLES = {
         threshold_           curve
         _passes              list
     """,
-    "LinearRegression": _LINEAR,
-    "LogisticRegression": _LINEAR,
-    "Ridge": _LINEAR,
-    "StackingRegressor": """
-        estimators_          list
-        final_estimator_     estimator
-        stack_method_        list
-        _n_feature_outs      list
-    """,
-    "MultiOutputRegressor": """
-        n_features_in_       whole
-        estimators_          list
-    """,
-    "StandardScaler": """
-        n_features_in_       whole d
-        ?feature_names_in_   words d
-        mean_                none float d
-        var_                 none float d >=0
-        scale_               none float d >0
-    """,
+    **STEPS,
 }

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import skorch
 import torch
-from skorch.callbacks import EpochTimer, PrintLog
+from skorch.callbacks import EpochTimer
 from torch import nn
 
+from skcontrast._progress import Progress, say
 from skcontrast._training.devices import seeded
 
 
@@ -38,8 +39,7 @@ class _Net(skorch.NeuralNet):
 
     @property
     def _default_callbacks(self):
-        log = [("print_log", PrintLog())] if self.verbose else []
-        return [("epoch_timer", EpochTimer()), *log]
+        return [("epoch_timer", EpochTimer())]
 
     def initialize_optimizer(self, triggered_directly=None):
         parameters = [*self.module_.parameters(), *self.criterion_.parameters()]
@@ -57,7 +57,7 @@ class _Net(skorch.NeuralNet):
             if not _raised_by_a_callback(error):
                 raise
             stop = True
-        # Ours come last, so that every callback and the log hear of the last epoch too.
+        # Ours come last, so that every callback hears of the last epoch too.
         if method_name == "on_epoch_begin":
             self.epochs.begin()
         elif method_name == "on_epoch_end":
@@ -130,11 +130,12 @@ class _Net(skorch.NeuralNet):
 class _Epochs:
     """What happens around an epoch: curves, early stopping, checkpoints, other hooks."""
 
-    def __init__(self, max_iter, patience, tol, on_begin, on_end):
+    def __init__(self, max_iter, patience, tol, on_begin, on_end, verbose):
         self.max_iter, self.patience, self.tol = max_iter, patience, tol
         self.on_begin, self.on_end = on_begin, on_end
         self.loss_curve, self.validation_curve = [], []
         self.best_loss, self.best_weights, self.n_waiting = math.inf, None, 0
+        self.verbose, self.progress = verbose, Progress(verbose, max_iter)
 
     def begin(self):
         self.on_begin(len(self.loss_curve))
@@ -150,6 +151,7 @@ class _Epochs:
                     "a smaller learning_rate, a larger temperature or "
                     "optimizer=AdamW(max_grad_norm=1.0)."
                 )
+        self.progress.epoch(len(self.loss_curve), row["train_loss"], row.get("valid_loss"))
         stop |= len(self.loss_curve) >= self.max_iter
         if "valid_loss" in row:
             self.validation_curve.append(row["valid_loss"])
@@ -165,7 +167,11 @@ class _Epochs:
             }
         else:
             self.n_waiting += 1
-        return self.n_waiting >= self.patience
+        over = self.n_waiting >= self.patience
+        if over:
+            why = f"the validation loss has not fallen for {self.n_waiting} epochs"
+            say(self.verbose, f"Stopped early: {why}. The best weights are kept.")
+        return over
 
     # What a checkpoint keeps, beside the weights.
     _kept = ("loss_curve", "validation_curve", "best_loss", "best_weights", "n_waiting")
@@ -264,7 +270,7 @@ def train(
     follows the optimizer's schedule where ``scheduled``.
     """
     callbacks = list(callbacks or [])
-    epochs = _Epochs(max_iter, patience, tol, on_begin, on_end)
+    epochs = _Epochs(max_iter, patience, tol, on_begin, on_end, verbose)
     net = _Net(
         network,
         criterion=criterion,
@@ -273,7 +279,7 @@ def train(
         callbacks=callbacks,
         train_split=None,
         device=str(rows.device),
-        verbose=verbose,
+        verbose=0,  # the epochs speak for themselves
     )
     # Plain attributes: skorch would take unknown keyword arguments for parameters.
     vars(net).update(

@@ -1,7 +1,5 @@
 """What the base says about rows: fitted or frozen, and out of sample where it was fitted."""
 
-import warnings
-
 import numpy as np
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import NotFittedError
@@ -9,7 +7,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from skcontrast._component import take_rows
+from skcontrast._component import take_rows, warn
 from skcontrast.adaptation._zero_shot import ZeroShotClassifier
 
 N_FOLDS = 5
@@ -50,11 +48,9 @@ def fit_base(estimator, X, y, weight):
             ) from None
         return estimator
     if learns(estimator) and _is_fitted(estimator):
-        warnings.warn(
+        warn(
             f"estimator is a fitted {type(estimator).__name__}, and a copy of it is fitted anew "
             "on these rows: type sklearn.frozen.FrozenEstimator(estimator) to keep it as it is.",
-            UserWarning,
-            stacklevel=6,
         )
     if isinstance(estimator, ZeroShotClassifier) and estimator.classes is not None:
         y = None  # which may hold further classes

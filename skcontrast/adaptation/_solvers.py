@@ -5,12 +5,13 @@ the inverse is not to be had. K is the kernel matrix, W the diagonal of the row 
 """
 
 import os
-import warnings
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, eigh, solve_triangular
 from scipy.linalg.lapack import dpotrf, dtrtri
 from sklearn.exceptions import ConvergenceWarning
+
+from skcontrast._component import warn
 
 # Relative to the largest eigenvalue: what float64 cannot tell from zero.
 EPS = 1e-13
@@ -213,12 +214,11 @@ class ConjugateGradient:
             slope = new
         worst = float((np.linalg.norm(residual, axis=0) / size).max())
         if worst > self.tol:
-            warnings.warn(
+            warn(
                 f"solver='cg' stopped after max_iter={self.max_iter} iterations at a residual of "
                 f"{worst:.1e}, above tol={self.tol:.1e}: type a larger n_components, alpha or "
                 "max_iter.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         return V
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._component import Interval, Real, check_parameters
+from skcontrast._component import Interval, Real, check_parameters, warn
 from skcontrast._inputs.target import UNLABELLED, class_codes, classes_of
 from skcontrast._state import OwnState
 from skcontrast._typing import ArrayLike, MatrixLike, Self
@@ -244,7 +242,7 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
         classes = self._class_names(len(T), found)
         order = np.argsort(classes, kind="stable")
         self.class_embeddings_, self.classes_ = unit_rows(T[order]), classes[order]
-        self._check_length(X, stacklevel=6)
+        self._check_length(X)
 
     def _class_names(self, n_classes, found):
         """Names of the rows of ``class_embeddings``, in their order."""
@@ -267,16 +265,14 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
             "classes=[...] with the name of each row."
         )
 
-    def _check_length(self, X, stacklevel=5):
+    def _check_length(self, X):
         with np.errstate(over="ignore"):
             length = np.linalg.norm(X, axis=1)
         if np.any(np.abs(length - 1) > UNIT_TOLERANCE):
-            warnings.warn(
+            warn(
                 f"rows of X have lengths from {length.min():.3g} to {length.max():.3g}, and "
                 "were scaled to unit length: class_embeddings must come from the same encoder; "
                 "type sklearn.preprocessing.normalize(X) to be rid of this warning.",
-                UserWarning,
-                stacklevel=stacklevel,
             )
 
     def _scores(self, X):

@@ -1,14 +1,13 @@
 """Conditional InfoNCE: contrasts that are told about a side variable, by a kernel."""
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from skcontrast._component import Interval, Real, StrOptions
+from skcontrast._component import Interval, Real, StrOptions, warn
 from skcontrast.functional import distinct, normalize, pair_sums
 from skcontrast.kernels import KERNEL_CONSTRAINTS, Kernel
 from skcontrast.objectives._base import PairObjective, Temperature
@@ -255,11 +254,9 @@ class ConditionalInfoNCE(PairObjective):
                     "condition is the same in all rows, so that every row would be a positive "
                     "of every other: pass one that varies, or type objective='info_nce'."
                 )
-            warnings.warn(
+            warn(
                 "condition is the same in all rows: this trains like InfoNCE. Pass one that "
                 "varies, or type objective='info_nce'.",
-                UserWarning,
-                stacklevel=2,
             )
 
     def advice(

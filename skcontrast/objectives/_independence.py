@@ -1,12 +1,11 @@
 """Independence of the embedding from a side variable, by kernel alignment."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
-from skcontrast._component import Interval, Real
+from skcontrast._component import Interval, Real, warn
 from skcontrast.functional import squared_distance
 from skcontrast.kernels import KERNEL_CONSTRAINTS, Kernel
 from skcontrast.objectives._base import Objective
@@ -100,11 +99,9 @@ class KernelIndependence(Objective):
     def check_side(self, rows: Tensor) -> None:
         """Look at the condition of all training rows, once."""
         if bool((rows == rows[:1]).all()):
-            warnings.warn(
+            warn(
                 "condition is the same in all rows: everything is independent of it. Pass one "
                 "that varies.",
-                UserWarning,
-                stacklevel=2,
             )
 
     def advice(self, views: Tensor, **named: Any) -> list[str]:

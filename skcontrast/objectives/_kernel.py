@@ -1,10 +1,8 @@
 """What the objectives with a kernel on side information share."""
 
-import warnings
-
 import torch
 
-from skcontrast._component import resolve
+from skcontrast._component import resolve, warn
 from skcontrast._inputs.columns import categorical_columns
 from skcontrast.functional import ridge_smoother
 from skcontrast.kernels import KERNELS
@@ -44,7 +42,7 @@ class BuiltKernelObjective(BuiltObjective):
             self.watches = False
             with torch.no_grad():
                 for message in self.objective.advice(views, kernel=self.kernel_for, **named):
-                    warnings.warn(message, UserWarning, stacklevel=2)
+                    warn(message)
         return super().forward(views, kernel=self.kernel_for, **named)
 
 

@@ -136,7 +136,7 @@ class ContrastiveEncoder(BaseContrastive):
         CPU, with as many threads, equal bit by bit.
 
     verbose : int, default=0
-        Whether to print a line for each epoch.
+        Whether to print a line for each epoch, with its loss and the time that is left.
 
     Attributes
     ----------

@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from skcontrast._component import HasMethods, StrOptions, check_parameters
 from skcontrast._inputs.side import check_one_each
 from skcontrast._inputs.target import classes_of
+from skcontrast._progress import stage
 from skcontrast._training.callbacks import with_callbacks
 from skcontrast._typing import ArrayLike, Estimator, RandomState, RowsLike, Self
 from skcontrast.supervised._adjusted import WeightedProbabilities
@@ -79,7 +80,7 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseHead):
         CPU, with as many threads, equal bit by bit.
 
     verbose : int, default=0
-        Whether the default encoder prints a line for each epoch.
+        Whether to print a line for each epoch of the encoder, and what the head is doing.
 
     Attributes
     ----------
@@ -193,7 +194,8 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseHead):
         fitted = copy.copy(self)  # an error in the head leaves an earlier fit whole
         fitted.encoder_, fitted.classes_ = encoder, classes
         features = fitted._head_input(encoder, source, X[labelled])
-        fitted.classifier_ = clone(head).fit(features, classes[codes[labelled]], **options)
+        with stage(self.verbose, f"Fitting {type(head).__name__} to {len(labelled)} rows"):
+            fitted.classifier_ = clone(head).fit(features, classes[codes[labelled]], **options)
         vars(self).update(vars(fitted))
         return self
 

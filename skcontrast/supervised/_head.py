@@ -24,6 +24,7 @@ from skcontrast._component import (
     resolve,
 )
 from skcontrast._inputs.target import target_type
+from skcontrast._progress import say
 from skcontrast._training.callbacks import CallbackSupportMixin, as_task, with_callbacks
 from skcontrast._training.fitted import ReadsOnce, embed
 from skcontrast._training.run import Call
@@ -92,6 +93,8 @@ class BaseHead(ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
             fitted = copy.deepcopy(self.encoder_).set_params(**fitted.get_params(deep=False))
         if fitted.random_state is None:
             fitted.set_params(random_state=self.random_state)
+        if self.verbose and not fitted.verbose:
+            fitted.set_params(verbose=self.verbose)
         return fitted, False, further
 
     def _goes_on(self):
@@ -119,10 +122,13 @@ class BaseHead(ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
             )
         if frozen:
             return
+        rows = f"{X.shape[0]} rows, {len(labelled)} with a label"
+        say(self.verbose, f"Training {type(encoder).__name__} on {rows}")
         with as_task(self, encoder, X, given["target"]):
             call = Call(None, encoder.max_iter, further, source=source)
             with_callbacks(type(encoder)._fit)(encoder, X, given, call)
         if self.finetune:
+            say(self.verbose, f"Fine-tuning it on the {len(labelled)} labelled rows")
             weight = given.get("weight")
             weight = weight if weight is None else weight[labelled]
             of_labelled = {"target": given["target"][labelled], "weight": weight}

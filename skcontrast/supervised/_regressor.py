@@ -10,8 +10,10 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 
 from skcontrast._component import HasMethods, Interval, Real, StrOptions, check_parameters
+from skcontrast._inputs.columns import as_array
 from skcontrast._inputs.side import check_one_each, n_rows
 from skcontrast._inputs.target import check_numbers, encode_numbers
+from skcontrast._progress import stage
 from skcontrast._training.callbacks import with_callbacks
 from skcontrast._typing import ArrayLike, Estimator, RandomState, RowsLike, Self
 from skcontrast.supervised._defaults import (
@@ -73,7 +75,7 @@ class SupervisedContrastiveRegressor(IntervalMixin, RegressorMixin, MultiOutputM
         CPU, with as many threads, equal bit by bit.
 
     verbose : int, default=0
-        Whether the default encoder prints a line for each epoch.
+        Whether to print a line for each epoch of the encoder, and what the head is doing.
 
     Attributes
     ----------
@@ -176,7 +178,7 @@ class SupervisedContrastiveRegressor(IntervalMixin, RegressorMixin, MultiOutputM
         check_one_each(y, n_rows(y, 0), type(self).__name__)
         fitted = copy.copy(self)  # an error leaves an earlier fit whole
         vars(fitted).pop("_intervals", None)
-        fitted._one_column = np.asarray(y).ndim == 1
+        fitted._one_column = as_array(y, "y").ndim == 1
         y = check_numbers(y)
         if not self._goes_on():  # else the rows held out stay those that were
             generator = check_random_state(self.random_state)
@@ -202,12 +204,17 @@ class SupervisedContrastiveRegressor(IntervalMixin, RegressorMixin, MultiOutputM
         features = self._head_input(encoder, source, X)
         head = self.regressor
         if head is None:
-            head = default_regressor(features, shaped, self._n_raw, self._seed)
-        self.regressor_ = fitted_regressor(head, features, shaped)
-        if self.interval == "conformal":
-            self._calibrate(X, target, source.read(calibration[0]), calibration[1])
-        elif self.interval == "neighbors":
-            self._cross_validate(head, X, target, self._seed)
+            with stage(self.verbose, "Choosing the kernels of the head"):
+                head = default_regressor(features, shaped, self._n_raw, self._seed)
+        with stage(self.verbose, f"Fitting {type(head).__name__} to {len(y)} rows"):
+            self.regressor_ = fitted_regressor(head, features, shaped)
+        if self.interval is None:
+            return
+        with stage(self.verbose, "Measuring the widths of the intervals"):
+            if self.interval == "conformal":
+                self._calibrate(X, target, source.read(calibration[0]), calibration[1])
+            else:
+                self._cross_validate(head, X, target, self._seed)
 
     def predict(self, X: RowsLike) -> np.ndarray:
         """Predict the target of rows.

@@ -13,6 +13,8 @@ from functools import partial
 import numpy as np
 import torch
 
+from skcontrast._progress import Progress
+
 from ._corpus import (
     Trained,
     check_finite,
@@ -169,6 +171,7 @@ def _train(table, corpus, counts, options):
     ids, offsets = (torch.from_numpy(array).to(device) for array in corpus)
     keep = torch.from_numpy(probability).float().to(device) if (probability < 1).any() else None
     loss_curve, found = [], False
+    progress = Progress(options.verbose, options.max_iter)
     for n_epochs in range(options.max_iter):
         epoch = draw_epoch(ids, offsets, keep, options.window, shape.n_centres, n_shares, generator)
         found |= bool(epoch.left.any())
@@ -179,8 +182,7 @@ def _train(table, corpus, counts, options):
             share.loss.zero_()
         loss_curve.append(total / max(n_pairs, 1))
         check_finite(table.cpu().numpy(), options, n_epochs + 1)
-        if options.verbose:
-            print(f"Epoch {n_epochs + 1}/{options.max_iter}: loss {loss_curve[-1]:.4f}")
+        progress.epoch(n_epochs + 1, loss_curve[-1])
     if not found and options.sample:
         warn_no_pairs()
     return loss_curve

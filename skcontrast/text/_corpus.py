@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from skcontrast._inputs.documents import warn
+from skcontrast._component import warn
 
 
 class Corpus(NamedTuple):

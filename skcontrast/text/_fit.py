@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from joblib import effective_n_jobs
 
-from skcontrast._component import check_parameters
-from skcontrast._inputs.documents import token_lists, warn
+from skcontrast._component import check_parameters, warn
+from skcontrast._inputs.documents import token_lists
 from skcontrast._training.devices import resolve_device
 from skcontrast._typing import Documents, Self
 from skcontrast.text._corpus import Corpus, Options, starting_tables

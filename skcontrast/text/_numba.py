@@ -10,6 +10,8 @@ import importlib.util
 
 import numpy as np
 
+from skcontrast._progress import Progress
+
 from ._corpus import (
     Trained,
     check_finite,
@@ -134,6 +136,7 @@ def train(corpus, counts, options, start=None):
     shares = Shares(tables, corpus, counts, options)
     span = options.learning_rate - options.min_learning_rate
     loss_curve, n_pairs = [], 0
+    progress = Progress(options.verbose, options.max_iter)
     for n_epochs in range(options.max_iter):
         rates = [
             options.learning_rate - span * done / options.max_iter
@@ -143,8 +146,7 @@ def train(corpus, counts, options, start=None):
         n_pairs += found
         loss_curve.append(loss / max(measured, 1.0))
         check_finite(tables, options, n_epochs + 1)
-        if options.verbose:
-            print(f"Epoch {n_epochs + 1}/{options.max_iter}: loss {loss_curve[-1]:.4f}")
+        progress.epoch(n_epochs + 1, loss_curve[-1])
     if not n_pairs and options.sample:
         warn_no_pairs()
     return Trained(tables[0].copy(), tables[-1].copy(), loss_curve)

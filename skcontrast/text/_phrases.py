@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
@@ -10,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._component import Interval, Real, StrOptions, check_parameters
+from skcontrast._component import Interval, Real, StrOptions, check_parameters, warn
 from skcontrast._inputs.documents import ANALYSIS, analyzed
 from skcontrast._typing import Documents, Self, Words
 from skcontrast.text._collocations import ENGLISH, count_pairs, join_phrases, score_pairs
@@ -307,10 +306,8 @@ class PhraseTransformer(  # type: ignore[call-arg]
             what = f"no pair of words occurs min_count={self.min_count} times"
         else:
             what = f"the highest score is {best[0]:.3g}, of {best[1]!r}"
-        warnings.warn(
+        warn(
             f"No phrase was found at threshold {threshold:.3g}: {what}. {advice}.",
-            UserWarning,
-            stacklevel=4,
         )
 
     def __sklearn_tags__(self):

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skcontrast._component import check_parameters
 from skcontrast._inputs.documents import token_lists
 from skcontrast._inputs.word_breaks import composed
+from skcontrast._progress import Progress
 from skcontrast._training.devices import resolve_device
 from skcontrast.text._corpus import keep_probability, noise_distribution
 from skcontrast.text._leave_one_out import Schedule, Sources, train
@@ -91,8 +92,9 @@ class Sent2VecFitMixin(WordVectorsMixin):
             pieces = n_rows + position, offsets
         sources = Sources(n_rows + len(subwords), grams, pieces)
         seed = self._draw_seed()
+        schedule, say = self._schedule(vocabulary), Progress(self.verbose, self.max_iter).epoch
         source, target, losses = train(
-            corpus, sources, self._schedule(vocabulary), self.n_components, seed, device, self._say
+            corpus, sources, schedule, self.n_components, seed, device, say
         )
         embedding = source[:n_words].copy()
         if self.subwords:
@@ -121,10 +123,6 @@ class Sent2VecFitMixin(WordVectorsMixin):
             max_iter=self.max_iter,
             dropout_ngrams=self.dropout_ngrams,
         )
-
-    def _say(self, epoch, loss):
-        if self.verbose:
-            print(f"Epoch {epoch}/{self.max_iter}: loss {loss:.4f}")
 
     def _vectors(self, documents):
         n_words, parts = len(self.vocabulary_), []

@@ -10,7 +10,7 @@ from itertools import chain, islice
 
 import numpy as np
 
-from skcontrast._inputs.documents import warn
+from skcontrast._component import warn
 from skcontrast._inputs.word_breaks import composed
 
 # Lines by which the length of the vectors is told, where the first line does not say it.

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skcontrast._inputs.documents import gathered, numbered, warn
+from skcontrast._component import warn
+from skcontrast._inputs.documents import gathered, numbered
 from skcontrast.text._corpus import Corpus
 
 

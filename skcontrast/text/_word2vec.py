@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-from skcontrast._component import Integral, Interval, StrOptions, check_parameters
-from skcontrast._inputs.documents import typed, warn, warn_unused
+from skcontrast._component import Integral, Interval, StrOptions, check_parameters, warn
+from skcontrast._inputs.documents import typed, warn_unused
 from skcontrast._typing import FilePath, RandomState, Self, Words
 from skcontrast.text._fit import SkipGramFitMixin
 from skcontrast.text._text_format import read_word2vec
@@ -139,7 +139,7 @@ class Word2VecVectorizer(SkipGramFitMixin, BaseEstimator):
         An int makes two fits on one machine equal bit by bit.
 
     verbose : int, default=0
-        Whether to print a line for each epoch.
+        Whether to print a line for each epoch, with its loss and the time that is left.
 
     Attributes
     ----------

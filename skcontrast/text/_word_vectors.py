@@ -19,8 +19,9 @@ from skcontrast._component import (
     Real,
     check_parameters,
     did_you_mean,
+    warn,
 )
-from skcontrast._inputs.documents import ANALYSIS, token_lists, typed, warn, warn_unused
+from skcontrast._inputs.documents import ANALYSIS, token_lists, typed, warn_unused
 from skcontrast._inputs.word_breaks import composed
 from skcontrast._state import OwnState
 from skcontrast._typing import ArrayLike, Documents, FilePath, Self

@@ -1,0 +1,356 @@
+"""What the files of ``tests/golden`` hold: for each objective, cases and the loop behind them.
+
+A loop takes the views as a NumPy array (V, n, d), and gives the loss of each anchor, or one loss.
+It shares no code with the objective. Most stand in the tests of their family.
+"""
+
+from math import exp, log
+from typing import Any, NamedTuple
+
+import numpy as np
+import test_conditional
+import test_conr
+import test_logit_adjusted
+import test_objectives_naive as plain
+import test_prediction
+import test_rank_n_contrast
+import test_soft_target
+import test_subclass_balanced
+import test_y_aware
+import torch
+
+NAN = float("nan")
+TAU = 0.4
+
+
+class Golden(NamedTuple):
+    """One case: parameters and side information as JSON can hold them, and the loop."""
+
+    params: dict
+    loop: Any
+    n_views: int = 2
+    n: int = 5
+    side: dict = {}
+    d: int = 4
+
+
+def on_unit_rows(loop, *args):
+    return lambda views: loop(views / np.linalg.norm(views, axis=-1, keepdims=True), *args)
+
+
+def on_tensors(loop, *args):
+    return lambda views: loop(torch.tensor(views), *args)
+
+
+def cosine(a, b):
+    return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+
+def others_of(z, a):
+    """Rows of the other samples, and the other views of the anchor's own."""
+    anchors = [b for b in plain.anchors_of(z) if b != a]
+    return [b for b in anchors if b[1] != a[1]], [b for b in anchors if b[1] == a[1]]
+
+
+def from_sum(positive, similarities):
+    return log(sum(exp(s / TAU) for s in similarities)) - positive / TAU
+
+
+def positive_aware(z, margin, most):
+    losses = []
+    for a in plain.anchors_of(z):
+        others, own = others_of(z, a)
+        mine = [z[a] @ z[b] for b in own]
+        p = sum(mine) / len(mine)
+        kept = sorted((s for s in (z[a] @ z[b] for b in others) if s <= p - margin), reverse=True)
+        losses.append(from_sum(p, mine + kept[:most]))
+    return losses
+
+
+def without_false_negatives(z, guide, threshold, noise):
+    losses = []
+    for a in plain.anchors_of(z):
+        others, own = others_of(z, a)
+        kept = [b for b in others if cosine(guide[a[1]], guide[b[1]]) <= threshold]
+        s = [z[a] @ z[b] for b in own + kept] + [cosine(z[a], row) for row in noise]
+        losses.append(from_sum(np.mean([z[a] @ z[b] for b in own]), s))
+    return losses
+
+
+def second_clusters(z, centroids, alpha, beta, weight):
+    order = [
+        sorted(range(len(centroids)), key=lambda c: -cosine(row, centroids[c])) for row in z.mean(0)
+    ]
+    losses = []
+    for a in plain.anchors_of(z):
+        others, own = others_of(z, a)
+        p = np.mean([z[a] @ z[b] for b in own])
+        hard = [cosine(z[a], centroids[order[i][1]]) for _, i in plain.anchors_of(z)]
+        margin = 0
+        for b in others:
+            if order[b[1]][0] == order[a[1]][0]:
+                gap = z[a] @ z[b] - p
+                margin += max(0, gap + alpha) + max(0, -gap - beta)
+        loss = from_sum(p, [z[a] @ z[b] for b in others + own] + hard)
+        losses.append(loss + weight * margin / len(plain.anchors_of(z)))
+    return losses
+
+
+def mined(z, bank, margin):
+    losses = []
+    for a in plain.anchors_of(z):
+        others, own = others_of(z, a)
+        p = np.mean([z[a] @ z[b] for b in own])
+        found = [cosine(z[a], row) for row in bank[a[1]]]
+        s = [z[a] @ z[b] for b in others + own]
+        losses.append(from_sum(p, s + [v for v in found if v <= p - margin]))
+    return losses
+
+
+def independence(views, condition, width, gamma):
+    """Centred alignment of the kernel of standardized columns with that of the condition."""
+    h = (views[0] - views[0].mean(0)) / views[0].std(0)
+    n = range(len(h))
+    apart = np.array([[np.sum((h[i] - h[j]) ** 2) for j in n] for i in n])
+    K = np.exp(-gamma * apart / apart.mean())
+    L = np.array([[exp(-width * np.sum((condition[i] - condition[j]) ** 2)) for j in n] for i in n])
+    K, L = (M - M.mean(0) - M.mean(1)[:, None] + M.mean() for M in (K, L))
+    return (K * L).sum() / np.linalg.norm(K) / np.linalg.norm(L)
+
+
+def numbers(seed, *shape):
+    """Numbers with two decimals, which a file can hold as they are."""
+    return np.random.default_rng(seed).normal(size=shape).round(2).tolist()
+
+
+def of_naive(*names, **params):
+    """Cases of the table in ``test_objectives_naive``, in the order of ``params``."""
+    for name, given in zip(names, params.values(), strict=True):
+        objective, n_views, loop = plain.NAIVE[name]
+        side = {"target": plain.TARGET} if "target" in objective.requires else {}
+        yield Golden(given, on_unit_rows(loop), n_views, 5, side)
+
+
+T = {"temperature": 0.3}
+CONDITION, GUIDE = numbers(1, 6, 2), numbers(2, 6, 3)
+NOISE, BANK, CENTROIDS = numbers(3, 2, 4), numbers(4, 6, 2, 4), numbers(5, 3, 4)
+SOFT, ADJUSTED = test_soft_target.TARGET, test_logit_adjusted.TARGET
+LABELS = {"target": test_y_aware.TARGET}
+CODES = test_prediction.CODES
+KERNEL = {"kernel": "rbf", "kernel__gamma": 0.3}
+CONR = {"target": test_conr.TARGET.tolist(), "prediction": test_conr.PREDICTION.tolist()}
+PARTS = {"target": test_subclass_balanced.TARGET, "subclass": test_subclass_balanced.SUBCLASS}
+RELATIVE = {"relative_temperature": test_subclass_balanced.RELATIVE}
+
+
+def rbf(a, b):
+    return exp(-0.3 * np.sum((a - b) ** 2))
+
+
+def _conditional(mode, form):
+    given = {"temperature": test_conditional.TAU, "regularization": test_conditional.LAM}
+    condition = np.array(CONDITION)
+    loop = lambda views: test_conditional.naive(views, [condition] * 2, mode, rbf, form)
+    return Golden(
+        {"mode": mode, "form": form, **KERNEL, **given}, loop, 2, 6, {"condition": CONDITION}
+    )
+
+
+def _subclasses(form, side):
+    loop = on_tensors(
+        test_subclass_balanced.naive, form, 0.3, None, 0.4, test_subclass_balanced.RELATIVE
+    )
+    return Golden({**T, "gamma": 0.4, "form": form}, loop, 2, 8, side)
+
+
+def _rank_n(views):
+    expected = test_rank_n_contrast.naive(torch.tensor(views), [0.0, NAN, 1.0, 0.0, 2.0], 0.7)
+    return test_conr.mean_of(expected)
+
+
+def _conr(form):
+    targets = test_conr.TARGET, test_conr.PREDICTION
+    loop = on_tensors(
+        lambda views: test_conr.mean_of(test_conr.conr_by_loops(views, *targets, form))
+    )
+    return Golden({**test_conr.SETTINGS, "weight": 1.0, "form": form}, loop, 2, 7, CONR)
+
+
+def _cross_entropy(adjustment, smoothing):
+    loop = on_tensors(
+        test_prediction.cross_entropy_by_loops, CODES, [0.25, 0.25, 0.5], adjustment, smoothing
+    )
+    given = {"adjustment": adjustment, "label_smoothing": smoothing}
+    return Golden(given, loop, 2, 5, {"target": CODES.tolist()}, 3)
+
+
+def _error(error):
+    target = torch.tensor(numbers(6, 5, 4), dtype=torch.float64)
+    loop = on_tensors(test_prediction.error_by_loops, target, error, 0.7)
+    return Golden({"error": error, "delta": 0.7}, loop, 2, 5, {"target": target.tolist()})
+
+
+CASES = {
+    "adaptive_margin": [
+        Golden(
+            {**T, "margin": m},
+            on_unit_rows(test_y_aware.adaptive_margin, LABELS["target"], 0.3, m),
+            2,
+            5,
+            LABELS,
+        )
+        for m in (0.5, 2.0)
+    ],
+    "alignment_uniformity": of_naive(
+        "alignment_uniformity", a={"alpha": 3, "t": 1.5, "uniformity_weight": 0.7}
+    ),
+    "barlow_twins": [Golden({}, lambda z: plain.barlow_twins(z, 0.005, 1e-5), 2, 7)],
+    "cacr": of_naive(
+        "cacr",
+        "cacr rbf",
+        a={"t_pos": 1.5, "t_neg": 0.7, "alpha": 2, "beta": 3},
+        b={"cost": "rbf", "t": 1.5},
+    ),
+    "cluster_ns": [
+        Golden(
+            {"temperature": TAU, "alpha": 0.1, "beta": 0.3, "weight": 0.7},
+            on_unit_rows(second_clusters, np.array(CENTROIDS), 0.1, 0.3, 0.7),
+            2,
+            6,
+            {"centroids": CENTROIDS},
+        )
+    ],
+    "conditional": [
+        _conditional(mode, form) for mode in ("weak", "fair") for form in ("paper", "reference")
+    ],
+    "conr": [_conr("corrected"), _conr("reference")],
+    "cross_entropy": [_cross_entropy(0.0, 0.0), _cross_entropy(0.5, 0.2)],
+    "dclr": [
+        Golden(
+            {"temperature": TAU, "guide": "prior", "threshold": 0.2},
+            on_unit_rows(without_false_negatives, np.array(GUIDE), 0.2, np.array(NOISE)),
+            2,
+            6,
+            {"prior": GUIDE, "noise": NOISE},
+        )
+    ],
+    "debiased": of_naive("debiased", a={**T, "tau_plus": 0.1}),
+    "decoupled": of_naive(
+        "dcl",
+        "dcl one_way",
+        "dclw",
+        a=T,
+        b={**T, "form": "one_way"},
+        c={**T, "weighted": True, "sigma": 0.4, "detach_weights": False},
+    ),
+    "decoupled_uniformity": of_naive("decoupled_uniformity", a={"t": 1.5}),
+    "energy_hinge": of_naive("energy_hinge", a={"margin": 0.3}),
+    "hard_negative": of_naive("hard_negative", a={**T, "tau_plus": 0.1, "beta": 1.5}),
+    "independence": [
+        Golden(
+            {**KERNEL, "gamma": 2.0},
+            lambda views: independence(views, np.array(CONDITION), 0.3, 2.0),
+            1,
+            6,
+            {"condition": CONDITION},
+        )
+    ],
+    "info_nce": of_naive(
+        "ntxent",
+        "ntxent, 3 views",
+        "two_way",
+        "one_way",
+        "hard",
+        a=T,
+        b=T,
+        c={**T, "form": "two_way"},
+        d={**T, "form": "one_way"},
+        e={**T, "form": "one_way", "hard_negatives": True, "hard_negative_weight": 0.7},
+    ),
+    "kernel_info_nce": of_naive(
+        "laplace", "mixed kernel", a=T, b={**T, "gamma": 0.5, "mixture": "kernel", "weight": 0.3}
+    ),
+    "logit_adjusted": [
+        Golden(
+            {**T, "adjustment": a},
+            on_tensors(
+                test_logit_adjusted.naive,
+                ADJUSTED,
+                0.3,
+                a,
+                test_logit_adjusted.frequencies(ADJUSTED),
+            ),
+            2,
+            7,
+            {"target": ADJUSTED},
+        )
+        for a in (0.0, 1.0)
+    ],
+    "mined": [
+        Golden(
+            {"temperature": TAU, "rule": "absolute", "margin": 0.1},
+            on_unit_rows(mined, np.array(BANK), 0.1),
+            2,
+            6,
+            {"negatives": BANK},
+        )
+    ],
+    "poly_view": of_naive(
+        "geometric",
+        "arithmetic",
+        "sufficient",
+        "sufficient view",
+        a=T,
+        b={**T, "form": "arithmetic"},
+        c={**T, "form": "sufficient"},
+        d={**T, "form": "sufficient", "anchor": "view"},
+    ),
+    "positive_aware": [
+        Golden(
+            {"temperature": TAU, "rule": "absolute", "margin": 0.2, "n_negatives": most},
+            on_unit_rows(positive_aware, 0.2, most),
+            2,
+            6,
+        )
+        for most in (None, 2)
+    ],
+    "prediction_error": [_error("squared"), _error("absolute"), _error("huber")],
+    "rank_n_contrast": [
+        Golden({"temperature": 0.7}, _rank_n, 2, 5, {"target": [0.0, NAN, 1.0, 0.0, 2.0]})
+    ],
+    "soft_target": [
+        Golden(
+            T,
+            on_tensors(test_soft_target.naive, SOFT, test_soft_target.identity, 0.3, 0.35),
+            2,
+            6,
+            {"target": SOFT},
+        )
+    ],
+    "spectral": of_naive(
+        "spectral", "spectral all", a={}, b={"weight": 0.5, "include_positive": True}
+    ),
+    "subclass_balanced": [_subclasses("ccl", PARTS), _subclasses("rank", {**PARTS, **RELATIVE})],
+    "supcon": of_naive(
+        "supcon",
+        "supcon inside",
+        "supcon first",
+        a=T,
+        b={**T, "form": "inside"},
+        c={**T, "anchors": "first"},
+    ),
+    "vicreg": [Golden({}, lambda z: plain.vicreg(z), 2, 7)],
+    "y_aware": [
+        Golden(
+            {**T, "gamma": 0.7, "normalization": kind},
+            on_unit_rows(test_y_aware.y_aware, LABELS["target"], 0.3, 0.7, kind == "column"),
+            2,
+            5,
+            LABELS,
+        )
+        for kind in ("row", "column")
+    ],
+}
+CASES = {name: list(cases) for name, cases in CASES.items()}
+# It draws mixtures and holds them constant in the gradient; test_supremix.py has its loop.
+WITHOUT = {"supremix"}
