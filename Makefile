@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 JOBS ?= 2
+DOCS_EXAMPLES ?= 1
 TESTS ?= skcontrast tests
 CHECK = $(BIN)/python -m pytest -n $(JOBS) -q --doctest-modules $(TESTS)
 RELEASE = .venv-release
@@ -12,7 +13,7 @@ SSE = ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE \
 AVX2 = ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
 	NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL" OPENBLAS_CORETYPE=Zen
 
-.PHONY: demo test test-cpus test-floor coverage fuzz torture lint golden wheel release-check clean
+.PHONY: demo test test-cpus test-floor coverage fuzz torture lint golden docs wheel release-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/quickstart.py
@@ -46,6 +47,11 @@ lint: $(VENV)/.installed
 test-floor: .venv-floor/.installed
 	OMP_NUM_THREADS=1 .venv-floor/bin/python -m pytest -n $(JOBS) -q tests
 
+# The site, in docs/_build/html. `make docs DOCS_EXAMPLES=0` leaves the examples out of the run.
+docs: $(VENV)/.installed-docs
+	SKCONTRAST_DOCS_EXAMPLES=$(DOCS_EXAMPLES) $(BIN)/python -m sphinx -b html -W --keep-going \
+		docs docs/_build/html
+
 # The numbers that tests/test_own_golden.py compares with.
 golden: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python tests/make_golden.py
@@ -74,6 +80,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
 	@touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	@touch $@
+
 .venv-floor/.installed: pyproject.toml constraints-floor.txt
 	@echo "Making the environment .venv-floor (a few minutes the first time)"
 	$(PYTHON) -m venv .venv-floor
@@ -84,3 +94,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 clean:
 	rm -rf $(VENV) .venv-floor $(RELEASE) build dist *.egg-info
+	rm -rf docs/_build docs/generated docs/auto_examples

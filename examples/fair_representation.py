@@ -1,4 +1,5 @@
 """A fair representation: accuracy on income against what it tells of a person's sex.
+==================================================================================
 
     python examples/fair_representation.py [--output DIR]
 
@@ -45,7 +46,7 @@ def scores(X, X_test, y, y_test, sex, sex_test):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     output = parser.parse_args().output
     split = train_test_split(*adult(), test_size=0.3, random_state=0)

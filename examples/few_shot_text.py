@@ -1,4 +1,5 @@
 """A few labelled texts a class on top of a zero-shot classifier: accuracy by number of labels.
+============================================================================================
 
     python examples/few_shot_text.py [--output DIR]
 
@@ -40,7 +41,7 @@ def load():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     output = parser.parse_args().output
     X, y, names = load()

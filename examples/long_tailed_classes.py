@@ -1,4 +1,5 @@
 """Long-tailed classes: from 120 rows of the most frequent class to 3 of the rarest.
+=================================================================================
 
     python examples/long_tailed_classes.py [--output DIR]
 
@@ -74,7 +75,7 @@ def recalls(X, y):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     output = parser.parse_args().output
     print("Rows of each class:", *SIZES)

@@ -1,4 +1,5 @@
 """Five labels a class on scikit-learn's digits: raw features against a trained encoder.
+=====================================================================================
 
     python examples/quickstart.py [--output DIR]
 
@@ -78,7 +79,7 @@ def picture(fitted, X, y, path):
 def main():
     # The classifiers have no hooks of their own; the bar shows the steps that have.
     warnings.filterwarnings("ignore", "The estimator .* does not support callbacks")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     output = parser.parse_args().output
     X, y = load_digits(return_X_y=True)

@@ -1,4 +1,5 @@
 """Regression where few rows have a target: errors, prediction intervals, and the embedding.
+=========================================================================================
 
     python examples/regression_few_labels.py [--output DIR]
 
@@ -67,7 +68,7 @@ def picture(tables, y, predicted, interval, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     output = parser.parse_args().output
     X, y, n_labelled = load()

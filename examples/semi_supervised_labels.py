@@ -1,4 +1,5 @@
 """Five labels a class and many rows without: what the rows without a label are worth.
+===================================================================================
 
     python examples/semi_supervised_labels.py [--output DIR]
 
@@ -80,7 +81,7 @@ def picture(model, X, y_few, X_test, y_test, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     output = parser.parse_args().output
     X, y = load_digits(return_X_y=True)

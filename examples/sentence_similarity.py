@@ -1,4 +1,5 @@
 """Which sentences say alike: nearest sentences, and agreement with people's scores.
+=================================================================================
 
     python examples/sentence_similarity.py [--output DIR]
 
@@ -103,7 +104,7 @@ def picture(sentences, Z, path):
 def main():
     # Words of one letter are left out, and some sentences hold no others.
     warnings.filterwarnings("ignore", ".* documents have no word of the vocabulary")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     output = parser.parse_args().output
     sentences, pairs = load()

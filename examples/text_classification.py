@@ -1,4 +1,5 @@
 """Topics of raw texts: a grid search over the vectors, and accuracy by number of labels.
+======================================================================================
 
     python examples/text_classification.py [--output DIR]
 
@@ -119,7 +120,7 @@ def few_labels(Z_train, y_train, Z_test, y_test):
 def main():
     # A title or two in a thousand holds rare words alone; the warning comes for every fold.
     warnings.filterwarnings("ignore", ".* documents have no word of the vocabulary")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     output = parser.parse_args().output
     X, y = load()

@@ -1,4 +1,5 @@
 """Weak attributes: what a few noisy facts about each row are worth to its representation.
+=======================================================================================
 
     python examples/weak_attributes.py [--output DIR]
 
@@ -46,7 +47,7 @@ def accuracy(train, y_train, test, y_test):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     output = parser.parse_args().output
     X, y = load_digits(return_X_y=True)

@@ -1,4 +1,5 @@
 """Vectors of words and phrases: nearest words, analogies, and a map of some words.
+================================================================================
 
     python examples/word_vectors.py [--output DIR]
 
@@ -92,7 +93,7 @@ def picture(model, groups, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     output = parser.parse_args().output
     texts = load()

@@ -172,9 +172,9 @@ def hubness(
     n_neighbors : int, default=10
         Number k of nearest rows, below ``n_samples``.
 
-    score : {"skewness", "robin_hood", "gini", "atkinson", "antihub", "hub"}, \
-            default="skewness"
-        Which number is given. Skewness may be negative, the others lie between 0 and 1.
+    score : str, default="skewness"
+        Which number is given: "skewness", "robin_hood", "gini", "atkinson", "antihub" or "hub".
+        Skewness may be negative, the others lie between 0 and 1.
 
     metric : {"euclidean", "cosine"}, default="euclidean"
         Distance; "cosine" is the Euclidean one of unit rows.

@@ -1,0 +1,90 @@
+"""The site: `make docs` builds it into docs/_build/html."""
+
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_extensions"))
+
+from pictures import Pictures  # noqa: E402
+
+import skcontrast  # noqa: E402
+
+project = "skcontrast"
+author = "The skcontrast developers"
+copyright = author  # noqa: A001
+version = release = skcontrast.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "site_pages",
+]
+exclude_patterns = ["_build", "_extensions", "auto_examples/*.ipynb", "auto_examples/*.py"]
+exclude_patterns += ["sg_execution_times.rst", "auto_examples/sg_execution_times.rst"]
+templates_path = ["_templates"]
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+
+myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 4
+smartquotes = False  # or --output has a dash in place of two
+
+autosummary_generate = True
+autodoc_typehints = "none"
+autodoc_member_order = "groupwise"
+numpydoc_show_class_members = False
+copybutton_exclude = ".linenos, .gp, .go"
+
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"\.py$",
+    "ignore_pattern": r"__init__\.py",
+    "plot_gallery": os.environ.get("SKCONTRAST_DOCS_EXAMPLES", "1") != "0",
+    "image_scrapers": (Pictures(), "matplotlib"),
+    "reset_modules": ("matplotlib", "pictures.tell_file"),
+    "notebook_extensions": set(),  # until the examples take no arguments
+    "download_all_examples": False,
+    "show_memory": False,
+    "remove_config_comments": True,
+    "write_computation_times": False,
+    "within_subsection_order": "ExampleTitleSortKey",
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skcontrast"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_baseurl = os.environ.get("SKCONTRAST_DOCS_URL", "")
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_align": "left",
+    "header_links_before_dropdown": 8,
+    "show_toc_level": 2,
+    "show_prev_next": True,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+site_summary = (
+    "Contrastive (self-supervised) and kernel representation learning as scikit-learn "
+    "estimators: tables, texts and embeddings, with no or few labels."
+)
+# Heading of llms.txt -> the pages below it.
+site_parts = {
+    "Start": "index|install|user_guide|glossary|faq",
+    "Guide": "guide|objectives|supervised|kernel_conditional|text|proker|metrics|plotting|tangent"
+    "|reliability|developing",
+    "Evidence": "evidence|quality|ablation|when|regression|longtail|speed|scaling|text_quality"
+    "|word2vec|width|choosing|papers",
+    "API": "api|generated/.*",
+    "Examples": "auto_examples/.*",
+}

@@ -1,0 +1,147 @@
+"""The site: what it lists is what the package has, and its first page shows what comes out."""
+
+import contextlib
+import importlib
+import inspect
+import io
+import pkgutil
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+
+import skcontrast
+from skcontrast import ContrastiveEncoder, KernelConditionalContrastive
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+REFERENCE = (DOCS / "api.rst").read_text(encoding="utf-8")
+PAGES = {path.stem for suffix in ("md", "rst") for path in DOCS.glob(f"*.{suffix}")}
+
+
+def reference():
+    """(module, name) of every entry of the API reference, constants and tables too."""
+    module, listing = None, False
+    for line in REFERENCE.splitlines():
+        if line.startswith(".. currentmodule::"):
+            module = line.split()[-1]
+        elif line.startswith(".. autosummary::"):
+            listing = True
+        elif line.startswith("   ") and listing and not line.strip().startswith(":"):
+            yield module, line.strip()
+        elif line.startswith(("Tables", "Scorers")):
+            listing = False
+            words = re.findall(r"``([A-Za-z_]+)``", line)
+            yield from ((module, name) for name in words if name != "get_scorer")
+        elif line and not line.startswith(" "):
+            listing = False
+
+
+LISTED = list(reference())
+
+
+def public_rooms():
+    for found in pkgutil.iter_modules(skcontrast.__path__):
+        if not found.name.startswith("_"):
+            yield importlib.import_module(f"skcontrast.{found.name}")
+
+
+def test_every_entry_of_the_reference_is_there_once():
+    assert len(LISTED) == len(set(LISTED))
+    for module, name in LISTED:
+        assert hasattr(importlib.import_module(module), name), (module, name)
+
+
+def test_every_public_name_is_in_the_reference():
+    listed = {id(getattr(importlib.import_module(module), name)) for module, name in LISTED}
+    missing = [n for n in skcontrast.__all__ if id(getattr(skcontrast, n)) not in listed]
+    assert missing == ["__version__"]
+    for room in public_rooms():
+        own = [n for n, v in vars(room).items() if inspect.isclass(v) or inspect.isfunction(v)]
+        home = [n for n in own if getattr(room, n).__module__ == room.__name__ and n[0] != "_"]
+        missing = [n for n in getattr(room, "__all__", home) if id(getattr(room, n)) not in listed]
+        assert not missing, f"{room.__name__} has {missing}, which docs/api.rst does not list"
+
+
+def test_every_page_is_found_from_the_start():
+    found, queue = set(), ["index"]
+    while queue:
+        page = queue.pop()
+        path = DOCS / f"{page}.md"
+        if page in found or not path.exists():
+            continue
+        found.add(page)
+        for tree in re.findall(r"```\{toctree\}\n(.*?)```", path.read_text("utf-8"), re.DOTALL):
+            for line in tree.splitlines():
+                queue.append(re.sub(r".*<(.*)>", r"\1", line.strip()))
+    assert PAGES - found == {"api"}  # listed on the start page, and no Markdown
+
+
+def test_first_example_prints_what_the_page_shows():
+    text = (DOCS / "index.md").read_text(encoding="utf-8")
+    code, shown = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL).groups()
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(code, {})
+    assert out.getvalue() == shown
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
+def test_examples_have_a_heading(path):
+    title, line = path.read_text(encoding="utf-8").splitlines()[:2]
+    assert title.startswith('"""') and re.fullmatch("=+", line)
+    assert len(line) >= len(title) - 3
+
+
+@pytest.mark.parametrize(
+    "word",
+    "self-supervised SimCLR augmentation embedding anchor out-of-distribution kNN ablation outlier "
+    "retrieval few-shot zero-shot fairness imbalanced semi-supervised".split(),
+)
+def test_standard_terms_are_found(word):
+    pages = ("index", "user_guide", "glossary", "faq")
+    text = " ".join((DOCS / f"{page}.md").read_text(encoding="utf-8") for page in pages)
+    assert word.lower() in text.lower()
+
+
+X = np.random.default_rng(0).normal(size=(12, 5))
+MISSING = np.where(np.eye(12, 5) > 0, np.nan, X)
+ENCODER = ContrastiveEncoder(max_iter=1)
+MESSAGES = {
+    "X holds strings": lambda: ENCODER.fit([["a", "b"]] * 4),
+    "Input X contains NaN": lambda: ENCODER.fit(MISSING),
+    "SupCon requires y to be passed": lambda: ContrastiveEncoder(objective="supcon").fit(X),
+    "requires y to be passed, but the target y is None": lambda: KernelConditionalContrastive().fit(
+        X
+    ),
+    "Pipeline.fit does not accept the condition parameter": lambda: make_pipeline(
+        KernelConditionalContrastive()
+    ).fit(X, condition=X),
+    "The 'objective' parameter of ContrastiveEncoder must be": lambda: ContrastiveEncoder(
+        objective="infonce"
+    ).fit(X),
+    "X has 3 features, but ContrastiveEncoder is expecting 5 features as input": lambda: (
+        ContrastiveEncoder(max_iter=1).fit(X).transform(X[:, :3])
+    ),
+    "y has no labelled row": lambda: skcontrast.SupervisedContrastiveClassifier().fit(X, [-1] * 12),
+    "Unknown label type: continuous": lambda: skcontrast.SupervisedContrastiveClassifier().fit(
+        X, X[:, 0]
+    ),
+    "X is one string": lambda: skcontrast.ContrastiveTextEncoder().fit("one text"),
+    "X holds no words": lambda: skcontrast.Word2VecVectorizer().fit(["a b c", "d e f"]),
+    "asks for a CUDA device, but torch finds 0 of them": None,  # depends on the machine
+    "estimator.json is missing": lambda: skcontrast.load(ROOT / "docs"),
+}
+
+
+def test_messages_of_the_page_are_those_below():
+    text = (DOCS / "faq.md").read_text(encoding="utf-8")
+    assert re.findall(r'^### "(.*)"$', text, re.MULTILINE) == list(MESSAGES)
+
+
+@pytest.mark.parametrize("message", [m for m, call in MESSAGES.items() if call])
+def test_messages_are_the_package_s(message):
+    with pytest.raises((ValueError, TypeError, OSError, NotFittedError), match=re.escape(message)):
+        MESSAGES[message]()
