@@ -137,9 +137,9 @@ class TableInput(Input):
         except TypeError as error:
             if not str(error).startswith(("float() argument", "Cannot cast array data")):
                 raise
-            raise ValueError(
-                f"X is a {type(X).__name__} whose entries are no numbers: pass a table of numbers, "
-                "or a data frame."
+            raise TypeError(
+                f"X is a {type(X).__name__} whose entries are no numbers ({error}): pass a table of "
+                "numbers, or a data frame."
             ) from None
         except ValueError as error:
             if str(error).startswith(RAGGED):
