@@ -21,7 +21,14 @@ _WRITING: set = set()
 
 
 def write_whole(path, content):
-    """Put ``content`` in the place of a file in one step: a kill or a full disk leaves the old one.
+    """Put ``content`` in the place of a file in one step, as :func:`writing` does."""
+    with writing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def writing(path):
+    """Open what takes the place of a file in one step: a kill or a full disk leaves the old one.
 
     OSError names the file and says what is wrong with the disk.
     """
@@ -30,7 +37,7 @@ def write_whole(path, content):
     _WRITING.add(partial.name)
     try:
         with open(partial, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
         os.replace(partial, path)

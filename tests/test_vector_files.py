@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from broken import full_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -157,3 +158,20 @@ def test_what_has_no_effect_on_reading_is_said(tmp_path):
         warnings.simplefilter("error")
         for params in ({"lowercase": True}, {"lowercase": False}, {"max_features": 1}):
             read(path, **params)
+
+
+@pytest.mark.parametrize("name", ["vectors.txt", "vectors.txt.gz"])
+def test_a_full_disk_leaves_the_vectors_before(tmp_path, name):
+    path, link = tmp_path / name, tmp_path / f"link-{name}"
+    small = Word2VecVectorizer(4, min_count=1, sample=0, max_iter=1).fit([["tea", "milk"]] * 3)
+    large = Word2VecVectorizer(40, min_count=1, sample=0, max_iter=1).fit([[*map(str, range(99))]])
+    small.save_word2vec_format(path)
+    link.symlink_to(path)
+    before = path.read_bytes()
+    for target in (path, link):
+        with full_disk(2000), pytest.raises(OSError, match="make room on the disk") as caught:
+            large.save_word2vec_format(target)
+        assert name in str(caught.value) and "\n" not in str(caught.value)
+        assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 2
+    large.save_word2vec_format(link)
+    assert link.is_symlink() and np.array_equal(read(path).embedding_, large.embedding_)

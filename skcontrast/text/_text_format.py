@@ -6,11 +6,14 @@ import re
 import zlib
 from array import array
 from collections import Counter
+from contextlib import ExitStack
 from itertools import chain, islice
+from pathlib import Path
 
 import numpy as np
 
 from skcontrast._component import warn
+from skcontrast._files import sweep, writing
 from skcontrast._inputs.word_breaks import composed
 
 # Lines by which the length of the vectors is told, where the first line does not say it.
@@ -33,11 +36,25 @@ def write_word2vec(path, words, vectors):
             )
         if any("\ud800" <= letter <= "\udfff" for letter in word):
             raise ValueError(f"the word {word!r:.60} holds half a character, so UTF-8 refuses it.")
-    opened = gzip.open if os.fspath(path).endswith(".gz") else open
-    with opened(path, "wt", encoding="utf-8", newline="\n") as file:
-        file.write(f"{len(words)} {vectors.shape[1]}\n")
+    with ExitStack() as stack:
+        file = stack.enter_context(_opened(path))
+        if os.fspath(path).endswith(".gz"):
+            name = os.path.basename(path)
+            file = stack.enter_context(gzip.GzipFile(name, "wb", fileobj=file))
+        file.write(f"{len(words)} {vectors.shape[1]}\n".encode())
         for word, vector in zip(words, vectors):
-            file.write(f"{word} {' '.join([f'{value:.9g}' for value in vector.tolist()])}\n")
+            numbers = " ".join([f"{value:.9g}" for value in vector.tolist()])
+            file.write(f"{word} {numbers}\n".encode())
+
+
+def _opened(path):
+    """A file that takes the place of the one there when it is whole."""
+    found = Path(os.path.realpath(path))  # a link goes on pointing to its file
+    if found.exists() and not found.is_file():  # a pipe or a device cannot be replaced
+        return open(path, "wb")
+    if found.parent.is_dir():
+        sweep(found.parent, re.escape(found.name))
+    return writing(found)
 
 
 def read_word2vec(path, vocabulary=None, max_features=None):
