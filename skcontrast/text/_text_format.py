@@ -1,6 +1,7 @@
 """word2vec's text format: a line with two numbers, then a line for each word."""
 
 import gzip
+import io
 import os
 import re
 import zlib
@@ -18,6 +19,9 @@ from skcontrast._inputs.word_breaks import composed
 
 # Lines by which the length of the vectors is told, where the first line does not say it.
 SAMPLE = 1000
+# What ASCII has for machines, but for the ends of lines and tabs.
+_CONTROL = bytes({*range(32), 127} - set(b"\t\n\r"))
+_BLANK = b" \t\r\n"
 # A number of a vector at the end of a word: a line with a number too many.
 _FRACTION = re.compile(rb"\s[-+]?\d*\.\d+(e[-+]?\d+)?$", re.IGNORECASE)
 
@@ -34,6 +38,8 @@ def write_word2vec(path, words, vectors):
                 f"the word {word!r:.60} holds white space, by which word2vec's text format ends a "
                 "word: join its parts by '_', or leave it out."
             )
+        if _has_control(word.encode(errors="replace")):
+            raise ValueError(f"the word {word!r:.60} holds a control character: leave it out.")
         if any("\ud800" <= letter <= "\udfff" for letter in word):
             raise ValueError(f"the word {word!r:.60} holds half a character, so UTF-8 refuses it.")
     with ExitStack() as stack:
@@ -67,10 +73,12 @@ def read_word2vec(path, vocabulary=None, max_features=None):
     """
     name = os.fspath(path)
     try:
-        with open(path, "rb") as file:
-            words, lines, vectors = _Reader(name).read(
-                _unpacked(file, name), vocabulary, max_features
-            )
+        # Of bytes only Latin-1 makes text and the same bytes again; text also ends lines at CR.
+        with (
+            open(path, "rb") as file,
+            io.TextIOWrapper(_unpacked(file, name), "latin-1") as text,
+        ):
+            words, lines, vectors = _Reader(name).read(text, vocabulary, max_features)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise _refusal(name, "it is a damaged gzip file, or the beginning of one") from None
     finite = np.isfinite(vectors).all(axis=1)
@@ -128,7 +136,7 @@ class _Reader:
         if not sample:
             raise _refusal(self.name, "it is empty")
         head = sample[0][1].split()
-        if len(head) == 2 and all(field.isdigit() for field in head):
+        if len(head) == 2 and all(map(bytes.isdigit, head)) and not _has_control(sample[0][1]):
             self.expected, self.width = map(int, head)
             del sample[0]
             found = [_n_numbers(line) for _, line in sample]
@@ -144,6 +152,9 @@ class _Reader:
     def _split(self, number, line):
         if not self.width:
             raise self._wrong(number, line, "holds no numbers behind a word")
+        if _has_control(line):
+            found = next(letter for letter in line if letter in _CONTROL)
+            raise self._wrong(number, line, f"holds the control character \\x{found:02x}")
         fields = line.rsplit(None, self.width)
         if len(fields) != self.width + 1:
             why = f"has {len(fields)} fields where a word and {self.width} numbers belong"
@@ -160,6 +171,8 @@ class _Reader:
 
     def _add(self, numbers, fields, number, line):
         try:
+            if b"_" in line and any(b"_" in field for field in fields):
+                raise ValueError  # which Python reads as one number
             numbers.extend(map(float, fields))
         except ValueError:
             raise self._wrong(number, line, "holds something else than numbers") from None
@@ -180,10 +193,15 @@ class _Reader:
 def _lines(file):
     """Lines that are not blank, and their numbers."""
     for number, line in enumerate(file, start=1):
+        line = line.encode("latin-1")
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
-        if line.strip():
+        if line.strip(_BLANK):
             yield number, line
+
+
+def _has_control(line):
+    return len(line.translate(None, _CONTROL)) < len(line)
 
 
 def _n_numbers(line):
