@@ -7,6 +7,7 @@ import stat
 import threading
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 try:
     import fcntl
@@ -56,6 +57,15 @@ def unwritable(path, error):
         f"{str(path)!r} cannot be written ({error.strerror}): make room on the disk, or choose a "
         "folder that can be written to",
     )
+
+
+def folder_at(path, name):
+    """The path of a folder; ValueError where the parameter ``name`` is empty."""
+    if str(path) == "":
+        raise ValueError(
+            f"{name} is '', which names no folder: type its path, or '.' for this one."
+        )
+    return Path(path)
 
 
 def sweep(folder, names):
