@@ -7,6 +7,7 @@ import stat
 import threading
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 try:
     import fcntl
@@ -21,7 +22,14 @@ _WRITING: set = set()
 
 
 def write_whole(path, content):
-    """Put ``content`` in the place of a file in one step: a kill or a full disk leaves the old one.
+    """Put ``content`` in the place of a file in one step, as :func:`writing` does."""
+    with writing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def writing(path):
+    """Open what takes the place of a file in one step: a kill or a full disk leaves the old one.
 
     OSError names the file and says what is wrong with the disk.
     """
@@ -30,7 +38,7 @@ def write_whole(path, content):
     _WRITING.add(partial.name)
     try:
         with open(partial, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
         os.replace(partial, path)
@@ -49,6 +57,15 @@ def unwritable(path, error):
         f"{str(path)!r} cannot be written ({error.strerror}): make room on the disk, or choose a "
         "folder that can be written to",
     )
+
+
+def folder_at(path, name):
+    """The path of a folder; ValueError where the parameter ``name`` is empty."""
+    if str(path) == "":
+        raise ValueError(
+            f"{name} is '', which names no folder: type its path, or '.' for this one."
+        )
+    return Path(path)
 
 
 def sweep(folder, names):

@@ -2,15 +2,15 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Collection
-from contextlib import suppress
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from skcontrast._files import locked, read_plain, sweep, unwritable, write_whole
+from skcontrast._files import folder_at, locked, read_plain, sweep, unwritable, write_whole
 from skcontrast._saved.codec import Decoder, Encoder, is_ours
 from skcontrast._saved.heads import is_saved
 from skcontrast._typing import Estimator, FilePath
@@ -20,6 +20,8 @@ FORMAT = "skcontrast estimator"
 # 1, until 0.1: without a checksum over the description.
 FORMAT_VERSION, READ = 2, (1, 2)
 DESCRIPTION = "estimator.json"
+# As _arrays_name makes them: other files of a folder are the user's.
+ARRAYS = r"arrays-[0-9a-f]{16}\.safetensors"
 
 
 def save(estimator: Estimator, folder: FilePath) -> None:
@@ -66,7 +68,7 @@ def save(estimator: Estimator, folder: FilePath) -> None:
     >>> encoder = skcontrast.ContrastiveEncoder(n_components=4)
     >>> skcontrast.save(encoder, "model")  # doctest: +SKIP
     """
-    safetensors = _safetensors()
+    safetensors, folder = _safetensors(), folder_at(folder, "folder")
     if not (is_ours(estimator) or is_saved(estimator)):
         kind = type(estimator).__name__
         if hasattr(estimator, "best_estimator_"):
@@ -89,29 +91,34 @@ def save(estimator: Estimator, folder: FilePath) -> None:
     description["sha256"] = hashlib.sha256(content).hexdigest()
     description["checksum"] = _checksum(description)
     text = json.dumps(description, indent=1, allow_nan=False).encode()
-    folder = Path(folder)
-    made = not folder.exists()
+    with _made(folder), locked(folder):
+        _replace(folder, _arrays_name(description["sha256"]), content, text)
+
+
+@contextmanager
+def _made(folder):
+    """Make a folder and those above it; where writing to it fails, these go again."""
+    new = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise ValueError(
-            f"{str(folder)!r} is a file, or below one: type the path of a folder."
-        ) from None
-    except OSError as error:
-        raise unwritable(folder, error) from None
-    try:
-        with locked(folder):
-            _replace(folder, _arrays_name(description["sha256"]), content, text)
-    except OSError:
-        if made:
-            with suppress(OSError):
-                folder.rmdir()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise ValueError(
+                f"{str(folder)!r} is a file, or below one: type the path of a folder."
+            ) from None
+        except OSError as error:
+            raise unwritable(folder, error) from None
+        yield
+    except (OSError, ValueError):
+        with suppress(OSError):
+            for path in new:
+                path.rmdir()
         raise
 
 
 def _replace(folder, name, content, text):
     """Write both files; the new description takes the old one's place when its arrays are there."""
-    sweep(folder, rf"{re.escape(DESCRIPTION)}|arrays-\w+\.safetensors")
+    sweep(folder, rf"{re.escape(DESCRIPTION)}|{ARRAYS}")
     kept, known = folder / name, (folder / name).exists()
     try:
         write_whole(kept, content)
@@ -121,7 +128,7 @@ def _replace(folder, name, content, text):
             kept.unlink(missing_ok=True)
         raise
     for path in folder.glob("arrays-*.safetensors"):
-        if path != kept:
+        if path != kept and re.fullmatch(ARRAYS, path.name):
             path.unlink(missing_ok=True)
 
 
@@ -175,7 +182,7 @@ def load(folder: FilePath, *, trusted_patterns: Collection[str] = ()) -> Any:
     safetensors = _safetensors()
     if isinstance(trusted_patterns, str):
         raise TypeError(f"trusted_patterns is one str: type [{trusted_patterns!r}].")
-    folder = Path(folder)
+    folder = folder_at(folder, "folder")
     try:
         with locked(folder, shared=True):
             description, content = _contents(folder)
@@ -218,12 +225,14 @@ def _contents(folder):
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise _refusal(folder, f"{DESCRIPTION} describes something else")
     version = description.get("format_version")
+    given, writer = description.get("checksum"), str(description.get("version"))
     if isinstance(version, bool) or version not in READ:
+        if _numbers(writer) <= _numbers(__version__):  # whose formats are all read
+            raise _refusal(folder, f"{DESCRIPTION} is damaged or was changed")
         raise ValueError(
-            f"{str(folder)!r} was written by skcontrast {description.get('version')} in another "
-            f"format than skcontrast {__version__} reads: load it with that version."
+            f"{str(folder)!r} was written by skcontrast {writer:.40} in another format than "
+            f"skcontrast {__version__} reads: load it with that version."
         )
-    given = description.get("checksum")
     if (version > 1 or given is not None) and given != found:
         raise _refusal(folder, f"{DESCRIPTION} is damaged or was changed", description)
     digest = str(description.get("sha256"))

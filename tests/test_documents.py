@@ -140,7 +140,7 @@ def test_given_vocabulary():
         (iter(["a"]), "vocabulary is a list_iterator"),
         ({"a": 0, "b": 2}, "must map its 2 words to 0, 1, ..., 1"),
         (["a", "a"], "vocabulary holds 'a' twice"),
-        ([1], "vocabulary holds 1, which is not a str"),
+        ([1], "vocabulary must hold strings, got 1"),
         ([], "vocabulary is empty"),
     ):
         with pytest.raises(ValueError, match=match):

@@ -110,13 +110,46 @@ def test_accents_are_the_same_however_they_were_typed(form):
         assert analyzed(as_typed, model) == analyzed(texts, model)
     assert not any("crème" in t for t in analyzed(texts, PhraseTransformer(stop_words=["crème"])))
     plain = analyzed(as_typed, PhraseTransformer(preprocessor=str.lower, token_pattern=r"\S+"))
-    assert plain[0][0] == unicodedata.normalize(form, "café")
+    assert plain[0][0] == "café"
     for estimator in ESTIMATORS:
         model = clone(estimator).fit(texts)
         assert np.array_equal(model.transform(as_typed), model.transform(texts))
         if hasattr(model, "word_vectors"):
             typed = unicodedata.normalize(form, "café")
             assert np.array_equal(model.word_vectors(typed), model.word_vectors("café"))
+
+
+FORMS = [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")]
+
+
+@pytest.mark.parametrize(("typed", "met"), FORMS)
+@pytest.mark.parametrize("split", [False, True], ids=["texts", "tokens"])
+@pytest.mark.parametrize("kind", [list, set, dict])
+def test_given_words_are_met_however_they_were_typed(typed, met, split, kind, tmp_path):
+    words = ["café", "crème", "tiếng"]
+    rows = {unicodedata.normalize(typed, word): row for row, word in enumerate(words)}
+    documents = [unicodedata.normalize(met, "café crème tiếng carte")] * 3
+    documents = [d.split() for d in documents] if split else documents
+    params = {"n_components": 2, "sample": 0, "max_iter": 1, "vocabulary": kind(rows)}
+    model = Word2VecVectorizer(**params).fit(documents)
+    assert list(model.vocabulary_) == words and model.counts_.tolist() == [3, 3, 3]
+    free = Word2VecVectorizer(**params | {"vocabulary": None, "min_count": 1}).fit(documents)
+    assert "café" in free.vocabulary_
+    for fitted, kept in ((model, {}), (free, {}), (free, {"vocabulary": kind(rows)})):
+        path = tmp_path / "vectors.txt"
+        fitted.save_word2vec_format(path)
+        read = Word2VecVectorizer.from_word2vec_format(path, **kept)
+        assert set(words) <= set(read.vocabulary_)
+        if not kept:
+            np.testing.assert_array_equal(read.transform(documents), fitted.transform(documents))
+
+
+@pytest.mark.parametrize(("typed", "met"), FORMS)
+def test_connectors_are_met_however_they_were_typed(typed, met):
+    documents = [unicodedata.normalize(met, "pain à café").split()] * 20
+    connectors = [unicodedata.normalize(typed, "à")]
+    model = PhraseTransformer(min_count=1, threshold=1e-9, connector_words=connectors)
+    assert model.fit_transform(documents)[0] == ["pain_à_café"]
 
 
 @settings(max_examples=30)

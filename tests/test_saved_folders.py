@@ -33,6 +33,7 @@ from skcontrast._saved.heads import is_saved
 from skcontrast._saved.patterns import is_plain, known_patterns
 from skcontrast._saved.schema import lines
 from skcontrast._saved.tables import TABLES
+from skcontrast.checkpoint import Checkpoint
 from skcontrast.inspection import TangentSurrogate
 
 X, Y = blobs()
@@ -204,6 +205,39 @@ def test_a_full_disk_leaves_the_model_before(tmp_path):
         assert_same_answers(skcontrast.load(tmp_path), old, X)
 
 
+def test_a_full_disk_leaves_no_new_folders(tmp_path):
+    (tmp_path / "a").mkdir()
+    with full_disk(20_000), pytest.raises(OSError, match="make room on the disk"):
+        skcontrast.save(fitted("parts"), tmp_path / "a" / "b" / "c" / "d")
+    assert [path.name for path in tmp_path.rglob("*")] == ["a"]
+
+
+@pytest.mark.parametrize("name", ["arrays-mine", "arrays-0123456789ABCDEF", "arrays-" + "0" * 64])
+def test_files_of_the_user_stay(name, tmp_path):
+    mine = tmp_path / f"{name}.safetensors"
+    mine.write_text("mine")
+    for tol in (0.1, 0.2):
+        skcontrast.save(fitted("warm").set_params(tol=tol), tmp_path)
+    skcontrast.save(fitted("parts"), tmp_path)
+    assert mine.read_text() == "mine" and len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("checkpoint", ["", Checkpoint("")], ids=["str", "Checkpoint"])
+def test_an_empty_path_is_no_folder(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for call, name in (
+        (lambda: skcontrast.save(encoder(), ""), "folder"),
+        (lambda: skcontrast.load(""), "folder"),
+        (lambda: encoder(checkpoint=checkpoint).fit(X), "checkpoint"),
+    ):
+        with pytest.raises(
+            ValueError, match=f"^{name} is '', which names no folder: type"
+        ) as error:
+            call()
+        assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
 def test_saving_where_there_is_a_file(tmp_path):
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
@@ -279,6 +313,14 @@ def test_a_newer_version_says_so(change, seal, tmp_path):
     one_sentence(tmp_path, "was written by skcontrast 12.3.4")
     with pytest.raises(ValueError, match="load it with that version"):
         skcontrast.load(tmp_path)
+
+
+@pytest.mark.parametrize("seal", [True, False])
+@pytest.mark.parametrize("version", [3, 0, -2, True, None, "2", [2], 2.5])
+def test_a_damaged_format_version_is_called_so(version, seal, tmp_path):
+    skcontrast.save(fitted("warm"), tmp_path)
+    edit(tmp_path, lambda d: d.update(format_version=version), seal=seal)
+    one_sentence(tmp_path, "cannot be loaded: estimator.json is damaged or was changed")
 
 
 def test_a_newer_folder_that_can_be_read_is_read(tmp_path):

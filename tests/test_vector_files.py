@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from broken import full_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,9 @@ READ = {
     "a blank at the end of lines": (b"2 2\ncat 1 2 \ndog 3 4 \n", TWO),
     "no first line": (b"cat 1 2\ndog 3 4", TWO),
     "ends of lines of Windows": (b"2 2\r\ncat 1 2\r\ndog 3 4\r\n", TWO),
+    "ends of lines of old Macs": (b"2 2\rcat 1 2\rdog 3 4\r", TWO),
+    "the same without a first line": (b"cat 1 2\rdog 3 4", TWO),
+    "ends of lines of all kinds": (b"2 2\ncat 1 2\r\n\rdog 3 4\r", TWO),
     "a byte-order mark": (b"\xef\xbb\xbf2 2\ncat 1 2\ndog 3 4\n", TWO),
     "a byte-order mark before a word": (b"\xef\xbb\xbfcat 1 2\ndog 3 4\n", TWO),
     "blank lines": (b"\n2 2\n\ncat 1 2\n \t\r\ndog 3 4\n\n\n", TWO),
@@ -61,6 +65,15 @@ REFUSED = {
     "a line without a word": (b"2 2\n 1 2\ncat 1 2\n", "line 2 has 2 fields"),
     "no numbers": (b"cat dog\n", "line 1 holds no numbers behind a word"),
     "other than numbers": (b"1 2\ncat 1 x\n", "line 2 holds something else than numbers"),
+    "an underscore in a number": (b"1 2\ncat 1_0 2\n", "line 2 holds something else than numbers"),
+    "the same without a first": (b"a_b 1 2\ncat 1 2_0\n", "line 2 holds something else than"),
+    "behind old ends of lines": (b"2 2\rcat 1 2\rdog 3 x\r", "line 3 holds something else than"),
+    "a vertical tab": (b"cat 1 2\x0bdog 3 4\n", r"line 1 holds the control character \\x0b"),
+    "a form feed": (b"2 2\ncat 1 2\x0cdog 3 4\n", r"line 2 holds the control character \\x0c"),
+    "between numbers": (b"cow 1 2\ncat 1\x1c2\n", r"line 2 holds the control character \\x1c"),
+    "in a word": (b"2 2\ncow 1 2\nc\x00t 1 2\n", r"line 3 holds the control character \\x00"),
+    "in a first line": (b"2\x0b2\ncow 1 2\ncat 1 2\n", r"line 1 h"),
+    "on a line of its own": (b"cow 1 2\n\x0c\ncat 1 2\n", r"line 2 holds the control"),
     "behind a blank line": (b"2 2\n\n\ncat 1 x\n", "line 4 holds something else than numbers"),
     "not a number": (b"1 2\ncat 1 nan\n", "line 2, of 'cat', holds a number that is not finite"),
     "beyond float32": (b"2 2\ndog 1 2\ncat 1 1e60\n", "line 3, of 'cat', .* not finite as float32"),
@@ -82,11 +95,22 @@ def test_files_that_are_refused(tmp_path, content, match):
     assert "\n" not in str(caught.value) and "vectors.txt" in str(caught.value)
 
 
+CONTROL = "".join(map(chr, range(32)))
+
+
+@pytest.mark.parametrize("word", ["a\x00b", "é\x7f", "a\x1b"])
+def test_words_that_could_not_be_read_again_are_not_written(word, tmp_path):
+    model = Word2VecVectorizer(2, min_count=1, sample=0, max_iter=1).fit([[word, "tea"]] * 3)
+    with pytest.raises(ValueError, match="holds a control character: leave it out"):
+        model.save_word2vec_format(tmp_path / "vectors.txt")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.filterwarnings("ignore:.* give a word for the second time")
 @settings(max_examples=50)
 @given(st.data())
 def test_any_words_come_back(tmp_path_factory, data):
-    letters = st.characters(codec="utf-8", exclude_characters=" \t\n\r\x0b\x0c\ufeff")
+    letters = st.characters(codec="utf-8", exclude_characters=f" \x7f\ufeff{CONTROL}")
     word = st.text(letters, min_size=1, max_size=5)
     words = data.draw(st.lists(word, min_size=1, max_size=5, unique=True))
     lines = [" ".join([w, *"123"]) for w in words]
@@ -157,3 +181,20 @@ def test_what_has_no_effect_on_reading_is_said(tmp_path):
         warnings.simplefilter("error")
         for params in ({"lowercase": True}, {"lowercase": False}, {"max_features": 1}):
             read(path, **params)
+
+
+@pytest.mark.parametrize("name", ["vectors.txt", "vectors.txt.gz"])
+def test_a_full_disk_leaves_the_vectors_before(tmp_path, name):
+    path, link = tmp_path / name, tmp_path / f"link-{name}"
+    small = Word2VecVectorizer(4, min_count=1, sample=0, max_iter=1).fit([["tea", "milk"]] * 3)
+    large = Word2VecVectorizer(40, min_count=1, sample=0, max_iter=1).fit([[*map(str, range(99))]])
+    small.save_word2vec_format(path)
+    link.symlink_to(path)
+    before = path.read_bytes()
+    for target in (path, link):
+        with full_disk(2000), pytest.raises(OSError, match="make room on the disk") as caught:
+            large.save_word2vec_format(target)
+        assert name in str(caught.value) and "\n" not in str(caught.value)
+        assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 2
+    large.save_word2vec_format(link)
+    assert link.is_symlink() and np.array_equal(read(path).embedding_, large.embedding_)

@@ -303,8 +303,16 @@ def test_most_similar(recorded):
     both = model.most_similar([words[1], np.array(vector)], negative=words[0], topn=9)
     assert words[0] not in dict(both) and words[1] not in dict(both)
     assert dict(both)[words[2]] == pytest.approx(unit[1])
+    even = model.most_similar(words[1:3])
+    for weight in (1e308, 1e-310, 10**30, np.float32(3e38)):
+        weighted = model.most_similar([(word, weight) for word in words[1:3]])
+        assert [word for word, _ in weighted] == [word for word, _ in even]
+        np.testing.assert_allclose([c for _, c in weighted], [c for _, c in even])
     for params, match in (
         ({}, "needs a word or a vector"),
+        ({"positive": (words[0], 10**400)}, "has the weight 10{39}: type a finite number"),
+        ({"positive": (words[0], 1e308), "negative": (words[0], 1e308)}, "adds up to zeros"),
+        ({"positive": (words[0], 0)}, "adds up to zeros"),
         ({"positive": "teaa"}, "'teaa' is not among the 5 words of vocabulary_. Did you mean"),
         ({"positive": "tea", "topn": 0}, "topn is 0"),
         ({"positive": [1.0, 2.0]}, r"\[1.0, 2.0\] of type list was asked for: .* 4 finite numbers"),

@@ -142,6 +142,22 @@ def _check_tokens(tokens, where):
             )
 
 
+def check_strings(words, name):
+    """The words of a parameter as a list; ValueError where one is not a str."""
+    words = list(words)
+    for word in words:
+        if not isinstance(word, str):
+            raise ValueError(f"{name} must hold strings, got {word!r:.40}.")
+    return words
+
+
+def in_one_form(tokens):
+    """Tokens as :func:`composed` makes them, but for those of which it leaves nothing."""
+    if "".join(tokens).isascii():
+        return tokens
+    return [composed(token) or token for token in tokens]
+
+
 def build_analyzer(estimator):
     """Return the function that turns a str into tokens, by an estimator's parameters.
 
@@ -152,6 +168,8 @@ def build_analyzer(estimator):
     """
     given = estimator.get_params(deep=False)
     chosen = {name: given[name] for name in ANALYSIS if name in given}
+    if not isinstance(chosen.get("stop_words"), (str, type(None))):
+        chosen["stop_words"] = check_strings(chosen["stop_words"], "stop_words")
     pattern, tokenizer = chosen.get("token_pattern", ""), chosen.get("tokenizer")
     if pattern is None and tokenizer is None and chosen.get("analyzer", "word") == "word":
         raise ValueError("token_pattern is None: type a regular expression, or tokenizer=.")
@@ -163,7 +181,7 @@ def build_analyzer(estimator):
     else:
         prepare = composed
         if not isinstance(chosen.get("stop_words"), (str, type(None))):
-            chosen["stop_words"] = [composed(word) for word in chosen["stop_words"]]
+            chosen["stop_words"] = in_one_form(chosen["stop_words"])
     try:
         analyze = CountVectorizer(**chosen).build_analyzer()
     except re.error as error:
@@ -207,7 +225,7 @@ def _warn_unused(estimator):
 
 
 def token_lists(X, estimator, name="X"):
-    """Iterate over documents as lists of tokens; lists of tokens pass unchanged.
+    """Iterate over documents as lists of tokens, whose accents are brought to one form.
 
     A generator is read once. The parameters of the estimator say how a str becomes tokens; a
     callable ``analyzer`` is given every document, of whatever type. Parameters that were typed and
@@ -225,7 +243,7 @@ def _analyzed(documents, analyze, estimator, any_kind, name):
             if number == 0:
                 why = f"{name} holds lists of tokens, which are taken as they are"
                 warn_unused(typed(estimator, ANALYSIS), why)
-            yield document
+            yield in_one_form(document)
             continue
         tokens = analyze(document)
         where = f"what the analyzer makes of document {number} of {name}"
@@ -234,7 +252,7 @@ def _analyzed(documents, analyze, estimator, any_kind, name):
         if not isinstance(tokens, (list, tuple)):
             tokens = list(tokens)
         _check_tokens(tokens, where)
-        yield tokens
+        yield in_one_form(tokens)
 
 
 def analyzed(X, estimator, name="X"):

@@ -7,7 +7,6 @@ import io
 import os
 import re
 from contextlib import suppress
-from pathlib import Path
 from types import FunctionType
 
 import joblib
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 
 from skcontrast._component import Component, Integral, Interval
-from skcontrast._files import read_plain, sweep, unwritable, write_whole
+from skcontrast._files import folder_at, read_plain, sweep, unwritable, write_whole
 from skcontrast._training.embed import to_arrays
 from skcontrast._training.loop import training_state
 from skcontrast._typing import FilePath
@@ -80,7 +79,7 @@ def open_checkpoint(estimator, X, side, further=False):
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
     start = (estimator.weights_, estimator.objective_weights_) if further else None
-    folder = Path(checkpoint.folder)
+    folder = folder_at(checkpoint.folder, "checkpoint")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):

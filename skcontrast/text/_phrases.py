@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import Interval, Real, StrOptions, check_parameters, warn
-from skcontrast._inputs.documents import ANALYSIS, analyzed
+from skcontrast._inputs.documents import ANALYSIS, analyzed, check_strings, in_one_form
 from skcontrast._typing import Documents, Self, Words
 from skcontrast.text._collocations import ENGLISH, count_pairs, join_phrases, score_pairs
 from skcontrast.text._word_vectors import COUNT
@@ -241,8 +241,8 @@ class PhraseTransformer(  # type: ignore[call-arg]
         """Find the phrases; the documents come back with those of all passes but the last."""
         check_parameters(self)
         self._check_together()
-        documents = analyzed(X, self)
         connectors, passes, thresholds, found, best = self._connectors(), [], [], {}, None
+        documents = analyzed(X, self)
         for i in range(self.n_passes):
             if i:
                 documents = [self._join(tokens, passes[-1:]) for tokens in documents]
@@ -274,7 +274,8 @@ class PhraseTransformer(  # type: ignore[call-arg]
     def _connectors(self):
         if self.connector_words == "english":
             return ENGLISH
-        return frozenset(self.connector_words or ())
+        words = check_strings(self.connector_words or (), "connector_words")
+        return frozenset(in_one_form(words))
 
     def _threshold_of(self, i):
         if self.threshold != "auto":

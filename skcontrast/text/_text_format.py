@@ -1,20 +1,27 @@
 """word2vec's text format: a line with two numbers, then a line for each word."""
 
 import gzip
+import io
 import os
 import re
 import zlib
 from array import array
 from collections import Counter
+from contextlib import ExitStack
 from itertools import chain, islice
+from pathlib import Path
 
 import numpy as np
 
 from skcontrast._component import warn
+from skcontrast._files import sweep, writing
 from skcontrast._inputs.word_breaks import composed
 
 # Lines by which the length of the vectors is told, where the first line does not say it.
 SAMPLE = 1000
+# What ASCII has for machines, but for the ends of lines and tabs.
+_CONTROL = bytes({*range(32), 127} - set(b"\t\n\r"))
+_BLANK = b" \t\r\n"
 # A number of a vector at the end of a word: a line with a number too many.
 _FRACTION = re.compile(rb"\s[-+]?\d*\.\d+(e[-+]?\d+)?$", re.IGNORECASE)
 
@@ -31,13 +38,29 @@ def write_word2vec(path, words, vectors):
                 f"the word {word!r:.60} holds white space, by which word2vec's text format ends a "
                 "word: join its parts by '_', or leave it out."
             )
+        if _has_control(word.encode(errors="replace")):
+            raise ValueError(f"the word {word!r:.60} holds a control character: leave it out.")
         if any("\ud800" <= letter <= "\udfff" for letter in word):
             raise ValueError(f"the word {word!r:.60} holds half a character, so UTF-8 refuses it.")
-    opened = gzip.open if os.fspath(path).endswith(".gz") else open
-    with opened(path, "wt", encoding="utf-8", newline="\n") as file:
-        file.write(f"{len(words)} {vectors.shape[1]}\n")
+    with ExitStack() as stack:
+        file = stack.enter_context(_opened(path))
+        if os.fspath(path).endswith(".gz"):
+            name = os.path.basename(path)
+            file = stack.enter_context(gzip.GzipFile(name, "wb", fileobj=file))
+        file.write(f"{len(words)} {vectors.shape[1]}\n".encode())
         for word, vector in zip(words, vectors):
-            file.write(f"{word} {' '.join([f'{value:.9g}' for value in vector.tolist()])}\n")
+            numbers = " ".join([f"{value:.9g}" for value in vector.tolist()])
+            file.write(f"{word} {numbers}\n".encode())
+
+
+def _opened(path):
+    """A file that takes the place of the one there when it is whole."""
+    found = Path(os.path.realpath(path))  # a link goes on pointing to its file
+    if found.exists() and not found.is_file():  # a pipe or a device cannot be replaced
+        return open(path, "wb")
+    if found.parent.is_dir():
+        sweep(found.parent, re.escape(found.name))
+    return writing(found)
 
 
 def read_word2vec(path, vocabulary=None, max_features=None):
@@ -50,10 +73,12 @@ def read_word2vec(path, vocabulary=None, max_features=None):
     """
     name = os.fspath(path)
     try:
-        with open(path, "rb") as file:
-            words, lines, vectors = _Reader(name).read(
-                _unpacked(file, name), vocabulary, max_features
-            )
+        # Of bytes only Latin-1 makes text and the same bytes again; text also ends lines at CR.
+        with (
+            open(path, "rb") as file,
+            io.TextIOWrapper(_unpacked(file, name), "latin-1") as text,
+        ):
+            words, lines, vectors = _Reader(name).read(text, vocabulary, max_features)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise _refusal(name, "it is a damaged gzip file, or the beginning of one") from None
     finite = np.isfinite(vectors).all(axis=1)
@@ -111,7 +136,7 @@ class _Reader:
         if not sample:
             raise _refusal(self.name, "it is empty")
         head = sample[0][1].split()
-        if len(head) == 2 and all(field.isdigit() for field in head):
+        if len(head) == 2 and all(map(bytes.isdigit, head)) and not _has_control(sample[0][1]):
             self.expected, self.width = map(int, head)
             del sample[0]
             found = [_n_numbers(line) for _, line in sample]
@@ -127,6 +152,9 @@ class _Reader:
     def _split(self, number, line):
         if not self.width:
             raise self._wrong(number, line, "holds no numbers behind a word")
+        if _has_control(line):
+            found = next(letter for letter in line if letter in _CONTROL)
+            raise self._wrong(number, line, f"holds the control character \\x{found:02x}")
         fields = line.rsplit(None, self.width)
         if len(fields) != self.width + 1:
             why = f"has {len(fields)} fields where a word and {self.width} numbers belong"
@@ -143,6 +171,8 @@ class _Reader:
 
     def _add(self, numbers, fields, number, line):
         try:
+            if b"_" in line and any(b"_" in field for field in fields):
+                raise ValueError  # which Python reads as one number
             numbers.extend(map(float, fields))
         except ValueError:
             raise self._wrong(number, line, "holds something else than numbers") from None
@@ -163,10 +193,15 @@ class _Reader:
 def _lines(file):
     """Lines that are not blank, and their numbers."""
     for number, line in enumerate(file, start=1):
+        line = line.encode("latin-1")
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
-        if line.strip():
+        if line.strip(_BLANK):
             yield number, line
+
+
+def _has_control(line):
+    return len(line.translate(None, _CONTROL)) < len(line)
 
 
 def _n_numbers(line):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skcontrast._component import warn
-from skcontrast._inputs.documents import gathered, numbered
+from skcontrast._inputs.documents import check_strings, gathered, in_one_form, numbered
 from skcontrast.text._corpus import Corpus
 
 
@@ -153,7 +153,7 @@ def _frequent(words, counts, min_count, max_features):
 
 
 def given_words(vocabulary):
-    """Words of a vocabulary that a user gave, in its order; a set is sorted."""
+    """Words of a vocabulary that a user gave, in its order and one form; a set is sorted."""
     if isinstance(vocabulary, (str, bytes, Iterator)):
         raise ValueError(
             f"vocabulary is a {type(vocabulary).__name__}: type a list of words, or a dict of "
@@ -167,10 +167,10 @@ def given_words(vocabulary):
                 "number once: type a list of the words in place of the dict."
             )
     else:
-        words = sorted(vocabulary) if isinstance(vocabulary, Set) else list(vocabulary)
-    for word in words:
-        if not isinstance(word, str):
-            raise ValueError(f"vocabulary holds {word!r:.40}, which is not a str.")
+        words = vocabulary
+    words = in_one_form(check_strings(words, "vocabulary"))
+    if isinstance(vocabulary, Set):
+        words = sorted(words)
     if len(set(words)) < len(words):
         twice = next(word for word in words if words.count(word) > 1)
         raise ValueError(f"vocabulary holds {twice!r} twice: name each word once.")

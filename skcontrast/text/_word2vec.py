@@ -299,7 +299,7 @@ class Word2VecVectorizer(SkipGramFitMixin, BaseEstimator):
         The numbers are the last fields of a line, parted by blanks or tabs, and the word is
         what stands before them, blanks included, its accents joined with their letters as in
         texts. Blank lines are skipped, of a word that comes twice the first line is taken, and
-        a line that cannot be read is refused by its number.
+        a line that cannot be read, or holds a control character, is refused by its number.
 
         Parameters
         ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -232,6 +233,9 @@ class WordVectorsMixin(OwnState, ClassNamePrefixFeaturesOutMixin, TransformerMix
         asked += [(item, -weight) for item, weight in _weighted(negative)]
         if not asked:
             raise ValueError("most_similar needs a word or a vector: type positive='word'.")
+        # Only how weights compare counts; large ones overflow, small ones vanish.
+        largest = max(abs(weight) for _, weight in asked) or 1.0
+        asked = [(item, weight / largest) for item, weight in asked]
         query = sum(weight * _unit(self._vector_of(item)) for item, weight in asked)
         # The rounding of float32 leaves a little of what cancels.
         if np.linalg.norm(query) <= 1e-6 * sum(abs(weight) for _, weight in asked):
@@ -345,9 +349,16 @@ def _weighted(items):
             items = [items]
     pairs = [item if _is_pair(item) else (item, 1.0) for item in items]
     for item, weight in pairs:
-        if isinstance(weight, (bool, np.bool_)) or not np.isfinite(weight):
-            raise ValueError(f"{item!r:.60} has the weight {weight!r}: type a finite number.")
-    return pairs
+        if isinstance(weight, (bool, np.bool_)) or not _is_finite(weight):
+            raise ValueError(f"{item!r:.60} has the weight {weight!r:.40}: type a finite number.")
+    return [(item, float(weight)) for item, weight in pairs]
+
+
+def _is_finite(number):
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an int beyond float64
+        return False
 
 
 def _is_pair(item):
