@@ -25,11 +25,17 @@ def learns(estimator):
     return not isinstance(estimator, FrozenEstimator)
 
 
+def has_embeddings(estimator):
+    """Whether a base was given embeddings of the classes."""
+    base = inner(estimator)
+    return isinstance(base, ZeroShotClassifier) and base.class_embeddings is not None
+
+
 def class_embeddings(estimator, classes):
     """Embeddings (C, d) of ``classes`` that a base was given, NaN where it has none, or None."""
-    base = inner(estimator)
-    if not isinstance(base, ZeroShotClassifier) or base.class_embeddings is None:
+    if not has_embeddings(estimator):
         return None
+    base = inner(estimator)
     T = np.full((len(classes), base.class_embeddings_.shape[1]), np.nan)
     T[np.isin(classes, base.classes_)] = base.class_embeddings_
     return T

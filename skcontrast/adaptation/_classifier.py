@@ -9,14 +9,14 @@ import numpy as np
 from skcontrast._component import StrOptions
 from skcontrast._inputs.target import UNLABELLED, class_codes, joined_classes, no_label
 from skcontrast._typing import ArrayLike, Estimator, Grid, MatrixLike, RandomState, Self
-from skcontrast.adaptation._base_scores import fit_base, inner, left_out_scores
+from skcontrast.adaptation._base_scores import fit_base, has_embeddings, inner, left_out_scores
 from skcontrast.adaptation._calibration import fit_temperature
 from skcontrast.adaptation._copies import clumps
 from skcontrast.adaptation._door import whole
 from skcontrast.adaptation._frame import BaseProKeR
 from skcontrast.adaptation._methods import METHODS
 from skcontrast.adaptation._selection import Rows
-from skcontrast.adaptation._zero_shot import ScoreMixin
+from skcontrast.adaptation._zero_shot import ScoreMixin, near_unit_rows
 from skcontrast.kernels import Kernel
 
 
@@ -157,6 +157,9 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
     discriminant the more the more classes have rows, say whether a row is of one of these, and
     uneven numbers of rows are no prior.
 
+    With "auto" and a base that has class embeddings, rows are scaled to unit length as the base
+    does: the lengths of rows change nothing.
+
     Rows of one class that are equal, or nearer to each other than half the distance to any other
     row, are copies: leave-one-out leaves them out together, and the default counts them by their
     share. Pass ``groups`` for copies that differ more.
@@ -280,6 +283,14 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
             base = left_out_scores(*args)
         self.n_targets_ = len(self.classes_)
         return self._run(self._as_rows(X, codes, base, weight, together), False)
+
+    def _read_rows(self, X, reset):
+        """Rows as numbers of unit length where unit embeddings of the classes stand beside them."""
+        raw, numbers = super()._read_rows(X, reset)
+        if reset:
+            self._unit_rows = self.method == "auto" and has_embeddings(self.estimator)
+        unit = getattr(self, "_unit_rows", False)  # not in folders of earlier versions
+        return raw, near_unit_rows(numbers) if unit else numbers
 
     def _labelled_rows(self, X, y, beside, reset, minus_one):
         """The rows that have a label, with it, and what is beside."""

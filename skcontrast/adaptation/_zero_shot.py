@@ -15,6 +15,8 @@ from skcontrast.adaptation._door import ReadsRows, whole
 
 # float16 embeddings have lengths that are off by 1e-3; these count as unit rows.
 UNIT_TOLERANCE = 5e-3
+# Lengths of float32 rows that were scaled to unit length are off by less.
+ROUNDING = 1e-6
 
 
 def unit_rows(X):
@@ -23,6 +25,13 @@ def unit_rows(X):
     X = X / np.where(peak > 0, peak, 1)  # squares of the values themselves may overflow
     length = np.linalg.norm(X, axis=1, keepdims=True)
     return X / np.where(length > 0, length, 1)
+
+
+def near_unit_rows(X):
+    """As :func:`unit_rows`, but rows that are of unit length already keep every bit."""
+    with np.errstate(over="ignore"):
+        length = np.linalg.norm(X, axis=1, keepdims=True)
+    return np.where(np.abs(length - 1) > ROUNDING, unit_rows(X), X)
 
 
 def softmax(scores):
