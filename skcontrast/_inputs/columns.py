@@ -20,12 +20,22 @@ def first_line(error):
 
 def as_array(value, name):
     """An array of what has rows of one length; ``name`` is that of the argument."""
+    refuse_masked(value, name)
     try:
         return np.asarray(value)
     except ValueError:
         raise ValueError(
             f"{name} has rows of different lengths: pass one entry for each row of X."
         ) from None
+
+
+def refuse_masked(value, name):
+    """Raise where a masked array hides entries, which no array that is made of it would hide."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            f"{name} is a masked array that hides {np.ma.count_masked(value)} entries: type "
+            f"{name}.filled(value), or leave these rows out."
+        )
 
 
 def columns(value):
@@ -61,6 +71,7 @@ def encode_columns(value, name, dtype):
     the argument, for messages.
     """
     is_frame(value, name)  # no lazy one
+    refuse_masked(value, name)
     try:
         if np.ndim(value) not in (1, 2):
             raise ValueError(f"Got an array of {np.ndim(value)} dimensions.")

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_array
 
 from skcontrast._component import StrOptions
 from skcontrast._inputs.base import Input
-from skcontrast._inputs.columns import RAGGED
+from skcontrast._inputs.columns import RAGGED, refuse_masked
 from skcontrast._inputs.frame import FrameColumns, category_names, check_names, is_frame, is_plain
 from skcontrast._inputs.one_hot import one_hot_groups
 from skcontrast._inputs.rows import CHUNK, standardized, table_rows, to_batch
@@ -81,11 +81,11 @@ class TableInput(Input):
     def fit_columns(self, X, n_least=2):
         """Check the rows of a fit, for an estimator that reads them on the scale that they have."""
         self.expansion_ = self.features_ = self.mean_ = self.scale_ = None
-        return self._checked(_untorched(X), True, n_least)
+        return self._checked(untorched(X), True, n_least)
 
     def read(self, X, n_least=1):
         """Check other rows against those of the fit."""
-        return self._checked(_untorched(X), False, n_least)
+        return self._checked(untorched(X), False, n_least)
 
     def rows(self, X, side=None, **options):
         """Rows of a training."""
@@ -110,6 +110,7 @@ class TableInput(Input):
         return names if self.expansion_ is None else self.expansion_.column_names(names)
 
     def _checked(self, X, reset, n_least):
+        refuse_masked(X, "X")
         if is_frame(X):
             return self._check_frame(X, reset, n_least)
         if not reset and self.expansion_ is not None and not self.expansion_.is_plain:
@@ -203,14 +204,14 @@ class TableInput(Input):
         return X
 
 
-def _untorched(X):
+def untorched(X, name="X"):
     """A dense tensor as the array that it holds; anything else as it is."""
     if not torch.is_tensor(X):
         return X
     if X.layout is not torch.strided:
         raise ValueError(
-            f"X is a torch tensor of layout {X.layout}: pass a scipy.sparse CSR matrix, or "
-            "X.to_dense()."
+            f"{name} is a torch tensor of layout {X.layout}: pass a scipy.sparse CSR matrix, or "
+            f"{name}.to_dense()."
         )
     X = X.detach().cpu()
     return (X.float() if X.dtype == torch.bfloat16 else X).numpy()

@@ -41,8 +41,11 @@ def class_embeddings(estimator, classes):
     return T
 
 
-def fit_base(estimator, X, y, weight):
-    """Fit a copy of the base on the rows, or take a frozen one as it is."""
+def fit_base(estimator, X, y, weight, classes=None):
+    """Fit a copy of the base on the rows, or take a frozen one as it is.
+
+    ``classes`` holds all labels that will ever come, which class embeddings may be those of.
+    """
     if isinstance(estimator, FrozenEstimator):
         try:
             check_is_fitted(estimator.estimator)
@@ -60,7 +63,12 @@ def fit_base(estimator, X, y, weight):
         )
     if isinstance(estimator, ZeroShotClassifier) and estimator.classes is not None:
         y = None  # which may hold further classes
-    return _fitted(clone(estimator), X, y, weight)
+    base = clone(estimator)
+    if y is not None and classes is not None and has_embeddings(estimator):
+        if len(np.unique(y)) < len(classes) == len(estimator.class_embeddings):
+            base.set_params(classes=np.sort(classes))
+            y = None
+    return _fitted(base, X, y, weight)
 
 
 def _is_fitted(estimator):

@@ -7,7 +7,13 @@ from typing import Literal
 import numpy as np
 
 from skcontrast._component import StrOptions
-from skcontrast._inputs.target import UNLABELLED, class_codes, joined_classes, no_label
+from skcontrast._inputs.target import (
+    UNLABELLED,
+    class_codes,
+    class_names,
+    joined_classes,
+    no_label,
+)
 from skcontrast._typing import ArrayLike, Estimator, Grid, MatrixLike, RandomState, Self
 from skcontrast.adaptation._base_scores import fit_base, has_embeddings, inner, left_out_scores
 from skcontrast.adaptation._calibration import fit_temperature
@@ -261,11 +267,12 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
 
     def _fit(self, X, y, beside, classes):
         self._start()
+        classes = None if classes is None else class_names(classes)
         known = getattr(inner(self.estimator), "classes_", ()) if classes is None else classes
         minus_one = UNLABELLED in np.asarray(known).tolist() or "pair"
         raw, X, y, weight, groups = self._labelled_rows(X, y, beside, True, minus_one)
         given = self.estimator is not None
-        self.estimator_ = fit_base(self.estimator, raw, y, weight) if given else None
+        self.estimator_ = fit_base(self.estimator, raw, y, weight, classes) if given else None
         self.classes_ = self._known_classes(y, classes)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -373,7 +380,8 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
         minus_one = UNLABELLED in self.classes_.tolist()
         beside = sample_weight, groups
         raw, X, y, weight, groups = self._labelled_rows(X, y, beside, False, minus_one)
-        unknown = np.setdiff1d(y, self.classes_)
+        everything = joined_classes(np.unique(y), self.classes_, "the first call")
+        unknown = np.setdiff1d(everything, self.classes_)
         if len(unknown):
             raise ValueError(
                 f"y holds {unknown[:5].tolist()}, which the first call did not: name all labels "
