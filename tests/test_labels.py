@@ -262,6 +262,9 @@ UNSOUND_NAMES = {
     "None": (["a", None, "b"], r"classes holds values of the types missing, str: type names"),
     "NaN": (np.array([0, 1, np.nan]), r"classes holds values of the types missing, number: type"),
     "NA": (pd.Series([0, 1, None], dtype="Int64"), "classes holds values of the types missing, n"),
+    "infinity": ([0, 1, np.inf], "classes holds infinity, or integers beyond 64 bits"),
+    "large": ([0, 1, 10**400], "classes holds infinity, or integers beyond 64 bits"),
+    "masked": (np.ma.array([0, 1, 2], mask=[0, 0, 1]), "classes is a masked array that hides"),
     "lists": ([["a"], ["b", "c"], ["d"]], "classes holds values of the types list: type names"),
     "dates": (np.arange(3).astype("M8[ns]"), "classes holds values of the types datetime64: type"),
 }
@@ -303,6 +306,10 @@ def test_embeddings_of_few_bits_are_read_as_rows_are():
     assert np.array_equal(model.class_embeddings_, expected.class_embeddings_)
     with pytest.raises(ValueError, match=r"class_embeddings is a torch tensor of layout"):
         ZeroShotClassifier(T.to_sparse(), classes=[0, 1, 2]).fit(rows)
+    for wrong in ([["a"] * 4] * 3, [[10**400] * 4] * 3, rows[0], np.full((3, 4), np.nan)):
+        with pytest.raises(ValueError, match="class_embeddings must hold one row of fin") as caught:
+            ZeroShotClassifier(wrong, classes=[0, 1, 2]).fit(rows)
+        assert one_sentence(caught.value)
 
 
 def test_advice_about_classes_can_be_followed():

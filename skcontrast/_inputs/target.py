@@ -163,6 +163,7 @@ def _type_of(value):
 
 def class_names(classes):
     """Names of classes, as ``classes=`` gives them: an array of one type without missing ones."""
+    refuse_masked(classes, "classes")
     listed = isinstance(classes, (list, tuple))
     names = np.asarray(classes, dtype=object if listed else None)
     kinds = sorted({_type_of(name) for name in names.ravel()})
@@ -172,8 +173,14 @@ def class_names(classes):
             "numbers, all strings or all bools, and none that is missing."
         )
     if names.dtype.kind != "O" or kinds == ["str"] and not listed:
-        return names
-    return np.asarray(names.tolist())
+        typed = names
+    else:
+        typed = np.asarray(names.tolist())
+    if kinds == ["number"] and (typed.dtype.kind == "O" or not np.isfinite(typed).all()):
+        raise ValueError(
+            "classes holds infinity, or integers beyond 64 bits: type smaller numbers or strings."
+        )
+    return typed
 
 
 def no_label(owner):

@@ -8,7 +8,7 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import Interval, Real, check_parameters, warn
-from skcontrast._inputs.columns import refuse_masked
+from skcontrast._inputs.columns import first_line, refuse_masked
 from skcontrast._inputs.table import untorched
 from skcontrast._inputs.target import (
     UNLABELLED,
@@ -252,7 +252,13 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
     def _fit_given(self, X, found):
         refuse_masked(self.class_embeddings, "class_embeddings")
         T = untorched(self.class_embeddings, "class_embeddings")
-        T = check_array(T, dtype=np.float64, input_name="class_embeddings")
+        try:
+            T = check_array(T, dtype=np.float64, input_name="class_embeddings")
+        except (OverflowError, TypeError, ValueError) as error:
+            raise ValueError(
+                "class_embeddings must hold one row of finite numbers for each class: "
+                f"{first_line(error).rstrip(':')}"
+            ) from None
         if T.shape[1] != X.shape[1]:
             raise ValueError(
                 f"class_embeddings has {T.shape[1]} columns, but X has {X.shape[1]}: make both "
