@@ -274,6 +274,64 @@ def test_logarithms_of_probabilities():
     assert base.predict_log_proba(np.eye(5)).min() < -9000
 
 
+LARGE = 10**400
+WEIGHTS = {
+    "number": (2, "sample_weight is 2, one value: pass a list"),
+    "string": ("a", "sample_weight is 'a', one value: pass a list"),
+    "array without dimension": (np.array(2.0), r"sample_weight is array\(2.\), one value: pass"),
+    "strings": (["a"] * 20, "sample_weight must hold one finite number .* convert string to float"),
+    "large": ([LARGE] + [1] * 19, "sample_weight must hold one finite number .* int too large"),
+    "objects": (np.array([LARGE] * 20), "sample_weight must hold one finite number .* too large"),
+    "NaN": (np.full(20, np.nan), "sample_weight must hold one finite number .* contains NaN"),
+    "masked": (np.ma.array(np.ones(20), mask=Y > 0), "sample_weight is a masked array that hides"),
+}
+
+
+@pytest.mark.parametrize("kind", WEIGHTS)
+def test_weights_that_are_no_numbers_of_rows(kind):
+    weight, match = WEIGHTS[kind]
+    encoder = skcontrast.ContrastiveEncoder(3, max_iter=1).fit(X)
+    for fit, options in (
+        (ProKeRClassifier().fit, {}),
+        (ProKeRRegressor().partial_fit, {}),
+        (encoder.finetune, {"objective": "cross_entropy", "n_iter": 1}),
+    ):
+        with pytest.raises(ValueError, match=match) as caught:
+            fit(X, Y, sample_weight=weight, **options)
+        assert one_sentence(caught.value)
+
+
+@pytest.mark.parametrize("model", [ProKeRClassifier(), ProKeRRegressor(), ZeroShotClassifier()])
+def test_targets_too_large_for_a_float(model):
+    for y in ([LARGE, 1] * 10, np.array([LARGE, 1] * 10, dtype=object)):
+        with pytest.raises(ValueError, match="^y (holds integers beyond|must hold .* too large)"):
+            model.fit(X, y)
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_what_a_mask_hides_is_not_read(name):
+    y = TARGET if name == "regressor" else Y
+    hidden = np.ma.array(X, mask=X > 1)
+    with pytest.raises(ValueError, match=r"^X is a masked array .* type X.filled\(value\)"):
+        clone(ADAPTERS[name]).fit(hidden, y)
+    with pytest.raises(ValueError, match=r"^y is a masked array .* type y.filled\(value\)"):
+        clone(ADAPTERS[name]).fit(X, np.ma.array(y, mask=Y == Y[0]))
+    model = fitted(ADAPTERS[name], X)
+    with pytest.raises(ValueError, match="^X is a masked array"):
+        model.predict(hidden)
+    again = clone(model).fit(np.ma.array(X), np.ma.array(y, mask=np.zeros(len(y), dtype=bool)))
+    assert np.array_equal(out_of(again, X), out_of(model, X))
+
+
+@pytest.mark.parametrize("given", ["X", "y", "groups", "condition"])
+def test_a_mask_before_an_encoder(given):
+    hidden = np.ma.array(X[:, 0], mask=X[:, 0] > 0)
+    rows = {"X": X, given: np.ma.array(X, mask=X > 1) if given == "X" else hidden}
+    objective = {"y": "y_aware", "condition": "conditional"}.get(given, "info_nce")
+    with pytest.raises(ValueError, match=f"{given} is a masked array that hides"):
+        skcontrast.ContrastiveEncoder(3, objective=objective, max_iter=1).fit(**rows)
+
+
 def test_numbers_without_room_for_their_squares():
     for model, given in (
         (ProKeRClassifier(), {"X": 1e200 * X, "y": Y}),

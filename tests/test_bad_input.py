@@ -44,7 +44,7 @@ SOUND_ROWS = {
     "big endian": X.astype(">f8"),
     "fortran": np.asfortranarray(X),
     "strided": np.repeat(X, 2, axis=1)[::-1, ::2],
-    "masked array": np.ma.masked_array(X, X > 1),
+    "masked array": np.ma.masked_array(X),
     "matrix of pandas": pd.DataFrame(X),
     "nullable pandas": pd.DataFrame(X).convert_dtypes(),
     "mixed pandas": pd.DataFrame({"a": X[:, 0], "b": Y, "c": Y > 1}),
@@ -138,6 +138,7 @@ def test_sparse_and_dense_rows_of_one_model():
 
 
 REFUSED_ROWS = {
+    "masked array": (np.ma.masked_array(X, X > 1), "X is a masked array that hides"),
     "nan": (ONE_BAD["nan"], "contains NaN"),
     "inf": (ONE_BAD["inf"], "contains infinity"),
     "-inf": (ONE_BAD["-inf"], "contains infinity"),

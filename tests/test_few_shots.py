@@ -12,6 +12,7 @@ import skcontrast
 from skcontrast import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
 from skcontrast.adaptation._copies import NEAR, clumps
 from skcontrast.adaptation._discriminant import NAME_ROWS, Discriminant
+from skcontrast.adaptation._zero_shot import near_unit_rows
 
 METHODS = ["auto", "proker", "tip", "nadaraya_watson", "local_linear", "gda"]
 N_CLASSES, WIDTH = 8, 48
@@ -90,6 +91,32 @@ def test_one_class_shown_leaves_the_decisions_of_the_base():
         model = ProKeRClassifier(base).fit(X[rows], y[rows])
         before = model.estimator_.predict(X[rest])
         assert np.array_equal(model.predict(X[rest]), before)
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e-2, 0.1, 3, 1000, "of each row"])
+@pytest.mark.parametrize("counts", [[4] * 8, [4] * 4 + [0] * 4], ids=["all", "half"])
+@pytest.mark.filterwarnings("ignore:rows of X have lengths")
+def test_lengths_of_rows_beside_names_change_nothing(counts, scale):
+    X, y, names = problem(0, shift=0.4, stray=0.4)
+    if scale == "of each row":
+        scale = np.exp(np.random.default_rng(0).standard_normal((len(X), 1)))
+    first, rest = shots(y, counts)
+    expected = ProKeRClassifier(zero_shot(names)).partial_fit(X[first], y[first])
+    for base in (zero_shot(3 * names), FrozenEstimator(zero_shot(names).fit(X))):
+        model = ProKeRClassifier(base).partial_fit((X * scale)[first], y[first])
+        scores = model.predict_proba((X * scale)[rest])
+        np.testing.assert_allclose(scores, expected.predict_proba(X[rest]), atol=1e-6)
+    expected.partial_fit(X[rest], y[rest])
+    model.partial_fit((X * scale)[rest], y[rest])
+    scores = model.predict_proba(X * scale)
+    np.testing.assert_allclose(scores, expected.predict_proba(X), atol=1e-6)
+
+
+def test_unit_rows_keep_every_bit():
+    X = problem(0)[0]
+    for rows in (X, X.astype(np.float32).astype(np.float64)):
+        assert np.array_equal(near_unit_rows(rows), rows)
+    assert np.array_equal(near_unit_rows(0 * X), 0 * X)
 
 
 def test_rows_of_more_classes_are_trusted_more():

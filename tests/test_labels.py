@@ -255,6 +255,103 @@ def test_zero_shot_does_not_guess_labels():
     assert ZeroShotClassifier(T).fit(rows, listed(None)(NAMES[CODES])).classes_[0] == "fox"
 
 
+UNSOUND_NAMES = {
+    "strings and numbers": (["a", 1, 2], r"classes holds values of the types number, str: type"),
+    "objects": (np.array(["a", 1, 2], dtype=object), "classes holds values of the types number, s"),
+    "bools and numbers": ([True, 2, 3], r"classes holds values of the types bool, number: type"),
+    "None": (["a", None, "b"], r"classes holds values of the types missing, str: type names"),
+    "NaN": (np.array([0, 1, np.nan]), r"classes holds values of the types missing, number: type"),
+    "NA": (pd.Series([0, 1, None], dtype="Int64"), "classes holds values of the types missing, n"),
+    "infinity": ([0, 1, np.inf], "classes holds infinity, or integers beyond 64 bits"),
+    "large": ([0, 1, 10**400], "classes holds infinity, or integers beyond 64 bits"),
+    "masked": (np.ma.array([0, 1, 2], mask=[0, 0, 1]), "classes is a masked array that hides"),
+    "lists": ([["a"], ["b", "c"], ["d"]], "classes holds values of the types list: type names"),
+    "dates": (np.arange(3).astype("M8[ns]"), "classes holds values of the types datetime64: type"),
+}
+
+
+@pytest.mark.parametrize("case", UNSOUND_NAMES)
+def test_names_of_classes_are_of_one_type(case):
+    names, match = UNSOUND_NAMES[case]
+    first = ProKeRClassifier().partial_fit
+    for fit in (ZeroShotClassifier(np.eye(4)[:3], classes=names).fit, first):
+        given = {} if fit is not first else {"y": CODES, "classes": names}
+        with pytest.raises(ValueError, match=match) as caught:
+            fit(np.eye(4)[CODES], **given)
+        assert one_sentence(caught.value)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [2, 1.0, np.int64(0)],
+        pd.Series([2, 1, 0], index=[5, 6, 7], dtype="Int64"),
+        pd.Categorical(["b", "c", "a"]),
+        np.array(["b", "c", "a"], dtype=np.dtypes.StringDType()),
+        np.array(["b", "c", "a"], dtype=object),
+        torch.tensor([2, 1, 0]),
+    ],
+    ids=lambda names: type(names).__name__,
+)
+def test_sound_names_of_classes(names):
+    model = ZeroShotClassifier(np.eye(4)[:3], classes=names).fit(np.eye(4))
+    assert model.predict(np.eye(4)[:3]).tolist() == np.asarray(names).tolist()
+
+
+def test_embeddings_of_few_bits_are_read_as_rows_are():
+    rows = X / np.linalg.norm(X, axis=1, keepdims=True)
+    T = torch.tensor(rows[:3])
+    model = ZeroShotClassifier(T.bfloat16(), classes=[0, 1, 2]).fit(rows)
+    expected = ZeroShotClassifier(T.bfloat16().float(), classes=[0, 1, 2]).fit(rows)
+    assert np.array_equal(model.class_embeddings_, expected.class_embeddings_)
+    with pytest.raises(ValueError, match=r"class_embeddings is a torch tensor of layout"):
+        ZeroShotClassifier(T.to_sparse(), classes=[0, 1, 2]).fit(rows)
+    for wrong in ([["a"] * 4] * 3, [[10**400] * 4] * 3, rows[0], np.full((3, 4), np.nan)):
+        with pytest.raises(ValueError, match="class_embeddings must hold one row of fin") as caught:
+            ZeroShotClassifier(wrong, classes=[0, 1, 2]).fit(rows)
+        assert one_sentence(caught.value)
+
+
+def test_advice_about_classes_can_be_followed():
+    T, rows = np.eye(4)[:3], np.eye(4)[CODES]
+    with pytest.raises(ValueError, match=r"y holds \['c'\], for which class_embeddings has no row"):
+        ZeroShotClassifier(T[:2], classes=["a", "b"]).fit(rows, np.array(list("abc"))[CODES])
+    more = ZeroShotClassifier(T, classes=["a", "b", "c"])
+    assert more.fit(rows, np.array(list("abc"))[CODES]).score(rows, np.array(list("abc"))[CODES])
+    for classes, y in (
+        ([0, 1, 2], CODES.astype(str)),
+        (list("012"), CODES),
+        ([0, 1, 2], CODES > 1),
+    ):
+        with pytest.raises(ValueError, match=r"y holds labels such as .* and classes= such as"):
+            ZeroShotClassifier(T, classes=classes).fit(rows, y)
+    two = np.minimum(CODES, 1)
+    with pytest.raises(ValueError, match=r"type classes=\[...\] in ZeroShotClassifier, with the"):
+        ProKeRClassifier(ZeroShotClassifier(T)).fit(rows, two)
+    model = ProKeRClassifier(ZeroShotClassifier(T)).partial_fit(rows, two, classes=[2, 0, 1])
+    named = ProKeRClassifier(ZeroShotClassifier(T, classes=[0, 1, 2])).fit(rows, two)
+    assert np.array_equal(model.predict_proba(np.eye(4)), named.predict_proba(np.eye(4)))
+    named = ProKeRClassifier(ZeroShotClassifier(T)).partial_fit(rows, CODES, classes=[0, 1, 2, 3])
+    assert named.classes_.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("names", [[0, 1, 2], [0.0, 1.0, 2.0], NAMES], ids=str)
+def test_bools_are_no_other_labels(names):
+    base = ZeroShotClassifier(np.eye(4)[:3], classes=names)
+    rows, no = np.eye(4)[CODES], CODES == 1
+    match = r"y holds labels such as False, and .* such as .*: give both the same type"
+    for y in (no, no.tolist(), no.astype(object)):
+        for fit in (ProKeRClassifier(base).fit, ProKeRClassifier().partial_fit):
+            given = {} if fit.__name__ == "fit" else {"classes": names}
+            with pytest.raises(ValueError, match=match) as caught:
+                fit(rows, y, **given)
+            assert one_sentence(caught.value)
+        with pytest.raises(ValueError, match=match):
+            ProKeRClassifier().fit(rows, np.asarray(names)[CODES]).partial_fit(rows, y)
+    with pytest.raises(ValueError, match="y holds labels such as .*, and the first call such as F"):
+        ProKeRClassifier().fit(rows, no).partial_fit(rows, np.asarray(names)[CODES])
+
+
 # ---------------------------------------------------------------------- further rows, weights
 
 
@@ -318,6 +415,10 @@ BAD = {
     "fractions and NaN": ([0.5, 1.0, np.nan] * 8, "Unknown label type: continuous"),
     "fractions as objects": (np.array([0.5, 1, None] * 8, dtype=object), "Unknown label type: con"),
     "tuples": (pd.Series([("a", 1), ("b", 2), None] * 8), "y holds labels of the type tuple: turn"),
+    "dates": (CODES.astype("M8[D]"), r"y holds datetime64\[D\]: turn them into numbers or strings"),
+    "dates of pandas": (pd.Series(CODES.astype("M8[ns]")), r"y holds datetime64\[ns\]: turn them"),
+    "spans": (CODES.astype("m8[s]"), r"y holds timedelta64\[s\]: turn them into numbers"),
+    "masked": (np.ma.array(CODES, mask=~HAS), "y is a masked array that hides"),
     "two columns": (np.full((24, 2), np.nan), "y should be a 1d array"),
 }  # fmt: skip
 

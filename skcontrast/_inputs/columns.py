@@ -23,12 +23,22 @@ def first_line(error):
 
 def as_array(value, name):
     """An array of what has rows of one length; ``name`` is that of the argument."""
+    refuse_masked(value, name)
     try:
         return np.asarray(value)
     except ValueError:
         raise ValueError(
             f"{name} has rows of different lengths: pass one entry for each row of X."
         ) from None
+
+
+def refuse_masked(value, name):
+    """Raise where a masked array hides entries, which no array that is made of it would hide."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            f"{name} is a masked array that hides {np.ma.count_masked(value)} entries: type "
+            f"{name}.filled(value), or leave these rows out."
+        )
 
 
 def columns(value):
@@ -51,14 +61,14 @@ def _values(column):
     return floats(column) if column.dtype.is_numeric() else np.asarray(column.to_native())
 
 
-def untorched(X):
+def untorched(X, name="X"):
     """A dense tensor as the array that it holds; anything else as it is."""
     if not torch.is_tensor(X):
         return X
     if X.layout is not torch.strided:
         raise ValueError(
-            f"X is a torch tensor of layout {X.layout}: pass a scipy.sparse CSR matrix, or "
-            "X.to_dense()."
+            f"{name} is a torch tensor of layout {X.layout}: pass a scipy.sparse CSR matrix, or "
+            f"{name}.to_dense()."
         )
     X = X.detach().cpu()
     return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
@@ -84,7 +94,8 @@ def encode_columns(value, name, dtype):
     """
     is_frame(value, name)  # no lazy one
     if sp.issparse(value):
-        raise ValueError(f"{name} is a sparse matrix: pass {name}.toarray().")
+        raise ValueError(f"{name} must be a dense array: pass {name}.toarray().")
+    refuse_masked(value, name)
     try:
         n_axes = len(value.shape) if hasattr(value, "shape") else np.ndim(value)
         if n_axes not in (1, 2):

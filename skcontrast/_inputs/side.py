@@ -6,7 +6,13 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.multiclass import type_of_target
 
 from skcontrast._component import warn
-from skcontrast._inputs.columns import as_array, category_codes, encode_columns, first_line
+from skcontrast._inputs.columns import (
+    as_array,
+    category_codes,
+    encode_columns,
+    first_line,
+    refuse_masked,
+)
 from skcontrast._inputs.target import (
     UNLABELLED,
     encode_classes,
@@ -110,11 +116,27 @@ def _warn_second_rows(y, objective):
         )
 
 
+def weights_of_rows(weight):
+    """Weights as an array of finite numbers, of one dimension or more."""
+    refuse_masked(weight, "sample_weight")
+    if np.ndim(weight) == 0:
+        raise ValueError(
+            f"sample_weight is {weight!r}, one value: pass a list or array with one weight for "
+            "each row of X."
+        )
+    try:
+        return check_array(weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"sample_weight must hold one finite number for each row of X: {first_line(error)}"
+        ) from None
+
+
 def check_weight(weight, y):
     """Weights of rows as an array (n,), one finite number of at least 0 for each entry of y."""
     if weight is None:
         return None
-    weight = check_array(weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    weight = weights_of_rows(weight)
     if weight.shape != (n_rows(y, 0),) or (weight < 0).any() or not weight.any():
         raise ValueError(
             f"sample_weight has the shape {weight.shape}, and y {n_rows(y, 0)} rows: pass one "
@@ -269,6 +291,7 @@ def _missing(name, needed_by):
 
 def group_codes(groups):
     """Turn groups of any one type into int64 codes 0, 1, ..."""
+    refuse_masked(groups, "groups")
     try:
         groups = np.asarray(groups)
         if groups.ndim != 1:

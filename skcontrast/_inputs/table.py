@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_array
 
 from skcontrast._component import StrOptions
 from skcontrast._inputs.base import Input, check_indices
-from skcontrast._inputs.columns import RAGGED, untorched
+from skcontrast._inputs.columns import RAGGED, refuse_masked, untorched
 from skcontrast._inputs.frame import FrameColumns, category_names, check_names, is_frame, is_plain
 from skcontrast._inputs.one_hot import one_hot_groups
 from skcontrast._inputs.rows import CHUNK, standardized, table_rows, to_batch
@@ -116,6 +116,7 @@ class TableInput(Input):
                 f"X holds {X.dtype}: pass numbers made from it, such as the year of a date or "
                 "seconds since the first."
             )
+        refuse_masked(X, "X")
         if is_frame(X):
             return self._check_frame(X, reset, n_least)
         if not reset and self.expansion_ is not None and not self.expansion_.is_plain:
@@ -138,8 +139,8 @@ class TableInput(Input):
             if not str(error).startswith(("float() argument", "Cannot cast array data")):
                 raise
             raise TypeError(
-                f"X is a {type(X).__name__} whose entries are no numbers ({error}): pass a table of "
-                "numbers, or a data frame."
+                f"X is a {type(X).__name__} whose entries are no numbers ({error}): pass a table "
+                "of numbers, or a data frame."
             ) from None
         except ValueError as error:
             if str(error).startswith(RAGGED):

@@ -1,5 +1,7 @@
 """What a target may be: classes, numbers or columns of labels, as arrays."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
@@ -12,6 +14,7 @@ from skcontrast._inputs.columns import (
     first_line,
     holds_categories,
     kind_of,
+    refuse_masked,
 )
 from skcontrast._inputs.scales import LARGEST, column_scales
 
@@ -84,12 +87,19 @@ def _of_one_type(labels, listed):
             )
         return np.array(labels.tolist()) if listed else labels
     typed = np.array(labels.tolist())
+    if typed.dtype.kind == "O" and kinds == ["int"]:
+        raise ValueError("y holds integers beyond 64 bits: turn them into strings.")
     if typed.ndim > 1 or typed.dtype.kind == "O":
         raise ValueError(
             f"Unknown label type: y holds labels of the type {', '.join(kinds)}: turn them into "
             "numbers or strings."
         )
     return typed
+
+
+def _refuse_dates(dtype):
+    if dtype.kind in "mM":
+        raise ValueError(f"y holds {dtype}: turn them into numbers or strings.")
 
 
 def class_codes(y, minus_one=False):
@@ -112,6 +122,7 @@ def class_codes(y, minus_one=False):
         Sorted, as they are in y.
     """
     there, labels = labelled(y)
+    _refuse_dates(labels.dtype)
     if labels.dtype.kind == "f":  # first, as the next check casts infinity to int with a warning
         assert_all_finite(labels, input_name="y")
     check_classification_targets(labels)
@@ -127,15 +138,49 @@ def class_codes(y, minus_one=False):
 
 
 def joined_classes(found, others, source):
-    """Classes of y and those of ``source``, which must be strings or numbers like these."""
+    """Classes of y and those of ``source``, which must be strings, numbers or bools like these."""
     if not len(found) or not len(others):
         return others if len(others) else found
-    if (others.dtype.kind in "OUS") != (found.dtype.kind in "OUS"):
+    if _sort_of(others) != _sort_of(found):
         raise ValueError(
             f"y holds labels such as {found.tolist()[0]!r}, and {source} such as "
             f"{others.tolist()[0]!r}: give both the same type."
         )
     return np.union1d(found, others)
+
+
+def _sort_of(labels):
+    kind = labels.dtype.kind
+    return "string" if kind in "OUST" else "bool" if kind == "b" else "number"
+
+
+def _type_of(value):
+    kind = kind_of(value)
+    if kind == "missing" or not isinstance(value, (Real, np.bool_)):
+        return kind
+    return "bool" if isinstance(value, (bool, np.bool_)) else "number"
+
+
+def class_names(classes):
+    """Names of classes, as ``classes=`` gives them: an array of one type without missing ones."""
+    refuse_masked(classes, "classes")
+    listed = isinstance(classes, (list, tuple))
+    names = np.asarray(classes, dtype=object if listed else None)
+    kinds = sorted({_type_of(name) for name in names.ravel()})
+    if len(kinds) > 1 or not {*kinds} <= {"number", "str", "bool"}:
+        raise ValueError(
+            f"classes holds values of the types {', '.join(kinds)}: type names of one type, all "
+            "numbers, all strings or all bools, and none that is missing."
+        )
+    if names.dtype.kind != "O" or kinds == ["str"] and not listed:
+        typed = names
+    else:
+        typed = np.asarray(names.tolist())
+    if kinds == ["number"] and (typed.dtype.kind == "O" or not np.isfinite(typed).all()):
+        raise ValueError(
+            "classes holds infinity, or integers beyond 64 bits: type smaller numbers or strings."
+        )
+    return typed
 
 
 def no_label(owner):
@@ -170,11 +215,13 @@ def encode_classes(y, needed_by, earlier=None):
 
 def check_numbers(y):
     """Check a real target: (n,) or (n, t) -> float64 (n, t), with NaN where unlabelled."""
+    refuse_masked(y, "y")
     try:
+        _refuse_dates(np.asarray(y).dtype)
         y = check_array(
             y, ensure_2d=False, dtype=np.float64, input_name="y", ensure_all_finite="allow-nan"
         )
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(
             "y must hold finite numbers, or NaN for rows without a label, of shape (n_samples,) "
             f"or (n_samples, n_targets): {first_line(error)}"
@@ -233,6 +280,7 @@ def encode_labels(y):
     -------
     codes : int64 ndarray of shape (n, t)
     """
+    refuse_masked(y, "y")
     try:
         if hasattr(y, "toarray"):
             y = y.toarray()

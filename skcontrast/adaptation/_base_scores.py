@@ -25,18 +25,27 @@ def learns(estimator):
     return not isinstance(estimator, FrozenEstimator)
 
 
+def has_embeddings(estimator):
+    """Whether a base was given embeddings of the classes."""
+    base = inner(estimator)
+    return isinstance(base, ZeroShotClassifier) and base.class_embeddings is not None
+
+
 def class_embeddings(estimator, classes):
     """Embeddings (C, d) of ``classes`` that a base was given, NaN where it has none, or None."""
-    base = inner(estimator)
-    if not isinstance(base, ZeroShotClassifier) or base.class_embeddings is None:
+    if not has_embeddings(estimator):
         return None
+    base = inner(estimator)
     T = np.full((len(classes), base.class_embeddings_.shape[1]), np.nan)
     T[np.isin(classes, base.classes_)] = base.class_embeddings_
     return T
 
 
-def fit_base(estimator, X, y, weight):
-    """Fit a copy of the base on the rows, or take a frozen one as it is."""
+def fit_base(estimator, X, y, weight, classes=None):
+    """Fit a copy of the base on the rows, or take a frozen one as it is.
+
+    ``classes`` holds all labels that will ever come, which class embeddings may be those of.
+    """
     if isinstance(estimator, FrozenEstimator):
         try:
             check_is_fitted(estimator.estimator)
@@ -54,7 +63,12 @@ def fit_base(estimator, X, y, weight):
         )
     if isinstance(estimator, ZeroShotClassifier) and estimator.classes is not None:
         y = None  # which may hold further classes
-    return _fitted(clone(estimator), X, y, weight)
+    base = clone(estimator)
+    if y is not None and classes is not None and has_embeddings(estimator):
+        if len(np.unique(y)) < len(classes) == len(estimator.class_embeddings):
+            base.set_params(classes=np.sort(classes))
+            y = None
+    return _fitted(base, X, y, weight)
 
 
 def _is_fitted(estimator):

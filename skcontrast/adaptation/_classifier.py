@@ -7,16 +7,22 @@ from typing import Literal
 import numpy as np
 
 from skcontrast._component import StrOptions
-from skcontrast._inputs.target import UNLABELLED, class_codes, joined_classes, no_label
+from skcontrast._inputs.target import (
+    UNLABELLED,
+    class_codes,
+    class_names,
+    joined_classes,
+    no_label,
+)
 from skcontrast._typing import ArrayLike, Estimator, Grid, MatrixLike, RandomState, Self
-from skcontrast.adaptation._base_scores import fit_base, inner, left_out_scores
+from skcontrast.adaptation._base_scores import fit_base, has_embeddings, inner, left_out_scores
 from skcontrast.adaptation._calibration import fit_temperature
 from skcontrast.adaptation._copies import clumps
 from skcontrast.adaptation._door import whole
 from skcontrast.adaptation._frame import BaseProKeR
 from skcontrast.adaptation._methods import METHODS
 from skcontrast.adaptation._selection import Rows
-from skcontrast.adaptation._zero_shot import ScoreMixin
+from skcontrast.adaptation._zero_shot import ScoreMixin, near_unit_rows
 from skcontrast.kernels import Kernel
 
 
@@ -157,6 +163,9 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
     discriminant the more the more classes have rows, say whether a row is of one of these, and
     uneven numbers of rows are no prior.
 
+    With "auto" and a base that has class embeddings, rows are scaled to unit length as the base
+    does: the lengths of rows change nothing.
+
     Rows of one class that are equal, or nearer to each other than half the distance to any other
     row, are copies: leave-one-out leaves them out together, and the default counts them by their
     share. Pass ``groups`` for copies that differ more.
@@ -258,11 +267,12 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
 
     def _fit(self, X, y, beside, classes):
         self._start()
+        classes = None if classes is None else class_names(classes)
         known = getattr(inner(self.estimator), "classes_", ()) if classes is None else classes
         minus_one = UNLABELLED in np.asarray(known).tolist() or "pair"
         raw, X, y, weight, groups = self._labelled_rows(X, y, beside, True, minus_one)
         given = self.estimator is not None
-        self.estimator_ = fit_base(self.estimator, raw, y, weight) if given else None
+        self.estimator_ = fit_base(self.estimator, raw, y, weight, classes) if given else None
         self.classes_ = self._known_classes(y, classes)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -280,6 +290,14 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
             base = left_out_scores(*args)
         self.n_targets_ = len(self.classes_)
         return self._run(self._as_rows(X, codes, base, weight, together), False)
+
+    def _read_rows(self, X, reset):
+        """Rows as numbers of unit length where unit embeddings of the classes stand beside them."""
+        raw, numbers = super()._read_rows(X, reset)
+        if reset:
+            self._unit_rows = self.method == "auto" and has_embeddings(self.estimator)
+        unit = getattr(self, "_unit_rows", False)  # not in folders of earlier versions
+        return raw, near_unit_rows(numbers) if unit else numbers
 
     def _labelled_rows(self, X, y, beside, reset, minus_one):
         """The rows that have a label, with it, and what is beside."""
@@ -362,7 +380,8 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
         minus_one = UNLABELLED in self.classes_.tolist()
         beside = sample_weight, groups
         raw, X, y, weight, groups = self._labelled_rows(X, y, beside, False, minus_one)
-        unknown = np.setdiff1d(y, self.classes_)
+        everything = joined_classes(np.unique(y), self.classes_, "the first call")
+        unknown = np.setdiff1d(everything, self.classes_)
         if len(unknown):
             raise ValueError(
                 f"y holds {unknown[:5].tolist()}, which the first call did not: name all labels "

@@ -5,10 +5,9 @@ from typing import TypeVar
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import check_array
 
 from skcontrast._inputs.base import NAMES
-from skcontrast._inputs.side import group_codes
+from skcontrast._inputs.side import group_codes, weights_of_rows
 from skcontrast._inputs.table import TableInput
 
 # Of entries, weights and targets: their squares, and those of these in a kernel, are finite.
@@ -83,10 +82,7 @@ def check_weight(sample_weight, n_samples):
     """Weights (n,) of float64, or None."""
     if sample_weight is None:
         return None
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
-    weight = np.full(n_samples, float(weight)) if weight.ndim == 0 else weight
+    weight = weights_of_rows(sample_weight)
     if weight.shape != (n_samples,):
         raise ValueError(
             f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}: pass one weight "

@@ -8,13 +8,22 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import Interval, Real, check_parameters, warn
-from skcontrast._inputs.target import UNLABELLED, class_codes, classes_of
+from skcontrast._inputs.columns import first_line, refuse_masked, untorched
+from skcontrast._inputs.target import (
+    UNLABELLED,
+    class_codes,
+    class_names,
+    classes_of,
+    joined_classes,
+)
 from skcontrast._state import OwnState
 from skcontrast._typing import ArrayLike, MatrixLike, Self
 from skcontrast.adaptation._door import ReadsRows, whole
 
 # float16 embeddings have lengths that are off by 1e-3; these count as unit rows.
 UNIT_TOLERANCE = 5e-3
+# Lengths of float32 rows that were scaled to unit length are off by less.
+ROUNDING = 1e-6
 
 
 def unit_rows(X):
@@ -23,6 +32,13 @@ def unit_rows(X):
     X = X / np.where(peak > 0, peak, 1)  # squares of the values themselves may overflow
     length = np.linalg.norm(X, axis=1, keepdims=True)
     return X / np.where(length > 0, length, 1)
+
+
+def near_unit_rows(X):
+    """As :func:`unit_rows`, but rows that are of unit length already keep every bit."""
+    with np.errstate(over="ignore"):
+        length = np.linalg.norm(X, axis=1, keepdims=True)
+    return np.where(np.abs(length - 1) > ROUNDING, unit_rows(X), X)
 
 
 def softmax(scores):
@@ -233,7 +249,15 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
         self.class_embeddings_, self.classes_ = unit_rows(means), classes
 
     def _fit_given(self, X, found):
-        T = check_array(self.class_embeddings, dtype=np.float64, input_name="class_embeddings")
+        refuse_masked(self.class_embeddings, "class_embeddings")
+        T = untorched(self.class_embeddings, "class_embeddings")
+        try:
+            T = check_array(T, dtype=np.float64, input_name="class_embeddings")
+        except (OverflowError, TypeError, ValueError) as error:
+            raise ValueError(
+                "class_embeddings must hold one row of finite numbers for each class: "
+                f"{first_line(error).rstrip(':')}"
+            ) from None
         if T.shape[1] != X.shape[1]:
             raise ValueError(
                 f"class_embeddings has {T.shape[1]} columns, but X has {X.shape[1]}: make both "
@@ -247,22 +271,26 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
     def _class_names(self, n_classes, found):
         """Names of the rows of ``class_embeddings``, in their order."""
         if self.classes is not None:
-            classes = np.asarray(self.classes)
+            classes = class_names(self.classes)
             if classes.shape != (n_classes,) or len(np.unique(classes)) != n_classes:
                 raise ValueError(
                     f"classes must hold {n_classes} different names, one for each row of "
                     f"class_embeddings; it has shape {classes.shape} and "
                     f"{len(np.unique(classes))} different ones."
                 )
-            if found is not None and not np.isin(found, classes).all():
-                unknown = np.setdiff1d(found, classes)[:5].tolist()
-                raise ValueError(f"y holds {unknown}, which classes= does not: add them to it.")
+            unknown = () if found is None else joined_classes(found, classes, "classes=")
+            unknown = np.setdiff1d(unknown, classes)[:5].tolist()
+            if unknown:
+                raise ValueError(
+                    f"y holds {unknown}, for which class_embeddings has no row: add a row for each "
+                    "to it and their names to classes=, or leave these rows of X and y out."
+                )
             return classes
         if len(found) == n_classes:
             return found
         raise ValueError(
             f"y has {len(found)} classes, but class_embeddings has {n_classes} rows: type "
-            "classes=[...] with the name of each row."
+            "classes=[...] in ZeroShotClassifier, with the name of each row."
         )
 
     def _check_length(self, X):
