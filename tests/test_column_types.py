@@ -244,7 +244,7 @@ def test_rows_that_are_no_numbers(X):
         ([DAY] * N, "Column 0 holds date: pass numbers"),
         (np.arange(N) * 1j, "Column 0 holds complex128"),
         ([10**400] * N, "int too large"),
-        (sp.csr_matrix(np.ones((N, 1))), r"condition must be a dense array: pass condition\.toarray"),
+        (sp.csr_matrix(np.ones((N, 1))), r"must be a dense array: pass condition\.toarray"),
     ],
 )
 def test_conditions_that_are_no_numbers(condition, match):
