@@ -22,7 +22,6 @@ SOUND_TARGETS = {
     "strings": np.array(["x", "y", "z"])[Y],
     "list of strings": [str(label) for label in Y],
     "categories": pd.Series(["x", "y"] * 10, dtype="category"),
-    "dates": np.array(["2020-01-01", "2021-01-01"] * 10, dtype="datetime64[D]"),
     "all unlabelled": np.full(20, -1),
     "all missing": [None] * 20,
     "one class and unlabelled": np.where(Y == 0, 5, -1),
@@ -54,6 +53,7 @@ REFUSED_TARGETS = {
     "mixed objects": (np.array([-1, "a"] * 10, dtype=object), "y mixes labels"),
     "mixed and missing": ([1, "a", None, "b"] * 5, "y mixes labels of the types int, str"),
     "complex": (Y + 1j, "Complex data not supported"),
+    "dates": (Y.astype("datetime64[D]"), r"y holds datetime64\[D\]: turn them into numbers"),
 }
 
 
