@@ -53,6 +53,7 @@ REFUSED_TARGETS = {
     "mixed objects": (np.array([-1, "a"] * 10, dtype=object), "y mixes labels"),
     "mixed and missing": ([1, "a", None, "b"] * 5, "y mixes labels of the types int, str"),
     "complex": (Y + 1j, "Complex data not supported"),
+    "dates": (Y.astype("datetime64[D]"), r"y holds datetime64\[D\]: turn them into numbers"),
 }
 
 

@@ -105,11 +105,6 @@ CASES = {
     "polars strings": (polars(), NAMES, "OU"),
     "polars categories": (polars(pl.Categorical), NAMES, "OU"),
     "arrow strings": (arrow, NAMES, "OU"),
-    "dates": (
-        lambda labels: pd.Series(labels.astype("datetime64[D]")).where(HAS),
-        np.array(["2020-01-01", "2020-01-02", "2020-02-01"], dtype="datetime64[us]"),
-        "M",
-    ),
 }
 
 CHEAP = {"n_components": 3, "max_iter": 2, "random_state": 0, "device": "cpu"}
