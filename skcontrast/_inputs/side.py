@@ -119,7 +119,7 @@ def _warn_second_rows(y, objective):
 def weights_of_rows(weight):
     """Weights as an array of finite numbers, of one dimension or more."""
     refuse_masked(weight, "sample_weight")
-    if np.ndim(weight) == 0:
+    if not (hasattr(weight, "shape") or hasattr(weight, "__len__")) or isinstance(weight, str):
         raise ValueError(
             f"sample_weight is {weight!r}, one value: pass a list or array with one weight for "
             "each row of X."

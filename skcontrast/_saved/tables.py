@@ -64,6 +64,7 @@ _ADAPTER = """
     ?_factor                 none dict
     ?_base_part              none dict
     ?_weight_unit            number >0
+    ?_unit_rows              bool
     ?_flat                   bool
 """
 TABLES = {
