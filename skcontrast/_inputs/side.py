@@ -1,5 +1,7 @@
 """What comes beside X: checked once, one entry a row, in the form an objective reads."""
 
+from numbers import Number
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import assert_all_finite, check_array
@@ -119,7 +121,7 @@ def _warn_second_rows(y, objective):
 def weights_of_rows(weight):
     """Weights as an array of finite numbers, of one dimension or more."""
     refuse_masked(weight, "sample_weight")
-    if not (hasattr(weight, "shape") or hasattr(weight, "__len__")) or isinstance(weight, str):
+    if isinstance(weight, (Number, str)) or getattr(weight, "shape", None) == ():
         raise ValueError(
             f"sample_weight is {weight!r}, one value: pass a list or array with one weight for "
             "each row of X."
