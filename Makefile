@@ -32,7 +32,7 @@ coverage: $(VENV)/.installed
 
 # Kills, damaged and hostile files, full disks and threads: docs/reliability.md has the counts.
 torture: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/torture.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/torture.py
 
 # 10,000 drawn calls of every estimator, about ten minutes.
 fuzz: $(VENV)/.installed

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "torture.py"
+SCRIPT = Path(__file__).with_name("torture.py")
 
 
 def test_torture():

@@ -153,7 +153,9 @@ def _target_serves(objective):
 
 def _as_condition(y):
     """Labels as categories, each row without a label as one of its own; numbers as they are."""
-    labels = labelled(y)[1] if as_array(y, "y").ndim == 1 else y
+    if as_array(y, "y").shape[1:] not in ((), (1,)):
+        return y
+    labels = labelled(y)[1]
     kinds = ("binary", "multiclass")
     if as_array(labels, "y").dtype.kind == "f" or type_of_target(labels) not in kinds:
         return y

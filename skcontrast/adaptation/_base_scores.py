@@ -80,9 +80,13 @@ def _is_fitted(estimator):
 
 
 def _fitted(estimator, X, y, weight):
-    if weight is not None and has_fit_parameter(estimator, "sample_weight"):
-        return estimator.fit(X, y, sample_weight=weight)
-    return estimator.fit(X, y)
+    weighs = weight is not None and has_fit_parameter(estimator, "sample_weight")
+    try:
+        return estimator.fit(X, y, **({"sample_weight": weight} if weighs else {}))
+    except ValueError as error:
+        # Its own words may name nothing, as "Input contains NaN" of a data frame.
+        said = f"{type(estimator).__name__}, the base, cannot be fitted to these rows: {error}"
+        raise ValueError(said) from error
 
 
 def scores_of(estimator, X, classes):

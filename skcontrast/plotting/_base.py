@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +41,7 @@ class Display:
 
     ax_: Any
     figure_: Any
+    _draw: Callable[[Axes, dict], None]
 
     def plot(self: Self, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw the picture.
@@ -80,9 +81,6 @@ class Display:
                 raise
         self.ax_, self.figure_ = ax, ax.figure
         return self
-
-    def _draw(self, ax, kwargs):
-        raise NotImplementedError
 
 
 def numbers(values, name, ndim=1, n_least=1):

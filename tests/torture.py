@@ -1,6 +1,6 @@
 """What broken disks, kills and strangers do to saved models: counts, and exit 1 on a fault.
 
-    python benchmarks/torture.py [--part 0.05] [--seed 0]
+    python tests/torture.py [--part 0.05] [--seed 0]
 
 ``--part`` runs a part of it. Each section says what it did and what came of it; a fault is a
 result that differs from the undamaged one, a death, a wait, or an error that is no sentence.
@@ -8,18 +8,16 @@ result that differs from the undamaged one, a death, a wait, or an error that is
 
 import argparse
 import random
-import resource
-import signal
 import sys
 import tempfile
 import threading
 import time
 import warnings
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from broken import full_disk
 from torture_cases import X, Y, apart, digest, models, one_sentence, trained, training, used
 from torture_hostile import hostile
 
@@ -154,20 +152,7 @@ def threads(saved, n):
     return counts, faults
 
 
-@contextmanager
-def limited(n_bytes):
-    """No file may be longer: what is written fails as on a full disk."""
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
-
-
-def full_disk(saved, draw, n):
+def full_disks(saved, draw, n):
     """Saves and checkpoints where the disk is full at a random byte: the old ones stay whole."""
     counts, faults = Counter(), []
     names = sorted(saved)
@@ -178,7 +163,7 @@ def full_disk(saved, draw, n):
             folder, runs = Path(place) / "model", Path(place) / "runs"
             skcontrast.save(saved[old][1], folder)
             try:
-                with limited(draw.randrange(8000)):
+                with full_disk(draw.randrange(8000)):
                     if i % 2:
                         training(runs, 2).fit(X, Y)
                     else:
@@ -212,7 +197,7 @@ def sections(saved, seed, part):
         "damaged checkpoints": lambda: checkpoints(random.Random(seed), n["checkpoints"]),
         "damaged folders": lambda: folders(saved, random.Random(seed), n["folders"]),
         "eight threads": lambda: threads(saved, n["threads"]),
-        "a full disk": lambda: full_disk(saved, random.Random(seed), n["disk"]),
+        "a full disk": lambda: full_disks(saved, random.Random(seed), n["disk"]),
         "hostile folders": lambda: hostile(saved, random.Random(seed), n["hostile"]),
     }
 
