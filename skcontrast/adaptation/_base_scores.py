@@ -8,6 +8,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skcontrast._component import take_rows, warn
+from skcontrast._inputs.columns import first_line
 from skcontrast.adaptation._zero_shot import ZeroShotClassifier
 
 N_FOLDS = 5
@@ -85,8 +86,8 @@ def _fitted(estimator, X, y, weight):
         return estimator.fit(X, y, **({"sample_weight": weight} if weighs else {}))
     except ValueError as error:
         # Its own words may name nothing, as "Input contains NaN" of a data frame.
-        said = f"{type(estimator).__name__}, the base, cannot be fitted to these rows: {error}"
-        raise ValueError(said) from error
+        name, said = type(estimator).__name__, first_line(error)
+        raise ValueError(f"{name}, the base, cannot be fitted to these rows: {said}") from error
 
 
 def scores_of(estimator, X, classes):
