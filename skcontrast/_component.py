@@ -24,6 +24,8 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
+from skcontrast._site import OnSite
+
 __all__ = [
     "Component",
     "Function",
@@ -352,7 +354,7 @@ else:
     _Base = BaseEstimator
 
 
-class Component(ShorthandMixin, _Base):
+class Component(ShorthandMixin, OnSite, _Base):
     """A description with parameters; ``build`` makes the object that does the work.
 
     Components behave like scikit-learn estimators without ``fit``: they have

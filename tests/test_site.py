@@ -2,19 +2,22 @@
 
 import contextlib
 import importlib
+import importlib.util
 import inspect
 import io
 import pkgutil
 import re
+from email.message import Message
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 import skcontrast
-from skcontrast import ContrastiveEncoder, KernelConditionalContrastive
+from skcontrast import ContrastiveEncoder, KernelConditionalContrastive, _site
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -145,3 +148,54 @@ def test_messages_of_the_page_are_those_below():
 def test_messages_are_the_package_s(message):
     with pytest.raises((ValueError, TypeError, OSError, NotFittedError), match=re.escape(message)):
         MESSAGES[message]()
+
+
+def extension(name):
+    """A module of docs/_extensions."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / "_extensions" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_formulas_are_mathml_and_what_is_unknown_stops_the_build(monkeypatch):
+    pytest.importorskip("latex2mathml")
+    mathml, said = extension("mathml"), []
+    monkeypatch.setattr(mathml.LOGGER, "warning", lambda *args, location: said.append(args))
+    assert "<mfrac>" in mathml.mathml(r"\frac{a}{b}", "block")
+    assert not said
+    mathml.mathml(r"\nocommand", "inline")
+    assert said == [("no MathML for %s", r"\nocommand")]
+
+
+def of_the_reference():
+    """Every class that is listed and has parameters: estimators and their parts."""
+    for module, name in LISTED:
+        value = getattr(importlib.import_module(module), name)
+        if inspect.isclass(value) and issubclass(value, BaseEstimator):
+            yield pytest.param(value, f"{module}.{name}", id=f"{module}.{name}")
+
+
+@pytest.mark.parametrize(("value", "page"), list(of_the_reference()))
+def test_page_of_a_class(value, page, monkeypatch):
+    made = value.__new__(value)
+    monkeypatch.setattr(_site, "site", lambda: "https://docs.example")
+    assert made._get_doc_link() == f"https://docs.example/generated/{page}.html"
+    monkeypatch.setattr(_site, "site", lambda: "")
+    assert made._get_doc_link() == ""
+
+
+def test_html_links_where_the_metadata_has_an_address(monkeypatch):
+    metadata = Message()
+    metadata["Project-URL"] = "Source, https://code.example"
+    monkeypatch.setattr(_site, "metadata", lambda name: metadata)
+    assert "generated/" not in ContrastiveEncoder()._repr_html_()
+
+    metadata["Project-URL"] = "Documentation, https://docs.example/stable/"
+    page = "https://docs.example/stable/generated/skcontrast.ContrastiveEncoder.html"
+    assert f'href="{page}"' in ContrastiveEncoder()._repr_html_()
+
+    class Own(ContrastiveEncoder):
+        pass
+
+    assert "docs.example" not in Own()._repr_html_()  # a class of somebody else
