@@ -83,10 +83,10 @@ site_summary = (
 # Heading of llms.txt -> the pages below it.
 site_parts = {
     "Start": "index|install|user_guide|glossary|faq",
-    "Guide": "guide|objectives|supervised|kernel_conditional|text|proker|metrics|plotting|tangent"
-    "|reliability|developing",
+    "Guide": "guide|tuning|objectives|supervised|kernel_conditional|text|proker|metrics|plotting"
+    "|tangent|cost|reproducibility|components|anatomy|reliability|developing",
     "Evidence": "evidence|quality|ablation|when|regression|longtail|speed|scaling|text_quality"
-    "|word2vec|width|choosing|papers",
+    "|word2vec|width|choosing|findings|papers",
     "API": "api|generated/.*",
     "Examples": "auto_examples/.*",
 }

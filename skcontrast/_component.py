@@ -104,7 +104,8 @@ class Shorthand(HasMethods):
         # from elsewhere, the methods are all that can be asked for.
         package, _, home = self.registry.partition(":")[0].partition(".")
         names = (c.__module__ for c in type(value).__mro__)
-        ours = [name for name in names if name.startswith(f"{package}.") and name != __name__]
+        bases = __name__, OnSite.__module__  # of every component
+        ours = [name for name in names if name.startswith(f"{package}.") and name not in bases]
         return not ours or any(name.startswith(f"{package}.{home}") for name in ours)
 
     def __str__(self):

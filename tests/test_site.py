@@ -199,3 +199,106 @@ def test_html_links_where_the_metadata_has_an_address(monkeypatch):
         pass
 
     assert "docs.example" not in Own()._repr_html_()  # a class of somebody else
+
+
+def section(name):
+    """Text of a page, or of one of its sections: "page" or "page#anchor"."""
+    page, _, anchor = name.partition("#")
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    if not anchor:
+        return text
+    parts = re.split(r"^(?=#+ )", text, flags=re.MULTILINE)
+    found = [part for part in parts if slug(part.partition("\n")[0].lstrip("# ")) == anchor]
+    assert len(found) == 1, name
+    return found[0]
+
+
+def slug(heading):
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+# What people type into the search, and where the answer stands.
+ANSWERS = {
+    "5 labels a class": "guide#few-labels",
+    "self-supervised": "guide",
+    "SimCLR": "guide",
+    "time series": "guide#what-comes-out",
+    "outlier": "faq#can-it-find-outliers",
+    "retrieval": "faq#how-do-i-find-similar-rows-retrieval-semantic-search",
+    "zero-shot": "proker",
+    "imbalanced": "supervised#class-weights-and-long-tails",
+    "fairness": "kernel_conditional#fair-representations",
+    "missing values": "guide#a-table-with-categories-and-missing-values",
+    "out of core": "cost#memory",
+    "mislabelled": "faq#some-of-my-rows-are-mislabelled-what-now",
+    "semi-supervised": "supervised",
+    "hyperparameter": "tuning",
+    "augmentation": "guide#views",
+    "reproducible": "reproducibility",
+}
+
+
+@pytest.mark.parametrize("words", ANSWERS)
+def test_search_leads_to_the_answer(words):
+    assert words.lower() in section(ANSWERS[words]).lower().replace("\n", " ")
+
+
+def test_old_addresses_lead_on():
+    moved = re.findall(r"^\((.*)\)=$", section("guide"), re.MULTILINE)
+    assert {"memory", "saving", "checkpoints", "callbacks", "networks"} <= set(moved)
+    text = section("guide")
+    assert re.search(r"(?:^\(.*\)=\n)+\n## More\n", text, re.MULTILINE), "they stand at its end"
+    assert not {slug(heading) for heading in re.findall(r"^#+ (.*)$", text, re.M)} & set(moved)
+
+
+def prose(text):
+    """Words outside tables and blocks of code."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in text.splitlines() if not line.startswith(("|", "    "))]
+    return len(" ".join(lines).split())
+
+
+def test_prose_is_short():
+    pages = {path.stem: prose(path.read_text("utf-8")) for path in sorted(DOCS.glob("*.md"))}
+    pages.pop("changelog")
+    for page, words in pages.items():
+        print(f"{words:6d} {page}")
+    print(f"{sum(pages.values()):6d} words of prose")
+    assert sum(pages.values()) < 25_000
+
+
+def figures(text):
+    return set(re.findall(r"(?<![\d.])0?(\.\d{3})\b", text))
+
+
+def test_figures_of_the_findings_are_those_of_their_page():
+    said = figures(section("anatomy#what-findings-say-and-what-came-out-here"))
+    assert len(said) > 20 and said <= figures(section("findings"))
+
+
+def test_order_of_the_knobs_is_that_of_the_ablation():
+    ablation = section("ablation")
+    headings = "Beside the parts", "The learned columns alone"
+    columns = [section_of(ablation, heading) for heading in headings]
+    rows = re.findall(r"^\|.*\| `(.*)` \| (\S+) \| (\S+) \|$", section("tuning"), re.MULTILINE)
+    assert len(rows) == 11
+    for change, *said in rows:
+        found = [
+            re.search(rf"^\| `{change}` +\| \S+ +\| (\S+) ", text, re.M)[1] for text in columns
+        ]
+        assert found == said, change
+
+
+def section_of(text, heading):
+    """The first section of a heading that stands more than once."""
+    return text.partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
+
+
+def test_parts_of_the_anatomy_are_parameters():
+    text = section("anatomy")
+    parts = text.partition("\n| anchor")[2].partition("```")[0]
+    named = {name for name in re.findall(r"`(\w+)=", parts)}
+    settings = set(ContrastiveEncoder().set_params(objective__temperature=0.2).get_params())
+    assert named - {"block_size"} <= settings and "views" in named
+    example = re.search(r"method = ContrastiveEncoder\(\n(.*?)\n\)", text, re.DOTALL)[1]
+    assert len(re.findall(r"^    (\w+)=", example, re.MULTILINE)) == 9
