@@ -30,9 +30,9 @@ import sklearn
 import torch
 from datasets import classification_sets
 from quality_external import missing
-from quality_measure import PROTOCOL, SIZES, measure
-from quality_page import header, page
-from quality_report import collect, summaries
+from quality_measure import PROTOCOL, measure
+from quality_page import page, table
+from quality_report import collect, header, markdown
 from quality_rivals import CLASSIFIERS, SUPERVISED
 from quality_rows import BASELINES, signature
 from record import Record
@@ -50,7 +50,7 @@ def arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     everything = [*BASELINES, *OURS, *CLASSIFIERS, *SUPERVISED]
-    parser.add_argument("--data-dir", required=True)
+    parser.add_argument("--data-dir", required="--kept" not in sys.argv)
     parser.add_argument("--rows", nargs="*", default=everything)
     parser.add_argument("--sets", nargs="*")
     parser.add_argument("--kinds", nargs="*", help="table, text, series, image, embedding")
@@ -59,7 +59,7 @@ def arguments():
     parser.add_argument("--splits", type=int, help="2; 1 with --quick")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--fresh", action="store_true", help="measure the rows anew")
-    parser.add_argument("--kept", action="store_true", help="measure nothing, show what is kept")
+    parser.add_argument("--kept", action="store_true", help="draw the page anew from its CSV")
     parser.add_argument("--write", type=Path, help="page to write; also a CSV of its name")
     return parser.parse_args()
 
@@ -84,31 +84,14 @@ def save(frame, path, script):
     path.write_text(header(command, versions) + text, encoding="utf-8")
 
 
-def write(frame, rows, target, size):
-    """The CSV, and the page drawn from it."""
-    path = RESULTS / f"{target.stem}.csv"
-    save(frame, path, "quality.py")
-    target.write_text(page(path, rows, size), encoding="utf-8")
-
-
 def sets_of(folder):
     """Name -> (kind, half) of every set."""
     kinds = classification_sets(folder)
     return {name: (kind, HALVES[i % 2]) for i, (name, kind) in enumerate(kinds.items())}
 
 
-def run(record, measure, jobs, options):
-    """Results by job: measured where they are not there yet, or only those that are."""
-    if not options.kept:
-        return record.run(measure, options.data_dir, jobs, options.jobs)
-    kept = record.results()
-    results = {job: kept[job] for job in jobs if job in kept}
-    print(f"{len(results)} of {len(jobs)} are there")
-    return results
-
-
-def main():
-    options = arguments()
+def measured(options):
+    """One line for each set, row, probe and number of labels; see ``collect``."""
     sets = sets_of(options.data_dir)
     chosen = [
         name
@@ -130,12 +113,19 @@ def main():
         for name in chosen
         for row in rows
     ]
-    results = run(record, measure, jobs, options)
-    frame = collect(results, sets)
-    unsupervised = [row for row in rows if row not in (*CLASSIFIERS, *SUPERVISED)]
-    print(summaries(frame, unsupervised))
-    if options.write:
-        write(frame, unsupervised, options.write, SIZES[size])
+    return collect(record.run(measure, options.data_dir, jobs, options.jobs), sets)
+
+
+def main():
+    options = arguments()
+    path = RESULTS / f"{options.write.stem}.csv" if options.write else None
+    if not options.kept:
+        frame = measured(options)
+        print(markdown(table(frame, list(dict.fromkeys(frame.row)))))
+        if path:
+            save(frame, path, "quality.py")
+    if path:
+        options.write.write_text(page(path, options.write), encoding="utf-8")
 
 
 if __name__ == "__main__":

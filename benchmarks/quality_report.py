@@ -1,9 +1,15 @@
-"""Statistics of benchmarks/quality.py: one line for each set, row, probe and number of labels."""
+"""Statistics of benchmarks/quality.py: one line for each set, row, probe and number of labels.
+
+The CSV of these lines is what pages and pictures are drawn from.
+"""
+
+import io
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+KINDS = ("table", "text", "series", "image", "embedding")
 LABELS = ("1", "5", "20", "all")
 PROBES = ("logistic", "knn")
 # Errors under half a point count as half a point, or a set that is all but solved decides.
@@ -97,60 +103,28 @@ def interval(values, digits=1):
     return mean if len(values) < 2 else f"{mean} ({low} to {high})"
 
 
-def summary(frame, rows):
-    """One line for each row: how it does over the sets, and where it is worst.
-
-    Parameters
-    ----------
-    frame : DataFrame of ``collect``, of one probe and number of labels
-    """
-    rows = complete(frame, rows)
-    accuracy = frame.pivot(index="set", columns="row", values="accuracy")[rows].dropna()
-    if accuracy.empty:
-        return accuracy
-    points = 100 * accuracy
-    lines = {
-        "mean accuracy": points.mean().map("{:.1f}".format),
-        "mean rank": accuracy.rank(axis=1, ascending=False).mean().map("{:.2f}".format),
-        "wins": (accuracy.rank(axis=1, ascending=False, method="min") == 1).sum(),
-    }
-    if "raw" in rows:
-        lines["error reduction, %"] = intervals(frame, rows).reindex(rows).fillna("")
-        lines["worst, points"] = pd.Series({row: worst(frame, row) for row in rows})
-    fit = frame.pivot(index="set", columns="row", values="fit_s")[rows]
-    lines["median seconds"] = fit.median().map("{:.1f}".format)
-    return pd.DataFrame(lines).loc[rows]
-
-
-def worst(frame, row):
-    """The lowest difference to raw with its standard error, and the set."""
-    chosen = frame[(frame.row == row) & frame.difference.notna()]
-    if row == "raw" or chosen.empty:
-        return ""
-    line = chosen.loc[chosen.difference.idxmin()]
-    error = "" if np.isnan(line.difference_se) else f" ± {100 * line.difference_se:.1f}"
-    return f"{100 * line.difference:+.1f}{error} ({line.set})"
-
-
-def summaries(frame, rows, level="##"):
-    """Text of the summaries by probe and number of labels."""
-    parts = []
-    for probe in PROBES:
-        for n in LABELS:
-            part = frame[(frame.probe == probe) & (frame.labels == n)]
-            lines = summary(part, rows)
-            if len(lines):
-                left = [row for row in rows if row not in lines.index]
-                note = f" (not on all of them: {', '.join(left)})" if left else ""
-                count = part[part.row == lines.index[0]].set.nunique()
-                parts.append(f"{level} {title(probe)}, {labels(n)}: {count} sets{note}\n")
-                parts.append(lines.to_markdown(disable_numparse=True) + "\n")
-    return "\n".join(parts)
-
-
-def title(probe):
-    return {"logistic": "Logistic regression", "knn": "Nearest neighbours"}[probe]
-
-
 def labels(n):
-    return f"{n} label{'' if n == '1' else 's'} a class"
+    return "all labels" if n == "all" else f"{n} label{'' if n == '1' else 's'} a class"
+
+
+def header(command, versions):
+    """Comment lines at the head of the CSV."""
+    return f"# {command}\n# {versions}\n"
+
+
+def read(path):
+    """Command, versions and lines of the CSV."""
+    text = path.read_text(encoding="utf-8")
+    command, versions = (line.removeprefix("# ") for line in text.splitlines()[:2])
+    frame = pd.read_csv(io.StringIO(text), comment="#", dtype={"labels": str})
+    return command, versions, frame
+
+
+def count(frame):
+    """How many sets of each kind, in words."""
+    kinds = frame.drop_duplicates("set").kind.value_counts()
+    return ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kind in kinds)
+
+
+def markdown(table, index=True):
+    return table.to_markdown(index=index, disable_numparse=True) + "\n"
