@@ -13,6 +13,7 @@ from golden_metrics import hubs, metrics
 from golden_phrases import phrases
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
+from golden_series import comet, ts2vec
 from golden_soft import dialog2flow_soft
 from golden_stateful import isogclr, macl, sogclr
 from golden_structure import clusterns, dclr, mining
@@ -255,6 +256,7 @@ ADAPTERS = {
     "cacr": cacr,
     "cclk": cclk,
     "clusterns": clusterns,
+    "comet": comet,
     "conr": conr,
     "dcl": decoupled,
     "dclr": dclr,
@@ -287,6 +289,7 @@ ADAPTERS = {
     "supremix": supremix,
     "tip_adapter": tip_adapter,
     "tntk": tntk,
+    "ts2vec": ts2vec,
     "uniform": uniform,
     "vicreg": vicreg,
     "vocab_tables": vocab_tables,

@@ -8,6 +8,7 @@ from math import exp, log
 from typing import Any, NamedTuple
 
 import numpy as np
+import series_cases
 import test_conditional
 import test_conr
 import test_logit_adjusted
@@ -32,6 +33,8 @@ class Golden(NamedTuple):
     n: int = 5
     side: dict = {}
     d: int = 4
+    # Above 0 the columns of the views are those of so many steps, one after the other.
+    n_steps: int = 0
 
 
 def on_unit_rows(loop, *args):
@@ -190,6 +193,19 @@ def _error(error):
     return Golden({"error": error, "delta": 0.7}, loop, 2, 5, {"target": target.tolist()})
 
 
+def of_steps(params, loop, seen, *args):
+    """A case of series of four steps of three columns, ``seen`` (n, 4), in all views."""
+    mask = np.array(seen, dtype=bool)
+
+    def on_steps(views):
+        return loop(views.reshape(*views.shape[:2], 4, 3), mask, *args)
+
+    return Golden(params, on_steps, 2, len(seen), {"step_mask": [seen, seen]}, 12, 4)
+
+
+SEEN = [[True] * 4, [False, True, True, True], [True, True, False, True]]
+
+
 CASES = {
     "adaptive_margin": [
         Golden(
@@ -246,6 +262,17 @@ CASES = {
     "decoupled_uniformity": of_naive("decoupled_uniformity", a={"t": 1.5}),
     "energy_hinge": of_naive("energy_hinge", a={"margin": 0.3}),
     "hard_negative": of_naive("hard_negative", a={**T, "tau_plus": 0.1, "beta": 1.5}),
+    "hierarchical": [
+        of_steps(
+            {"alpha": a, "temporal_unit": u, "temperature": 0.7},
+            series_cases.hierarchical,
+            SEEN,
+            a,
+            u,
+            0.7,
+        )
+        for a, u in ((0.5, 0), (0.3, 1))
+    ],
     "independence": [
         Golden(
             {**KERNEL, "gamma": 2.0},

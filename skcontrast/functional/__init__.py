@@ -25,6 +25,7 @@ from skcontrast.functional._rows import (
     squared_distance,
 )
 from skcontrast.functional._segments import class_cross_entropy, log_mean_by_class
+from skcontrast.functional._series import contrast_within
 
 __all__ = [
     "Between",
@@ -36,6 +37,7 @@ __all__ = [
     "TILE",
     "alignment",
     "class_cross_entropy",
+    "contrast_within",
     "distance_power",
     "distinct",
     "dot",

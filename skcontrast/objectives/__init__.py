@@ -10,6 +10,7 @@ from skcontrast.objectives._dclr import DCLR
 from skcontrast.objectives._decoupled import DecoupledContrastive
 from skcontrast.objectives._energy import EnergyHinge
 from skcontrast.objectives._hard_negative import DebiasedContrastive, HardNegative
+from skcontrast.objectives._hierarchical import HierarchicalContrast
 from skcontrast.objectives._independence import KernelIndependence
 from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
@@ -43,6 +44,7 @@ OBJECTIVES = {
     "decoupled_uniformity": DecoupledUniformity,
     "energy_hinge": EnergyHinge,
     "hard_negative": HardNegative,
+    "hierarchical": HierarchicalContrast,
     "independence": KernelIndependence,
     "info_nce": InfoNCE,
     "kernel_info_nce": KernelInfoNCE,
@@ -77,6 +79,7 @@ __all__ = [
     "DecoupledUniformity",
     "EnergyHinge",
     "HardNegative",
+    "HierarchicalContrast",
     "InfoNCE",
     "KernelIndependence",
     "KernelInfoNCE",
