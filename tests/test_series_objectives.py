@@ -5,16 +5,29 @@ import pytest
 import series_cases
 import torch
 from series_cases import encoder, series
+from sklearn.decomposition import PCA
 from torch import nn
 
 from skcontrast import ContrastiveEncoder
+from skcontrast._training.fitted import encoder_of
 from skcontrast._training.network import ViewNetwork
-from skcontrast.objectives import OBJECTIVES, HierarchicalContrast, InfoNCE, SupCon
+from skcontrast.objectives import (
+    OBJECTIVES,
+    BrownianBridge,
+    FuturePrediction,
+    HierarchicalContrast,
+    InfoNCE,
+    SupCon,
+)
+from skcontrast.objectives._bridge import _three_of
 
 # name -> objective; the default of each that reads steps, and its other branches.
 VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" in cls().requires} | {
     "hierarchical-unit": HierarchicalContrast(alpha=0.2, temporal_unit=1, temperature=0.5),
     "hierarchical-learned": HierarchicalContrast(temperature="learned"),
+    "future_prediction-last": FuturePrediction(n_steps=2, context="last"),
+    "brownian_bridge-end": BrownianBridge(contrast="end", pin=0.5),
+    "brownian_bridge-ends": BrownianBridge(contrast="ends", eps=1e-6),
     "sum": InfoNCE() + 0.5 * HierarchicalContrast(alpha=1),
 }
 every = pytest.mark.parametrize("name", VARIANTS)
@@ -169,6 +182,111 @@ def test_blocks_of_the_hierarchy_change_nothing(monkeypatch):
         torch.testing.assert_close(given, expected, rtol=1e-12, atol=1e-14)
 
 
+# ------------------------------------------------------- prediction of futures
+
+
+@pytest.mark.parametrize("n_views", [1, 2, 3])
+@pytest.mark.parametrize("n_steps, context", [(1, "mean"), (4, "mean"), (2, "last")])
+def test_future_prediction_is_the_loop(n_views, n_steps, context):
+    steps, mask = draw(n_views=n_views)
+    times = torch.tensor([0, 1, 3, 4, 2])
+    loss, _ = evaluate(FuturePrediction(n_steps, context), steps, mask, times=times)
+    loop = series_cases.future(steps.numpy(), mask.numpy(), times.numpy(), n_steps, context)
+    np.testing.assert_allclose(loss, loop, rtol=1e-11, atol=1e-12)
+
+
+def test_one_step_ahead_of_the_first_is_info_nce():
+    steps = nn.functional.normalize(draw(length=2)[0], dim=-1)
+    loss, _ = evaluate(FuturePrediction(n_steps=1), steps)
+    for first in (0, 1):
+        queries, keys = steps[first, :, 1], steps[1 - first, :, 0]
+        expected = InfoNCE(1.0, form="one_way")(torch.stack([queries, keys]))
+        torch.testing.assert_close(loss.view(2, 5)[first], expected)
+
+
+def test_a_context_that_ignores_the_series_leaves_log_n():
+    steps, mask = draw()
+    steps[:, :, :3] = steps[0, 0, 0]
+    loss, _ = evaluate(FuturePrediction(n_steps=3), steps, times=torch.full((5,), 2))
+    torch.testing.assert_close(loss, torch.full_like(loss, np.log(5)))
+
+
+def test_futures_lie_within_what_was_seen():
+    mask = torch.zeros(400, 12, dtype=torch.bool)
+    first, last = torch.arange(400) % 4, 11 - torch.arange(400) % 5
+    mask[(torch.arange(12) >= first[:, None]) & (torch.arange(12) <= last[:, None])] = True
+    objective, cuts = FuturePrediction(n_steps=3), []
+    for seed in range(50):
+        torch.manual_seed(seed)
+        t = objective._cut(mask)
+        assert (t >= first).all() and (t + 3 <= last).all()
+        cuts.append(t)
+        for length in range(4, 13):  # series of one length are cut at one place
+            alike = last - first + 1 == length
+            assert len((t - first)[alike].unique()) <= 1
+    cuts = torch.stack(cuts)
+    assert (cuts.amin(0) == first).all() and (cuts.amax(0) == last - 3).all()
+
+
+def test_the_maps_of_future_prediction_are_trained():
+    X, _ = series()
+    model = encoder(FuturePrediction(n_steps=2), learning_rate=0.1, max_iter=20).fit(X)
+    weight, bias = (model.objective_weights_[f"head.{name}"] for name in ("weight", "bias"))
+    assert weight.shape == (2, 4, 4) and bias.shape == (2, 4)
+    assert np.abs(weight - np.eye(4)).max() > 0.1
+
+
+@pytest.mark.parametrize("objective, length", [(FuturePrediction(), 1), (BrownianBridge(), 2)])
+def test_series_that_are_too_short_get_one_sentence(objective, length):
+    with pytest.raises(ValueError, match="pass longer series, or type objective='info_nce'"):
+        objective(torch.ones(2, 3, 1), steps=torch.ones(2, 3, length, 1))
+
+
+# ------------------------------------------------------------ Brownian bridges
+
+
+@pytest.mark.parametrize("contrast", ["middle", "end", "ends"])
+@pytest.mark.parametrize("pin, eps", [(0.0, 0.0), (0.7, 1e-2)])
+def test_bridge_is_the_loop(contrast, pin, eps):
+    steps, mask = draw(length=7)
+    times = torch.tensor([[0, 1, 1, 0, 2], [2, 2, 4, 1, 3], [3, 6, 5, 4, 6]])
+    loss, _ = evaluate(BrownianBridge(contrast, pin, eps), steps, mask, times=times)
+    loop = series_cases.bridge(steps.numpy(), mask.numpy(), times.numpy(), contrast, pin, eps)
+    np.testing.assert_allclose(loss, loop, rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.parametrize("contrast", ["middle", "end", "ends"])
+def test_bridges_do_not_know_where_they_are(contrast):
+    steps, mask = draw()
+    objective = BrownianBridge(contrast)
+    loss, grad = evaluate(objective, steps, mask)
+    turn = torch.linalg.qr(draw(d=5, seed=3)[0][0, 0, :3, :3]).Q
+    moved, moved_grad = evaluate(objective, steps @ turn + 4, mask)
+    torch.testing.assert_close(moved, loss)
+    torch.testing.assert_close(moved_grad, grad @ turn)
+
+
+def test_series_on_straight_lines_are_on_their_bridges():
+    start, way = draw(n=8)[0][:, :, 0], 30 * draw(n=8)[0][:, :, 1]
+    steps = start[:, :, None] + torch.linspace(0, 1, 9)[:, None] * way[:, :, None]
+    for seed in range(5):
+        torch.manual_seed(seed)
+        times = _three_of(torch.ones(8, 9, dtype=torch.bool)[None])[0].T
+        z = (steps[0, range(8), t] for t in times)
+        logits, keep = BrownianBridge()._logits(*z, *times.double())
+        assert keep.all() and logits.diagonal().abs().max() < 1e-10 and logits.min() < -1
+    assert not evaluate(BrownianBridge(), steps[:, :1])[0].any()  # one series: nothing to tell
+
+
+def test_three_steps_are_drawn_evenly_from_those_seen():
+    torch.manual_seed(0)
+    seen = torch.ones(1, 4000, 5, dtype=torch.bool)
+    seen[:, :, 3] = False
+    triples, counts = _three_of(seen)[0].unique(dim=0, return_counts=True)
+    assert triples.tolist() == [[0, 1, 2], [0, 1, 4], [0, 2, 4], [1, 2, 4]]
+    assert (counts > 850).all()  # of 1000
+
+
 # ------------------------------------------------------------------ the frame
 
 
@@ -210,6 +328,38 @@ def test_steps_are_the_embedding_before_it_is_pooled():
     for name in plain:
         torch.testing.assert_close(made[name], plain[name], rtol=0, atol=0)
         torch.testing.assert_close(made[name], seen.amax(2), rtol=0, atol=0)
+
+
+def canonical_correlations(*tables):
+    a, b = (np.linalg.qr(table - table.mean(axis=0))[0] for table in tables)
+    return np.linalg.svd(a.T @ b, compute_uv=False)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        BrownianBridge(),
+        BrownianBridge(contrast="end"),
+        BrownianBridge(contrast="ends"),
+        FuturePrediction(n_steps=3),
+    ],
+    ids=repr,
+)
+def test_slow_paths_are_found_under_loud_noise(objective):
+    rng = np.random.default_rng(0)
+    n, length, time = 300, 20, np.linspace(0, 1, 20)[:, None]
+    path = np.cumsum(rng.normal(size=(n, length, 2)), axis=1) / np.sqrt(length)
+    path = path - path[:, :1] - time * (path[:, -1:] - path[:, :1] - 2 * rng.normal(size=(n, 1, 2)))
+    loud = 3 * rng.normal(size=(n, length, 4))
+    X = np.concatenate([path, loud], axis=2) @ rng.normal(size=(6, 12))  # (n, length, channels)
+    settings = {"n_views": 1, "views": None, "n_components": 2, "batch_size": 100}
+    model = encoder(objective, **settings, learning_rate=0.02, max_iter=60).fit(X.swapaxes(1, 2))
+    batch = model.input_.batch(model.input_.read(X.swapaxes(1, 2)), torch.float32, "cpu")
+    with torch.no_grad():
+        found = encoder_of(model).steps(batch).flatten(0, 1).numpy()
+    truth, seen = path.reshape(-1, 2), X.reshape(-1, 12)
+    assert canonical_correlations(found, truth).min() > 0.8
+    assert canonical_correlations(PCA(2).fit_transform(seen), truth).max() < 0.2
 
 
 # -------------------------------------------------------- groups as positives

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from skcontrast._component import Integral, Interval, Real
 from skcontrast.functional import contrast_within, mean_over
 from skcontrast.objectives._base import PairObjective, Temperature
+from skcontrast.objectives._steps import seen_steps
 
 
 class HierarchicalContrast(PairObjective):
@@ -97,8 +98,7 @@ class HierarchicalContrast(PairObjective):
     ) -> Tensor:
         """Loss of each anchor: steps (V, n, T, d), step_mask (V, n, T) -> (V n,)."""
         tau = temperature(None, None)
-        seen = everywhere(steps) if step_mask is None else step_mask
-        z, seen = steps, seen.all(0)  # (V, n, T, d), (n, T)
+        z, seen = steps, seen_steps(self, steps, step_mask).all(0)  # (V, n, T, d), (n, T)
         valid, total, n_scales = seen.any(1), 0, 0
         while True:
             total = total + self._at_a_scale(z, seen, tau, n_scales)
@@ -117,11 +117,6 @@ class HierarchicalContrast(PairObjective):
         if self.alpha < 1 and scale >= self.temporal_unit:
             loss = loss + (1 - self.alpha) * contrast_within(z, seen, tau)
         return loss.sum(2) / seen.sum(1).clamp_min(1)
-
-
-def everywhere(steps):
-    """The mask of steps (V, n, T, d) that are all seen: (V, n, T)."""
-    return torch.ones(steps.shape[:3], dtype=torch.bool, device=steps.device)
 
 
 def pooled(z, seen):
