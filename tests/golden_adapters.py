@@ -13,7 +13,16 @@ from golden_metrics import hubs, metrics
 from golden_phrases import phrases
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
-from golden_series import cebra, comet, simmtm, time_control, tnc, ts2vec, tstcc
+from golden_series import (
+    cebra,
+    comet,
+    contrastive_planning,
+    simmtm,
+    time_control,
+    tnc,
+    ts2vec,
+    tstcc,
+)
 from golden_soft import dialog2flow_soft
 from golden_stateful import isogclr, macl, sogclr
 from golden_structure import clusterns, dclr, mining
@@ -259,6 +268,7 @@ ADAPTERS = {
     "clusterns": clusterns,
     "comet": comet,
     "conr": conr,
+    "contrastive_planning": contrastive_planning,
     "dcl": decoupled,
     "dclr": dclr,
     "dclw": decoupled,

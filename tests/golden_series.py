@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from skcontrast import functional
+from skcontrast.inspection import infer_between
 from skcontrast.objectives import BrownianBridge, HierarchicalContrast, InfoNCE, SupCon
 from skcontrast.objectives._future import _Ahead
 
@@ -161,3 +162,12 @@ def cebra(case):
     case.check_loss("learned_loss", loss, **{key: log_inverse})
     reason = "positives that are chosen by behaviour are not offered"
     case.waive(reason, "time_delta_positive", "mixed_positive")
+
+
+def contrastive_planning(case):
+    """The path solves the whole system, and is the published one."""
+    ends = case.arrays["psi_s"], case.arrays["psi_g"]
+    n_steps = int(case.number("n_wypt"))
+    path = infer_between(*ends, n_steps, case.arrays["A"], case.number("c"))
+    case.check("waypoints", path)
+    case.check("eta", case.arrays["precision"] @ path.ravel())
