@@ -116,7 +116,7 @@ class BrownianBridge(Objective):
         keep = keep & valid[:, None] & valid
         partition = logsumexp(logits, keep)
         if self.eps:
-            partition = partition.logaddexp(partition.new_tensor(math.log(self.eps)))
+            partition = partition.logaddexp(torch.full_like(partition, math.log(self.eps)))
         return torch.where(valid, partition, 0) - torch.where(valid, logits.diagonal(), 0)
 
     def _logits(self, z0, z, z1, t0, t, t1):
