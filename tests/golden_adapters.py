@@ -13,6 +13,16 @@ from golden_metrics import hubs, metrics
 from golden_phrases import phrases
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
+from golden_series import (
+    cebra,
+    comet,
+    contrastive_planning,
+    simmtm,
+    time_control,
+    tnc,
+    ts2vec,
+    tstcc,
+)
 from golden_soft import dialog2flow_soft
 from golden_stateful import isogclr, macl, sogclr
 from golden_structure import clusterns, dclr, mining
@@ -254,8 +264,11 @@ ADAPTERS = {
     "barlow_twins": barlow_twins,
     "cacr": cacr,
     "cclk": cclk,
+    "cebra": cebra,
     "clusterns": clusterns,
+    "comet": comet,
     "conr": conr,
+    "contrastive_planning": contrastive_planning,
     "dcl": decoupled,
     "dclr": dclr,
     "dclw": decoupled,
@@ -282,11 +295,16 @@ ADAPTERS = {
     "sgns_shared_step": sgns_shared_step,
     "sgns_step": sgns_step,
     "simcse_promcse": simcse_promcse,
+    "simmtm": simmtm,
     "sogclr": sogclr,
     "supcon": supcon,
     "supremix": supremix,
+    "time_control": time_control,
     "tip_adapter": tip_adapter,
+    "tnc": tnc,
     "tntk": tntk,
+    "ts2vec": ts2vec,
+    "tstcc": tstcc,
     "uniform": uniform,
     "vicreg": vicreg,
     "vocab_tables": vocab_tables,

@@ -8,6 +8,7 @@ from math import exp, log
 from typing import Any, NamedTuple
 
 import numpy as np
+import series_cases
 import test_conditional
 import test_conr
 import test_logit_adjusted
@@ -32,6 +33,8 @@ class Golden(NamedTuple):
     n: int = 5
     side: dict = {}
     d: int = 4
+    # Above 0 the columns of the views are those of so many steps, one after the other.
+    n_steps: int = 0
 
 
 def on_unit_rows(loop, *args):
@@ -190,6 +193,22 @@ def _error(error):
     return Golden({"error": error, "delta": 0.7}, loop, 2, 5, {"target": target.tolist()})
 
 
+def of_steps(loop, *times, **params):
+    """A case of series of four steps of three columns."""
+    mask = MASK[0] if loop is series_cases.hierarchical else MASK
+
+    def on_steps(views):
+        return loop(views.reshape(*views.shape[:2], 4, 3), mask, *times, **params)
+
+    side = {"step_mask": [SEEN, SEEN], **dict(zip(["times"], times))}
+    return Golden(params, on_steps, 2, 3, side, 12, 4)
+
+
+SEEN = [[True] * 4, [False, True, True, True], [True, True, False, True]]
+MASK = np.array([SEEN, SEEN])
+CUTS, TRIPLES = [0, 2, 1], [[0, 1, 0], [1, 2, 1], [3, 3, 3]]
+
+
 CASES = {
     "adaptive_margin": [
         Golden(
@@ -205,6 +224,10 @@ CASES = {
         "alignment_uniformity", a={"alpha": 3, "t": 1.5, "uniformity_weight": 0.7}
     ),
     "barlow_twins": [Golden({}, lambda z: plain.barlow_twins(z, 0.005, 1e-5), 2, 7)],
+    "brownian_bridge": [
+        of_steps(series_cases.bridge, TRIPLES, contrast=contrast, pin=pin, eps=eps)
+        for contrast, pin, eps in (("middle", 0.5, 0.0), ("end", 0.0, 1e-3), ("ends", 0.0, 0.0))
+    ],
     "cacr": of_naive(
         "cacr",
         "cacr rbf",
@@ -245,7 +268,15 @@ CASES = {
     ),
     "decoupled_uniformity": of_naive("decoupled_uniformity", a={"t": 1.5}),
     "energy_hinge": of_naive("energy_hinge", a={"margin": 0.3}),
+    "future_prediction": [
+        of_steps(series_cases.future, CUTS, n_steps=k, context=context)
+        for k, context in ((2, "mean"), (3, "last"))
+    ],
     "hard_negative": of_naive("hard_negative", a={**T, "tau_plus": 0.1, "beta": 1.5}),
+    "hierarchical": [
+        of_steps(series_cases.hierarchical, alpha=a, temporal_unit=u, temperature=0.7)
+        for a, u in ((0.5, 0), (0.3, 1))
+    ],
     "independence": [
         Golden(
             {**KERNEL, "gamma": 2.0},

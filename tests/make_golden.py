@@ -3,8 +3,9 @@
     python tests/make_golden.py
 
 Each file of ``tests/golden`` is one objective: parameters, views, what stands beside them, the
-loss of every anchor and the gradient of their mean. The gradient is that of the loop, by
-differences of the eighth order, so nothing in a file comes from the package that is tested.
+loss of every anchor and the gradient of their mean. With ``n_steps`` the columns of the views are
+those of so many steps of series. The gradient is that of the loop, by differences of the eighth
+order, so nothing in a file comes from the package that is tested.
 """
 
 import json
@@ -55,7 +56,8 @@ def main():
                 "loss": losses(case, views).tolist(),
                 "gradient": gradient(case, views).round(13).tolist(),
             }
-            written.append({"params": case.params, "side": case.side, **numbers})
+            steps = {"n_steps": case.n_steps} if case.n_steps else {}
+            written.append({"params": case.params, "side": case.side, **steps, **numbers})
         lines = ",\n".join(json.dumps(entry) for entry in written)
         (FOLDER / f"{name}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
         print(f"{name}: {len(written)} cases")

@@ -8,6 +8,7 @@ import textwrap
 
 import numpy as np
 import pytest
+import series_cases
 import torch
 from instances import blobs
 from sklearn.base import clone
@@ -113,6 +114,13 @@ def test_no_objective_waits_for_the_device(name, waiting_is_an_error):
     model = encoder(objective=name, n_views=max(2, objective.min_views))
     model.set_params(callbacks=[waiting_is_an_error]).fit(X, Y, **given(objective))
     assert waiting_is_an_error.n_epochs_ == 3
+
+
+@pytest.mark.parametrize("name", ["brownian_bridge", "future_prediction", "hierarchical"])
+def test_no_objective_of_steps_waits_for_the_device(name, waiting_is_an_error):
+    settings = {"max_iter": 3, "batch_size": 15, "callbacks": [waiting_is_an_error]}
+    model = series_cases.encoder(name, device="cuda", **settings).fit(series_cases.series()[0])
+    assert waiting_is_an_error.n_epochs_ == 3 and np.isfinite(model.loss_curve_).all()
 
 
 @pytest.mark.parametrize("view", [*sorted(VIEWS), ("neighbors", "corruption"), shifted])

@@ -37,8 +37,9 @@ from skcontrast.objectives import (
 )
 from skcontrast.temperatures import Individual, Learned, ModelAware
 
-# name -> objective; the default of every entry of the registry, and its other branches.
-VARIANTS = {name: cls() for name, cls in OBJECTIVES.items()} | {
+# name -> objective; the default of every entry of the registry, and its other branches. Those that
+# read steps of series are in test_series_objectives.py.
+VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cls().requires} | {
     "info_nce-two_way": InfoNCE(form="two_way"),
     "info_nce-one_way": InfoNCE(form="one_way"),
     "info_nce-hard": InfoNCE(form="one_way", hard_negatives=True, hard_negative_weight=0.5),

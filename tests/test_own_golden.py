@@ -28,6 +28,8 @@ def test_loss_and_gradient(name, number):
     objective = OBJECTIVES[name]().set_params(**case["params"])
     views = torch.tensor(case["views"], dtype=torch.float64, requires_grad=True)
     side = {key: torch.tensor(np.array(values)) for key, values in case["side"].items()}
+    if "n_steps" in case:
+        side["steps"] = views.unflatten(2, (case["n_steps"], -1))
     loss = objective(views, **side)
     loss.mean().backward()
     assert loss.shape == np.shape(case["loss"]) and any(np.ravel(case["loss"]))

@@ -34,8 +34,13 @@ def encoder(**params):
     return ContrastiveEncoder(**{**defaults, **small, **params})
 
 
-# Without those whose last view holds hard negatives, which no estimator makes.
-TRAINABLE = sorted(name for name in OBJECTIVES if not OBJECTIVES[name]().hard_negatives)
+# Without those whose last view holds hard negatives, which no estimator makes, and those that read
+# the steps of series.
+TRAINABLE = sorted(
+    name
+    for name, cls in OBJECTIVES.items()
+    if not cls().hard_negatives and "steps" not in cls().requires
+)
 
 
 class Recorder(Callback):

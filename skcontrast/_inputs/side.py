@@ -27,6 +27,8 @@ from skcontrast._inputs.target import (
 
 # Targets of several columns that are labels, as scikit-learn names them.
 _LABEL_COLUMNS = ("multilabel-indicator", "multiclass-multioutput")
+# What a training makes for each batch: no side information.
+MADE = ("views", "embedding", "steps", "index")
 # Fitted attributes that say what a target was.
 LEARNED_OF_Y = ("classes_", "target_mean_", "target_scale_")
 
@@ -186,7 +188,7 @@ def check_side(
     ----------
     requires : dict of str to str
         For each name out of "target", "condition", "prior" and "groups" who needs it, for
-        messages; "views", "embedding" and "index" are made during training and skipped.
+        messages; what is made during training ("views", "steps", ...) is skipped.
 
     given : dict of str to array-like or None
         The arguments of ``fit`` by name.
@@ -220,7 +222,7 @@ def check_side(
     """
     side, learned = {}, {}
     for name, needed_by in requires.items():
-        if name in ("views", "embedding", "index"):
+        if name in MADE:
             continue
         value = given.get(name)
         if value is None:

@@ -39,6 +39,7 @@ def build(estimator, fitted, rows, given, call):
         fitted |= _described(estimator, fitted)
     source, dtype = fitted["input_"], DTYPES[estimator.precision]
     module, width = build_module(fitted, source.n_features, dtype, source.choices["width"])
+    module.gives_steps = _are_steps_needed(fitted["objective_"], module.encoder, fitted["network_"])
     # Before the end there are the learned columns alone.
     fitted |= {"_width": width, "n_components_": width, "output_": Output()}
     criterion = fitted["objective_"].build(rows.n_rows)
@@ -87,6 +88,18 @@ def build_module(described, n_features, dtype, width=None):
     encoder, learned = build_network(network, n_features, learned, width=width)
     projector = build_projector(described["projector_"], learned)
     return ViewNetwork(encoder, projector).to(dtype), learned
+
+
+def _are_steps_needed(objective, encoder, network):
+    """Whether an objective reads the embedding of each step, which the encoder then has to give."""
+    needed = "steps" in objective.requires
+    if needed and not hasattr(encoder, "steps"):
+        raise ValueError(
+            f"objective={objective!r} compares the steps of series, and {type(network).__name__} "
+            "embeds no steps: type objective='info_nce', or pass a network whose module has a "
+            "method steps(batch)."
+        )
+    return needed
 
 
 def _go_on(estimator, module, criterion):

@@ -15,7 +15,11 @@ class ViewNetwork(nn.Module):
     """Encoder and projector over the views of a batch.
 
     Each of the ``views`` is a ``view(x, index) -> x'``, or None for the rows as they are.
+    ``gives_steps`` says whether the embedding of each step of a series is put out too, for
+    objectives that require it.
     """
+
+    gives_steps = False
 
     def __init__(self, encoder, projector, views=()):
         super().__init__()
@@ -24,12 +28,24 @@ class ViewNetwork(nn.Module):
         self.views = list(views)
 
     def forward(self, x, index):
-        """Projections and embeddings of all views: each (V, n, d)."""
+        """Projections and embeddings of all views, each (V, n, d), and what steps there are.
+
+        ``steps`` (V, n, T, d) are those of a series before it is pooled, and ``step_mask``
+        (V, n, T) says which of them a view has seen.
+        """
         batches = [x if view is None else view(x, index) for view in self.views]
         # One pass over the views together: half the kernel launches.
-        h = self.encoder(concatenate(batches))
-        shape = len(batches), len(x), -1
-        return {"views": self.projector(h).reshape(shape), "embedding": h.reshape(shape)}
+        x = concatenate(batches)
+        shape, made = (len(batches), len(x) // len(batches)), {}
+        if self.gives_steps:
+            steps = self.encoder.steps(x)
+            h = self.encoder.pool(steps, x.mask)
+            made["steps"] = steps.unflatten(0, shape)
+            made["step_mask"] = (x.mask[:, 0] > 0).unflatten(0, shape)
+        else:
+            h = self.encoder(x)
+        made["views"] = self.projector(h).unflatten(0, shape)
+        return made | {"embedding": h.unflatten(0, shape)}
 
     @torch.no_grad()
     def project(self, rows):

@@ -25,6 +25,13 @@ from skcontrast.functional._rows import (
     squared_distance,
 )
 from skcontrast.functional._segments import class_cross_entropy, log_mean_by_class
+from skcontrast.functional._series import (
+    contrast_apart,
+    contrast_within,
+    future_contrast,
+    neighbor_weights,
+    positive_unlabelled,
+)
 
 __all__ = [
     "Between",
@@ -36,10 +43,13 @@ __all__ = [
     "TILE",
     "alignment",
     "class_cross_entropy",
+    "contrast_apart",
+    "contrast_within",
     "distance_power",
     "distinct",
     "dot",
     "draw_between",
+    "future_contrast",
     "log_mean_by_class",
     "log_mean_gaussian",
     "logsumexp",
@@ -47,10 +57,12 @@ __all__ = [
     "mine_negatives",
     "mixed_contrast",
     "nearest",
+    "neighbor_weights",
     "normalize",
     "over_anchors",
     "pair_loss",
     "pair_sums",
+    "positive_unlabelled",
     "power_distance",
     "ridge_smoother",
     "score_ceiling",

@@ -2,6 +2,7 @@
 
 from skcontrast.metrics._kernel_alignment import cka, linear_cka
 from skcontrast.metrics._neighbors import hubness, k_occurrence, retrieval
+from skcontrast.metrics._order import boundary_scores, rsa, similarity_profile
 from skcontrast.metrics._scorers import (
     EmbeddingScorer,
     alignment_uniformity_scorer,
@@ -23,6 +24,7 @@ __all__ = [
     "EmbeddingScorer",
     "alignment",
     "alignment_uniformity_scorer",
+    "boundary_scores",
     "cka",
     "column_spread",
     "cosine_gap",
@@ -37,6 +39,8 @@ __all__ = [
     "linear_cka",
     "resample_columns",
     "retrieval",
+    "rsa",
+    "similarity_profile",
     "tolerance",
     "uniformity",
     "view_retrieval_scorer",

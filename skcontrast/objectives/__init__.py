@@ -2,6 +2,7 @@
 
 from skcontrast.objectives._adaptive_margin import AdaptiveMargin
 from skcontrast.objectives._base import Objective, Sum, Weighted
+from skcontrast.objectives._bridge import BrownianBridge
 from skcontrast.objectives._cacr import CACR
 from skcontrast.objectives._cluster_ns import ClusterNS
 from skcontrast.objectives._conditional import ConditionalInfoNCE
@@ -9,7 +10,9 @@ from skcontrast.objectives._conr import ConR
 from skcontrast.objectives._dclr import DCLR
 from skcontrast.objectives._decoupled import DecoupledContrastive
 from skcontrast.objectives._energy import EnergyHinge
+from skcontrast.objectives._future import FuturePrediction
 from skcontrast.objectives._hard_negative import DebiasedContrastive, HardNegative
+from skcontrast.objectives._hierarchical import HierarchicalContrast
 from skcontrast.objectives._independence import KernelIndependence
 from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
@@ -32,6 +35,7 @@ OBJECTIVES = {
     "adaptive_margin": AdaptiveMargin,
     "alignment_uniformity": AlignmentUniformity,
     "barlow_twins": BarlowTwins,
+    "brownian_bridge": BrownianBridge,
     "cacr": CACR,
     "cluster_ns": ClusterNS,
     "conditional": ConditionalInfoNCE,
@@ -42,7 +46,9 @@ OBJECTIVES = {
     "decoupled": DecoupledContrastive,
     "decoupled_uniformity": DecoupledUniformity,
     "energy_hinge": EnergyHinge,
+    "future_prediction": FuturePrediction,
     "hard_negative": HardNegative,
+    "hierarchical": HierarchicalContrast,
     "independence": KernelIndependence,
     "info_nce": InfoNCE,
     "kernel_info_nce": KernelInfoNCE,
@@ -68,6 +74,7 @@ __all__ = [
     "AdaptiveMargin",
     "AlignmentUniformity",
     "BarlowTwins",
+    "BrownianBridge",
     "ClusterNS",
     "ConR",
     "ConditionalInfoNCE",
@@ -76,7 +83,9 @@ __all__ = [
     "DecoupledContrastive",
     "DecoupledUniformity",
     "EnergyHinge",
+    "FuturePrediction",
     "HardNegative",
+    "HierarchicalContrast",
     "InfoNCE",
     "KernelIndependence",
     "KernelInfoNCE",

@@ -38,8 +38,9 @@ class BuiltObjective(nn.Module):
     def forward(self, views, **named):
         # The similarities and the logarithms are taken in float32 under autocast:
         # exp(1 / tau) overflows float16 below tau = 0.09.
-        if views.dtype in (torch.float16, torch.bfloat16):
-            views = views.float()
+        views = _widened(views)
+        for name in named.keys() & {"embedding", "steps"}:
+            named[name] = _widened(named[name])
         if self.temperature is not None:
             named["temperature"] = self.temperature
         weight = named.pop("weight", None)
@@ -61,6 +62,11 @@ class BuiltObjective(nn.Module):
         weight = torch.where(counts, weight, 0)
         mean = weight.sum() / counts.sum().clamp_min(1)
         return loss * weight / mean.clamp_min(torch.finfo(loss.dtype).tiny)
+
+
+def _widened(x):
+    """Half precision as float32, all else as it is."""
+    return x.float() if x is not None and x.dtype.itemsize < 4 else x
 
 
 class BuiltByEpochs(BuiltObjective):

@@ -11,11 +11,13 @@ class BuiltLabelObjective(BuiltObjective):
     """An objective that compares labels, with its table of classes on the device.
 
     The objective has ``class_table()``, an array with a row for each class or None, and
-    ``check_target(target, given)``, which raises where it cannot read a target.
+    ``check_target(target, given)``, which raises where it cannot read a target. What it compares
+    is the second that it requires: ``target``, or what is to stand for it.
     """
 
     def __init__(self, objective, n_samples):
         super().__init__(objective, n_samples)
+        _, self.compared, *_ = objective.requires
         table = objective.class_table()
         table = None if table is None else torch.as_tensor(table)
         # A parameter as it was given, so it does not count as learned.
@@ -23,15 +25,16 @@ class BuiltLabelObjective(BuiltObjective):
         self.checked = False
 
     def prepare(self, side, given, n_components=None):
-        self.objective.check_target(side["target"], given.get("target"))
+        self.objective.check_target(side[self.compared], given.get(self.compared))
         self.checked = True
 
-    def forward(self, views, target, **named):
+    def forward(self, views, **named):
+        named["target"] = target = named[self.compared]
         # Called on tensors, without a fit before; elsewhere looking at them waits.
         if not self.checked and target.device.type == "cpu":
             self.objective.check_target(target)
         table = None if self.table is None else self.table.to(views.device)
-        return super().forward(views, target=target, table=table, **named)
+        return super().forward(views, table=table, **named)
 
 
 # ------------------------------------------------------- weights of pairs

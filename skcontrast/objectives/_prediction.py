@@ -69,7 +69,6 @@ def predictions(views, head, embedding, prediction):
     """
     if prediction is None:
         h = views if embedding is None else embedding
-        h = h.float() if h.dtype.itemsize < 4 else h
         out = h if head is None else head(h)
     else:
         out = prediction[:, None] if prediction.ndim == 1 else prediction

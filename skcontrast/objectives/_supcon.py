@@ -78,6 +78,10 @@ class SupCon(PairObjective):
         - array (n_classes, n_classes) of non-negative numbers: the entry of the two
           classes, in sorted order; each call of ``partial_fit`` has to hold them all.
 
+    target : {"y", "groups"}, default="y"
+        What says which rows are positives: "groups" are those of ``fit(X, groups=...)``, such
+        as the subject that a series is of, and ``label_similarity`` is "equal".
+
     Notes
     -----
     ``target`` (n,) holds class labels. A sample with target -1 is unlabelled: a class of
@@ -110,7 +114,6 @@ class SupCon(PairObjective):
     tensor(1.4278)
     """
 
-    requires = ("views", "target")
     min_views = 1
 
     _module = BuiltLabelObjective
@@ -120,6 +123,7 @@ class SupCon(PairObjective):
         "form": [StrOptions({"outside", "inside"})],
         "anchors": [StrOptions({"all", "first"})],
         "label_similarity": [StrOptions({"equal", "jaccard", "tree"}), "array-like"],
+        "target": [StrOptions({"y", "groups"})],
     }
 
     def __init__(
@@ -129,12 +133,27 @@ class SupCon(PairObjective):
         anchors: Literal["all", "first"] = "all",
         block_size: int | None = None,
         label_similarity: Literal["equal", "jaccard", "tree"] | ArrayLike = "equal",
+        target: Literal["y", "groups"] = "y",
     ):
         self.temperature = temperature
         self.form = form
         self.anchors = anchors
         self.block_size = block_size
         self.label_similarity = label_similarity
+        self.target = target
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Named tensors: the labels, or the groups in their place."""
+        return "views", "groups" if self.target == "groups" else "target"
+
+    def build(self, n_samples: int) -> nn.Module:
+        if self.target == "groups" and self._rule != "equal":
+            raise ValueError(
+                "SupCon(target='groups') compares whether two rows are of one group: type "
+                "label_similarity='equal'."
+            )
+        return super().build(n_samples)
 
     @property
     def target_type(self) -> str:
