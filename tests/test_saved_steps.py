@@ -429,7 +429,7 @@ def test_functions_are_those_of_scikit_learn():
 
 
 def test_docstring_and_guide_name_what_is_covered():
-    guide = (Path(__file__).parents[1] / "docs" / "guide.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[1] / "docs" / "reproducibility.md").read_text(encoding="utf-8")
     for name in PLACES.keys() - {"KFold", "LabelBinarizer"}:
         assert name in skcontrast.save.__doc__, name
         assert f"`{name}`" in guide, name
