@@ -14,13 +14,14 @@ from skcontrast.objectives import OBJECTIVES
 from skcontrast.optimizers import OPTIMIZERS
 from skcontrast.samplers import SAMPLERS
 from skcontrast.temperatures import TEMPERATURES
-from skcontrast.views import VIEWS
+from skcontrast.views import SERIES_VIEWS, VIEWS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 REGISTRIES = {
     "objectives": OBJECTIVES,
     "views": VIEWS,
+    "views of series": SERIES_VIEWS,
     "temperatures": TEMPERATURES,
     "networks": NETWORKS,
     "kernels": KERNELS,

@@ -49,6 +49,10 @@ class SeriesBatch:
         step = torch.arange(1, self.shape[2] + 1, device=self.device)
         return (step * (self.mask[:, 0] > 0)).amax(dim=1)
 
+    def with_values(self, values):
+        """The batch with other values of the same steps."""
+        return SeriesBatch(values, self.mask)
+
     def clone(self):
         """A copy that may be written into."""
         return SeriesBatch(self.values.clone(), self.mask.clone())

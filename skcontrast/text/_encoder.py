@@ -159,6 +159,9 @@ class ContrastiveTextEncoder(BaseContrastive):
     dtype('float32')
     """
 
+    # Of texts before those of numbers, which a backbone makes of them.
+    _shorthand = {**BaseContrastive._shorthand, "views": "skcontrast.views:VIEWS_OF.numbers.tokens"}
+
     _parameter_constraints = {
         **BaseContrastive._parameter_constraints,
         "views": [*TEXT_VIEW_CONSTRAINTS, StrOptions({"auto"})],

@@ -12,6 +12,15 @@ from skcontrast.views._base import (
 from skcontrast.views._mixing import FeatureSwap, Mixup
 from skcontrast.views._neighbors import Neighbors
 from skcontrast.views._partners import partners
+from skcontrast.views._series import (
+    ChannelMask,
+    Jitter,
+    PointMask,
+    Scaling,
+    SegmentMask,
+    SeriesView,
+)
+from skcontrast.views._series_time import Permutation, TimeCrop, Warp
 from skcontrast.views._tabular import Corruption, Dropout, FeatureMask, GaussianNoise
 from skcontrast.views._text import Shuffle, SpanCrop, TextView, Typos, WordDeletion, WordRepetition
 
@@ -34,30 +43,51 @@ TEXT_VIEWS = {
     "typos": Typos,
     "word_deletion": WordDeletion,
 }
+# Of series. The first one is what a message advises.
+SERIES_VIEWS = {
+    "crop": TimeCrop,
+    "channel_mask": ChannelMask,
+    "jitter": Jitter,
+    "permutation": Permutation,
+    "point_mask": PointMask,
+    "scaling": Scaling,
+    "segment_mask": SegmentMask,
+    "warp": Warp,
+}
 # By what a row is; a kind of row of one's own is added here.
-VIEWS_OF = {"numbers": VIEWS, "tokens": TEXT_VIEWS}
+VIEWS_OF = {"numbers": VIEWS, "tokens": TEXT_VIEWS, "series": SERIES_VIEWS}
 
 __all__ = [
+    "SERIES_VIEWS",
     "TEXT_VIEWS",
     "TEXT_VIEW_CONSTRAINTS",
     "VIEWS",
     "VIEWS_OF",
     "VIEW_CONSTRAINTS",
+    "ChannelMask",
     "Compose",
     "Corruption",
     "Dropout",
     "FeatureMask",
     "FeatureSwap",
     "GaussianNoise",
+    "Jitter",
     "Mixup",
     "NeighborBands",
     "Neighbors",
+    "Permutation",
+    "PointMask",
+    "Scaling",
+    "SegmentMask",
+    "SeriesView",
     "Shuffle",
     "SpanCrop",
     "TextView",
+    "TimeCrop",
     "Typos",
     "View",
     "Views",
+    "Warp",
     "WordDeletion",
     "WordRepetition",
     "build_negatives",

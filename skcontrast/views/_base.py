@@ -10,7 +10,6 @@ import torch
 
 from skcontrast._component import Component, Function, Several, Shorthand, resolve, resolve_for
 from skcontrast._inputs.rows import Rows, SparseBatch
-from skcontrast._inputs.tokens import TokenBatch
 from skcontrast._typing import Self
 
 # What may stand for views: a name, an object, a function of the batch, or several of these.
@@ -81,6 +80,12 @@ def _in_turn(built):
     return built[0] if len(built) == 1 else view
 
 
+def _named(name):
+    """New views of this name: one for each kind of row that has it."""
+    tables = import_module("skcontrast.views").VIEWS_OF.values()
+    return [table[name]() for table in tables if name in table] or [resolve(name, REGISTRY)]
+
+
 def _from_function(function):
     """Wrap a user's function of the batch alone."""
     name = getattr(function, "__name__", type(function).__name__)
@@ -91,7 +96,6 @@ def _from_function(function):
         sparse = isinstance(x, SparseBatch)
         # A copy, as the function may write into its argument, which other views share.
         given = with_values(x, x.values.clone()) if sparse else x.clone()
-        tokens = isinstance(x, TokenBatch)
         try:
             out = function(given)
         except torch.cuda.OutOfMemoryError:
@@ -102,14 +106,13 @@ def _from_function(function):
                 f"views: the function {name} failed on a {type(given).__name__} of shape "
                 f"{tuple(x.shape)}: {type(error).__name__}: {reason}"
             ) from error
-        kind = type(given) if sparse or tokens else torch.Tensor
+        kind = torch.Tensor if torch.is_tensor(given) else type(given)
         if isinstance(out, kind) and out.shape == x.shape and not out.dtype.is_complex:
-            if tokens:
-                return out
-            if is_new and not (out.values if sparse else out).isfinite().all():
+            values = out if kind is torch.Tensor else getattr(out, "values", None)
+            if is_new and torch.is_tensor(values) and not values.isfinite().all():
                 raise ValueError(f"views: the function {name} returned NaN or infinity.")
             is_new = False  # asked once, as it waits for the device
-            return out if out.dtype == x.dtype or sparse else out.to(x.dtype)
+            return out.to(x.dtype) if kind is torch.Tensor and out.dtype != x.dtype else out
         got = f"a {type(out).__name__}"
         if hasattr(out, "shape"):
             got += f" of shape {tuple(out.shape)}"
@@ -213,10 +216,9 @@ class Compose(View):
         members = self.views if deep and isinstance(self.views, (list, tuple)) else ()
         for i, view in enumerate(members):
             params[f"{i}"] = view
-            if isinstance(view, str):
-                view = resolve(view, REGISTRY)
-            if hasattr(view, "get_params"):
-                params.update((f"{i}__{key}", value) for key, value in view.get_params().items())
+            for member in _named(view) if isinstance(view, str) else [view]:
+                own = member.get_params() if hasattr(member, "get_params") else {}
+                params.update((f"{i}__{key}", value) for key, value in own.items())
         return params
 
     def set_params(self: Self, **params: Any) -> Self:
@@ -250,7 +252,9 @@ class Compose(View):
                 views[i] = value
                 continue
             if isinstance(views[i], str):
-                views[i] = resolve(views[i], REGISTRY)
+                # Which rows it is for is not known yet: the parameter tells.
+                found, own = _named(views[i]), sub_key.partition("__")[0]
+                views[i] = next((view for view in found if own in view.get_params()), found[0])
             views[i].set_params(**{sub_key: value})
         self.views = type(self.views)(views)
         return self
