@@ -9,7 +9,7 @@ from sklearn.utils.fixes import parse_version
 
 import skcontrast
 from skcontrast.kernels import KERNELS
-from skcontrast.networks import NETWORKS
+from skcontrast.networks import NETWORKS, NETWORKS_OF
 from skcontrast.objectives import OBJECTIVES
 from skcontrast.optimizers import OPTIMIZERS
 from skcontrast.samplers import SAMPLERS
@@ -24,6 +24,7 @@ REGISTRIES = {
     "views of series": SERIES_VIEWS,
     "temperatures": TEMPERATURES,
     "networks": NETWORKS,
+    "networks of series": NETWORKS_OF["series"],
     "kernels": KERNELS,
     "samplers": SAMPLERS,
     "optimizers": OPTIMIZERS,

@@ -1,26 +1,35 @@
 """Networks: how an embedding is computed from a row, and a projection from it."""
 
+from skcontrast.networks._fourier import FourierFeatures
 from skcontrast.networks._hashed import HashedEmbeddingBag
 from skcontrast.networks._layers import (
     MLP,
     NETWORK_CONSTRAINTS,
-    NETWORKS,
     InputLayer,
     Linear,
     build_network,
     build_projector,
 )
+from skcontrast.networks._series import DilatedConv, LightConv
 
+NETWORKS = {"fourier": FourierFeatures, "linear": Linear, "mlp": MLP}
 # By what a row is; a kind of row of one's own is added here.
-NETWORKS_OF = {"numbers": NETWORKS, "tokens": {"hashed": HashedEmbeddingBag}}
+NETWORKS_OF = {
+    "numbers": NETWORKS,
+    "tokens": {"hashed": HashedEmbeddingBag},
+    "series": {"dilated": DilatedConv, "light": LightConv},
+}
 
 __all__ = [
     "MLP",
     "NETWORKS",
     "NETWORKS_OF",
     "NETWORK_CONSTRAINTS",
+    "DilatedConv",
+    "FourierFeatures",
     "HashedEmbeddingBag",
     "InputLayer",
+    "LightConv",
     "Linear",
     "build_network",
     "build_projector",

@@ -234,9 +234,8 @@ class _Layers(nn.Module):
         return z if self.shortcut is None else z + self.shortcut(x)
 
 
-NETWORKS = {"linear": Linear, "mlp": MLP}
-
-NETWORK_CONSTRAINTS = [Shorthand("skcontrast.networks:NETWORKS", "network"), nn.Module]
+REGISTRY = "skcontrast.networks:NETWORKS"
+NETWORK_CONSTRAINTS = [Shorthand(REGISTRY, "network"), nn.Module]
 
 
 class _DenseInput(nn.Module):
@@ -329,7 +328,7 @@ def build_network(
         raise TypeError(f"{name}: got the class {kind}, not an object: type {kind}(...).")
     if isinstance(network, nn.Module):
         return _build_module(network, n_features_in, n_components, name)
-    network = resolve(network, NETWORKS)
+    network = resolve(network, REGISTRY)
     own = getattr(network, "width", "auto")
     if n_components is not None and own not in ("auto", n_components):
         raise ValueError(
