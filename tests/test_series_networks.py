@@ -117,6 +117,11 @@ def test_one_step_and_none(network, dtype):
     assert all(p.grad.isfinite().all() for p in module.parameters())
 
 
+@ALL
+def test_a_network_never_waits_for_the_device(network):
+    assert module_of(network).to("meta")(series().to("meta")).shape == (6, 5)
+
+
 @pytest.mark.parametrize("n_blocks", [1, 3, 6])
 def test_steps_see_as_far_as_the_page_says(n_blocks):
     reach = 2 ** (n_blocks + 1) - 2

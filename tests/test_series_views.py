@@ -116,6 +116,15 @@ def test_the_least_change_is_none(view):
 
 
 @pytest.mark.parametrize("name", SERIES_VIEWS)
+def test_a_view_never_waits_for_the_device(name):
+    # Tensors of the device "meta" have a shape and no values: to read one raises, and so does
+    # mixing them with others.
+    view, x, index = batch(name, series())
+    out = view(x.to("meta"), index)
+    assert out.values.is_meta and out.mask.is_meta and out.shape == x.shape
+
+
+@pytest.mark.parametrize("name", SERIES_VIEWS)
 def test_views_of_a_series_are_not_those_of_its_neighbours(name):
     """Rows of one batch are changed independently: equal rows become different ones."""
     X = np.random.default_rng(0).normal(size=(1, 3, 40)).repeat(30, 0)
