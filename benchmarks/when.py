@@ -55,9 +55,9 @@ of the test rows, with a 95 % confidence interval (Student's t over sets). Half 
 were used to choose `passthrough`; the tables of the page on quality are of the others. Where a line
 is of few sets look at the interval, not at the mean.
 
-{in_short} A dot below is a set, an orange bar the mean of its kind.
+{in_short}
 
-![Difference of each set, by kind](when.png)
+![A dot for each set and an orange bar at their mean: points, by kind](when.png)
 
 ## By kind, and by what a set is like
 
