@@ -10,6 +10,7 @@ sys.path.insert(0, str(HERE / "_extensions"))
 from pictures import Pictures  # noqa: E402
 
 import skcontrast  # noqa: E402
+from skcontrast._site import site  # noqa: E402
 
 project = "skcontrast"
 author = "The skcontrast developers"
@@ -20,11 +21,11 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "mathml",
     "site_pages",
 ]
 exclude_patterns = ["_build", "_extensions", "auto_examples/*.ipynb", "auto_examples/*.py"]
@@ -63,7 +64,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "skcontrast"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_baseurl = os.environ.get("SKCONTRAST_DOCS_URL", "")
+html_math_renderer = "mathml"
+html_baseurl = os.environ.get("SKCONTRAST_DOCS_URL", site())
 html_show_sourcelink = False
 html_theme_options = {
     "navbar_align": "left",
@@ -81,10 +83,10 @@ site_summary = (
 # Heading of llms.txt -> the pages below it.
 site_parts = {
     "Start": "index|install|user_guide|glossary|faq",
-    "Guide": "guide|objectives|supervised|kernel_conditional|text|proker|metrics|plotting|tangent"
-    "|reliability|developing",
+    "Guide": "guide|tuning|objectives|supervised|kernel_conditional|text|proker|metrics|plotting"
+    "|tangent|cost|reproducibility|components|anatomy|reliability|developing",
     "Evidence": "evidence|quality|ablation|when|regression|longtail|speed|scaling|text_quality"
-    "|word2vec|width|choosing|papers",
+    "|word2vec|width|choosing|findings|papers",
     "API": "api|generated/.*",
     "Examples": "auto_examples/.*",
 }

@@ -24,6 +24,8 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
+from skcontrast._site import OnSite
+
 __all__ = [
     "Component",
     "Function",
@@ -102,7 +104,8 @@ class Shorthand(HasMethods):
         # from elsewhere, the methods are all that can be asked for.
         package, _, home = self.registry.partition(":")[0].partition(".")
         names = (c.__module__ for c in type(value).__mro__)
-        ours = [name for name in names if name.startswith(f"{package}.") and name != __name__]
+        bases = __name__, OnSite.__module__  # of every component
+        ours = [name for name in names if name.startswith(f"{package}.") and name not in bases]
         return not ours or any(name.startswith(f"{package}.{home}") for name in ours)
 
     def __str__(self):
@@ -352,7 +355,7 @@ else:
     _Base = BaseEstimator
 
 
-class Component(ShorthandMixin, _Base):
+class Component(ShorthandMixin, OnSite, _Base):
     """A description with parameters; ``build`` makes the object that does the work.
 
     Components behave like scikit-learn estimators without ``fit``: they have

@@ -14,6 +14,8 @@ from inspect import isfunction
 import numpy as np
 from sklearn import config_context, get_config
 
+from skcontrast._site import OnSite
+
 # Methods that do the work of an estimator.
 METHODS = (
     "fit",
@@ -104,7 +106,7 @@ def _apart(method):
     return apart
 
 
-class OwnState:
+class OwnState(OnSite):
     """Mixin: ``METHODS`` of its subclasses run in :func:`own_state`.
 
     It stands before scikit-learn's mixins, so that what these wrap around a method, as the

@@ -16,6 +16,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from skcontrast._component import Integral, Interval, StrOptions, check_parameters, take_rows
 from skcontrast._inputs.side import group_codes
 from skcontrast._inputs.target import UNLABELLED, class_codes, labelled
+from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, RandomState, RowsLike
 
 __all__ = ["LabelledKFold", "make_labelled_scorer"]
@@ -60,7 +61,7 @@ def _labelled_rows(y, numbers, minus_one):
     return rows, classes[codes[rows]]
 
 
-class LabelledKFold(BaseEstimator):
+class LabelledKFold(OnSite, BaseEstimator):
     r"""Folds of the rows that have a label; the others are in every training set.
 
     With L the labelled rows and U those without a label, L is cut into test sets

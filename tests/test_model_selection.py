@@ -382,7 +382,10 @@ def test_a_search_with_a_regressor():
     # A splitter that cuts all rows, too: its tests have rows without a label.
     found = cross_val_score(model, X, y, scoring=scorer, cv=KFold(2))
     predicted = clone(model).fit(X[:20], y[:20]).predict(X[20:])
-    assert found[1] == -mean_absolute_error(REAL[20:][HAS[20:]], predicted[HAS[20:]])
+    # The scorer leaves rows out before they are predicted, and products of fewer rows round
+    # in their own way on some processors.
+    expected = -mean_absolute_error(REAL[20:][HAS[20:]], predicted[HAS[20:]])
+    assert found[1] == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("routing", [False, True])

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import validation_curve
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import normalize
 from torch import nn
 
@@ -63,7 +65,8 @@ def names_of_a_line():
         "small": nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.1)),
         "frozen": nn.Linear(5, 8).requires_grad_(False),
     }  # fmt: skip
-    learn = [KMeans, LogisticRegression, KNeighborsClassifier, make_pipeline, normalize]
+    learn = [KMeans, LogisticRegression, KNeighborsClassifier, KNeighborsRegressor, make_pipeline]
+    learn += [FeatureUnion, TfidfVectorizer, normalize, validation_curve]
     return public_names() | {f.__name__: f for f in learn} | short | data | {"np": np, "nn": nn}
 
 

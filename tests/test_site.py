@@ -2,19 +2,22 @@
 
 import contextlib
 import importlib
+import importlib.util
 import inspect
 import io
 import pkgutil
 import re
+from email.message import Message
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 import skcontrast
-from skcontrast import ContrastiveEncoder, KernelConditionalContrastive
+from skcontrast import ContrastiveEncoder, KernelConditionalContrastive, _site
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -145,3 +148,157 @@ def test_messages_of_the_page_are_those_below():
 def test_messages_are_the_package_s(message):
     with pytest.raises((ValueError, TypeError, OSError, NotFittedError), match=re.escape(message)):
         MESSAGES[message]()
+
+
+def extension(name):
+    """A module of docs/_extensions."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / "_extensions" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_formulas_are_mathml_and_what_is_unknown_stops_the_build(monkeypatch):
+    pytest.importorskip("latex2mathml")
+    mathml, said = extension("mathml"), []
+    monkeypatch.setattr(mathml.LOGGER, "warning", lambda *args, location: said.append(args))
+    assert "<mfrac>" in mathml.mathml(r"\frac{a}{b}", "block")
+    assert not said
+    mathml.mathml(r"\nocommand", "inline")
+    assert said == [("no MathML for %s", r"\nocommand")]
+
+
+def of_the_reference():
+    """Every class that is listed and has parameters: estimators and their parts."""
+    for module, name in LISTED:
+        value = getattr(importlib.import_module(module), name)
+        if inspect.isclass(value) and issubclass(value, BaseEstimator):
+            yield pytest.param(value, f"{module}.{name}", id=f"{module}.{name}")
+
+
+@pytest.mark.parametrize(("value", "page"), list(of_the_reference()))
+def test_page_of_a_class(value, page, monkeypatch):
+    made = value.__new__(value)
+    monkeypatch.setattr(_site, "site", lambda: "https://docs.example")
+    assert made._get_doc_link() == f"https://docs.example/generated/{page}.html"
+    monkeypatch.setattr(_site, "site", lambda: "")
+    assert made._get_doc_link() == ""
+
+
+def test_html_links_where_the_metadata_has_an_address(monkeypatch):
+    metadata = Message()
+    metadata["Project-URL"] = "Source, https://code.example"
+    monkeypatch.setattr(_site, "metadata", lambda name: metadata)
+    assert "generated/" not in ContrastiveEncoder()._repr_html_()
+
+    metadata["Project-URL"] = "Documentation, https://docs.example/stable/"
+    page = "https://docs.example/stable/generated/skcontrast.ContrastiveEncoder.html"
+    assert f'href="{page}"' in ContrastiveEncoder()._repr_html_()
+
+    class Own(ContrastiveEncoder):
+        pass
+
+    assert "docs.example" not in Own()._repr_html_()  # a class of somebody else
+
+
+def section(name):
+    """Text of a page, or of one of its sections: "page" or "page#anchor"."""
+    page, _, anchor = name.partition("#")
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    if not anchor:
+        return text
+    parts = re.split(r"^(?=#+ )", text, flags=re.MULTILINE)
+    found = [part for part in parts if slug(part.partition("\n")[0].lstrip("# ")) == anchor]
+    assert len(found) == 1, name
+    return found[0]
+
+
+def slug(heading):
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+# What people type into the search, and where the answer stands.
+ANSWERS = {
+    "5 labels a class": "guide#few-labels",
+    "self-supervised": "guide",
+    "SimCLR": "guide",
+    "time series": "guide#what-comes-out",
+    "outlier": "faq#can-it-find-outliers",
+    "retrieval": "faq#how-do-i-find-similar-rows-retrieval-semantic-search",
+    "zero-shot": "proker",
+    "imbalanced": "supervised#class-weights-and-long-tails",
+    "fairness": "kernel_conditional#fair-representations",
+    "missing values": "guide#a-table-with-categories-and-missing-values",
+    "out of core": "cost#memory",
+    "mislabelled": "faq#some-of-my-rows-are-mislabelled-what-now",
+    "semi-supervised": "supervised",
+    "hyperparameter": "tuning",
+    "augmentation": "guide#views",
+    "reproducible": "reproducibility",
+}
+
+
+@pytest.mark.parametrize("words", ANSWERS)
+def test_search_leads_to_the_answer(words):
+    assert words.lower() in section(ANSWERS[words]).lower().replace("\n", " ")
+
+
+def test_old_addresses_lead_on():
+    moved = re.findall(r"^\((.*)\)=$", section("guide"), re.MULTILINE)
+    assert {"memory", "saving", "checkpoints", "callbacks", "networks"} <= set(moved)
+    text = section("guide")
+    assert re.search(r"(?:^\(.*\)=\n)+\n## More\n", text, re.MULTILINE), "they stand at its end"
+    assert not {slug(heading) for heading in re.findall(r"^#+ (.*)$", text, re.M)} & set(moved)
+
+
+def prose(text):
+    """Words outside tables and blocks of code."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in text.splitlines() if not line.startswith(("|", "    "))]
+    return len(" ".join(lines).split())
+
+
+def test_prose_is_short():
+    pages = {path.stem: prose(path.read_text("utf-8")) for path in sorted(DOCS.glob("*.md"))}
+    pages.pop("changelog")
+    for page, words in pages.items():
+        print(f"{words:6d} {page}")
+    print(f"{sum(pages.values()):6d} words of prose")
+    assert sum(pages.values()) < 25_000
+
+
+def figures(text):
+    return set(re.findall(r"(?<![\d.])0?(\.\d{3})\b", text))
+
+
+def test_figures_of_the_findings_are_those_of_their_page():
+    said = figures(section("anatomy#what-findings-say-and-what-came-out-here"))
+    assert len(said) > 20 and said <= figures(section("findings"))
+
+
+def test_order_of_the_knobs_is_that_of_the_ablation():
+    ablation = section("ablation")
+    headings = "Beside the parts", "The learned columns alone"
+    columns = [section_of(ablation, heading) for heading in headings]
+    rows = re.findall(r"^\|.*\| `(.*)` \| (\S+) \| (\S+) \|$", section("tuning"), re.MULTILINE)
+    assert len(rows) == 11
+    for change, *said in rows:
+        found = [
+            re.search(rf"^\| `{change}` +\| \S+ +\| (\S+) ", text, re.M)[1] for text in columns
+        ]
+        assert found == said, change
+
+
+def section_of(text, heading):
+    """The first section of a heading that stands more than once."""
+    return text.partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
+
+
+def test_parts_of_the_anatomy_are_parameters():
+    text = section("anatomy")
+    parts = text.partition("\n| anchor")[2].partition("```")[0]
+    named = {name for name in re.findall(r"`(\w+)=", parts)}
+    settings = set(ContrastiveEncoder().set_params(objective__temperature=0.2).get_params())
+    assert named - {"block_size"} <= settings and "views" in named
+    example = re.search(r"method = ContrastiveEncoder\(\n(.*?)\n\)", text, re.DOTALL)[1]
+    assert len(re.findall(r"^    (\w+)=", example, re.MULTILINE)) == 9

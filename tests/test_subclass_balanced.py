@@ -95,8 +95,8 @@ def test_rows_of_the_subclass_are_no_candidates_in_the_second_term():
     views = draw().requires_grad_()
     with_it, without = (SubclassBalanced(gamma=g)(views, **named)[0] for g in (1, 0))
     (gradient,) = torch.autograd.grad(with_it - without, views)
-    assert not gradient[:, 1].any()
-    assert all(gradient[:, i].any() for i in (0, 2, 3, 4, 7))
+    size = gradient.abs().amax(dim=(0, 2))
+    assert size[1] < 1e-15 < 1e-3 < min(size[i] for i in (0, 2, 3, 4, 7))
 
 
 def test_unlabelled_rows_have_their_views_only():

@@ -165,7 +165,7 @@ class Rows(Dataset):
     features = None
 
     def __init__(self, X, *how, side=None, dtype=torch.float32, device="cpu", train_index=None):
-        self.n_rows, self.n_features = X.shape
+        self.n_rows, self.n_features = X.shape[:2]
         self.device, self.dtype = torch.device(device), dtype
         self.index_device = torch.device("cpu")  # where row numbers have to be for ``take``
         self._store(X, *how)

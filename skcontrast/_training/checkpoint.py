@@ -64,6 +64,9 @@ class Checkpoint(Component):
         self.folder = folder
         self.every = every
 
+    def _doc_link_url_param_generator(self):  # its public door has another name than its home
+        return {"page": "skcontrast.checkpoint.Checkpoint"}
+
 
 CHECKPOINT_CONSTRAINTS = [str, os.PathLike, Checkpoint, None]
 

@@ -20,6 +20,7 @@ from skcontrast._component import (
     check_parameters,
     did_you_mean,
 )
+from skcontrast._site import OnSite
 from skcontrast._typing import Estimator, MatrixLike, RandomState
 from skcontrast.metrics._neighbors import hubness, retrieval
 from skcontrast.metrics._spectrum import effective_rank, isotropy
@@ -132,7 +133,7 @@ def _resample_sparse(X, rate, rng):
     return sp.csr_matrix(parts, shape=X.shape)
 
 
-class EmbeddingScorer(BaseEstimator):
+class EmbeddingScorer(OnSite, BaseEstimator):
     r"""Score an encoder by its embedding of held-out rows, without labels.
 
     An object of this class is what ``scoring=`` of a search takes: it is called with a fitted

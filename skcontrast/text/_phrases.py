@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import Interval, Real, StrOptions, check_parameters, warn
 from skcontrast._inputs.documents import ANALYSIS, analyzed, check_strings, in_one_form
+from skcontrast._site import OnSite
 from skcontrast._typing import Documents, Self, Words
 from skcontrast.text._collocations import ENGLISH, count_pairs, join_phrases, score_pairs
 from skcontrast.text._word_vectors import COUNT
@@ -19,7 +20,7 @@ AUTO_THRESHOLD = {"default": 10.0, "npmi": 0.5}
 
 
 class PhraseTransformer(  # type: ignore[call-arg]
-    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+    OnSite, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
     r"""Find words that belong together, and join them into one token.
 
