@@ -14,50 +14,48 @@ the rows of the groups:
 """
 
 import argparse
+import re
+import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from ablation_rows import GROUPS, PARTS, measure, signature
-from quality import HALVES, forget, run, save, sets_of
+from ablation_rows import GROUPS, PARTS, TRAININGS, measure, signature
+from figures import strips
+from quality import HALVES, forget, save, sets_of
 from quality_measure import PROTOCOL, SIZES
-from quality_page import KINDS, read
-from quality_report import bounds, collect, interval, intervals
+from quality_report import bounds, collect, count, interval, intervals, labels, markdown, read
 from record import Record
 
 CSV = Path(__file__).parent / "results" / "ablation.csv"
 SIZE = "quick"
+ALONE = "default, alone"
 BUDGETS = ("5", "20", "all")
 # Of two accuracies that are one number a difference is rounding.
 LEAST = 1e-9
-INTRODUCTION = """# What each part adds
+PAGE = """# What each part adds
 
 `ContrastiveEncoder()`, the default, beside itself with one thing left out or changed, on {sets}
-real sets with classes ({kinds}), one split of each: at most {train:,} training rows, {test:,} test
-rows. Sets, features and probes are those of [the page on quality](quality.md): a representation
-learns from the training rows without their labels, a logistic regression is fitted on a few
-labelled ones. Every row has the same split, the same seed and the same label draws as the
-default. The median set has {median} training rows; batches hold at most 256 rows, so that an
-epoch has at most {batches} of them, and on {one_batch} of the sets one.
+real sets with classes ({count}), one split of each: at
+most {train:,} training rows, {test:,} test rows. Sets, features and the logistic regression are
+those of [the page on quality](quality.md), and every row has the split, the seed and the label
+draws of the default. *Points* are the mean over sets of the accuracy less that of the default, in
+percent of the test rows, with a 95 % confidence interval (Student's t over sets), **bold** where it
+does not hold zero: {bold} of {comparisons} on this page, where about {chance:.0f} would be if
+nothing differed. The median set has {median} training rows and a batch 256, so that an epoch has
+at most {batches} batches, and on {one_batch} of the sets one.
 
-**Points** are the mean over sets of the accuracy less that of the default, in percent of the
-test rows, with a 95 % confidence interval (Student's t over sets), on all sets and on the
-halves *dev* and *test*. **Better / worse** counts the sets on which a row is above or below the
-default. **Error reduction** is against the raw features, in percent, as on the page on quality.
-**Seconds** are of one CPU, for a fit and the output for all rows, mean over sets; these and the
-error reductions are on the sets that all rows of a table have. With
-20 labels a class only sets count whose classes have so many.
+{tables}
+## All numbers
 
-Written by
+[`ablation.csv`](../benchmarks/results/ablation.csv) has every set and row by the names of
+`benchmarks/ablation_rows.py`, 1 label a class, nearest neighbours, seconds and widths too.
+This measures it ({versions}):
 
     {command}
 
-`--kept` draws the page from what was measured before; the command measures without it. The parts
-were measured on all sets, the other groups with `--groups training structure` on those sets of the
-half dev that have at most ten classes (`--sets` and their names, which stand below).
-
-{versions}. The numbers, also with 1 label a class and of nearest neighbours, are in
-[`benchmarks/results/ablation.csv`](../benchmarks/results/ablation.csv).
+All sets have the parts, and those {few} of the half dev that have at most ten classes the other
+groups (`--groups training structure --sets` and their names, which the CSV has). With `--kept` the
+command measures nothing and draws the page from the CSV.
 """
 ABOUT = {
     "parts": """## The parts of the output
@@ -66,40 +64,38 @@ One encoder is fitted for a set, and the columns of one part are dropped from it
 see each other as in the default: kernel and neighbourhood still read ranks and patterns where
 these are dropped. *Sets with it* says on how many sets the part is there; on the others the
 difference is zero, and counts as that. `default, alone` are the learned columns alone,
-`without learned` all others.
+`without learned` all others. *Errors saved* are in percent of those of raw features, as on the page
+on quality.
+
+![A dot for each set and an orange bar at their mean: points, by what is dropped](ablation.png)
 """,
     "training": """## How the learned columns are trained
 
 Each row changes one parameter of the default. A row is one fit, which gives both
-tables: all parts, and the learned columns cut out of the same output. `averaged weights` ends
+tables: all parts, and the learned columns cut out of the same output. `WeightAverage` ends
 with the exponential average of the weights of all steps (decay 0.99, less in the first steps).
 """,
     "structure": """## Positives and negatives from the data
 
 Objectives, views and samplers that look at where other rows lie, with their default parameters
-where the list of rows below does not say otherwise. `one way` is there for what hard negatives
+where a row does not say otherwise. `form='one_way'` alone is there for what hard negatives
 add to it, `two encoders` (half as wide each, other seeds) for what stages add: of
 `two stages` the second encoder has batches out of clusters of the first one's embedding.
 """,
 }
-LAST = """## Above and below the default
-
-Rows whose 95 % interval over all sets does not hold zero, with the means of the two halves. There
-are {n} comparisons; if nothing differed, about {chance:.0f} of them would be listed here.
-"""
 
 
 def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data-dir", required=True)
+    parser.add_argument("--data-dir", required="--kept" not in sys.argv)
     parser.add_argument("--groups", nargs="*", choices=list(GROUPS), default=list(GROUPS))
     parser.add_argument("--sets", nargs="*")
     parser.add_argument("--half", choices=HALVES, help="all sets without it")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--fresh", action="store_true", help="measure the rows anew")
-    parser.add_argument("--kept", action="store_true", help="measure nothing, show what is kept")
+    parser.add_argument("--kept", action="store_true", help="draw the page anew from its CSV")
     parser.add_argument("--write", type=Path, help="page to write; also writes " + CSV.name)
     return parser.parse_args()
 
@@ -150,40 +146,38 @@ def against(frame, row, reference, n, half=None):
     return 100 * (accuracy[row] - accuracy[reference])
 
 
-def tables(groups):
-    """Title, rows and reference of every table of the groups."""
-    found = []
-    for group in groups:
-        if group == "parts":
-            rows = [*(f"without {part}" for part in (*PARTS, "learned")), "default, alone"]
-            found.append((group, "", rows, "default"))
-            continue
-        names = list(GROUPS[group])
-        found.append((group, "Beside the parts", names, "default"))
-        alone = [f"{name}, alone" for name in names]
-        found.append((group, "The learned columns alone", alone, "default, alone"))
-    return found
+def tables(frame):
+    """Heading, rows and reference of every table that has rows."""
+    parts = [*(f"without {part}" for part in (*PARTS, "learned")), ALONE]
+    found = [(ABOUT["parts"], parts, "default")]
+    for group in ("training", "structure"):
+        alone = [f"{name}, alone" for name in GROUPS[group]]
+        found.append((ABOUT[group] + "\n### Beside the parts\n", list(GROUPS[group]), "default"))
+        found.append(("### The learned columns alone\n", alone, ALONE))
+    there = set(frame.row)
+    found = [(heading, [row for row in rows if row in there], of) for heading, rows, of in found]
+    return [table for table in found if table[1]]
 
 
 def differences(frame, rows, reference):
     """Table of the differences to the reference by number of labels."""
-    lines = {}
-    for row in rows:
-        line = {"sets": against(frame, row, reference, "all").size}
-        for n in BUDGETS:
-            values = against(frame, row, reference, n)
-            if len(values):
-                line[f"{n}: points"] = interval(values, 2)
-                better, worse = (values > LEAST).sum(), (values < -LEAST).sum()
-                line[f"{n}: better / worse"] = f"{better} / {worse}"
-        for half in HALVES:
-            values = against(frame, row, reference, "5", half)
-            line[f"5, {half}"] = f"{values.mean():+.2f}" if len(values) else ""
-        lines[short(row)] = line
-    table = pd.DataFrame.from_dict(lines, orient="index").fillna("")
-    if reference == "default" and "without learned" in rows:
-        table.insert(1, "sets with it", [having(frame, row) for row in rows])
-    return table.to_markdown(disable_numparse=True) + "\n"
+    table = pd.DataFrame(index=rows)
+    for n in BUDGETS:
+        values = [against(frame, row, reference, n) for row in rows]
+        texts = [interval(points, 2) for points in values]
+        bold = [f"**{text}**" if differ(v) else text for v, text in zip(values, texts)]
+        table[f"points, {labels(n)}"] = bold
+    if "without learned" in rows:
+        table.insert(0, "sets with it", [str(having(frame, row)) for row in rows])
+        table = table.reindex([reference, *rows]).fillna("")
+        table[f"errors saved, {labels('5')}"] = saved(frame, table.index)
+    return markdown(table.rename(index=typed))
+
+
+def differ(values):
+    """Whether the interval of differences does not hold zero."""
+    _, low, high = bounds(values)
+    return bool((values.abs() > LEAST).any() and (low > 0 or high < 0))
 
 
 def having(frame, row):
@@ -195,118 +189,56 @@ def having(frame, row):
     return int((width[row] != width["default"]).sum())
 
 
-def levels(frame, rows, reference):
-    """Table of the error reductions against raw features, the widths and the seconds."""
-    rows = [reference, *rows]
-    part = frame[(frame.probe == "logistic") & frame.row.isin(rows)]
-    part = part[part.set.isin(common(part, rows))]
-    columns = {n: intervals(part[part.labels == n], rows) for n in BUDGETS}
-    table = pd.DataFrame(columns).reindex(rows).fillna("")
-    table.columns = [f"{n}: error reduction, %" for n in BUDGETS]
-    fits = part.drop_duplicates(["set", "row"]).groupby("row")
-    table["columns, median"] = fits["columns"].median().map("{:.0f}".format)
-    table["seconds"] = fits["fit_s"].mean().map("{:.1f}".format)
-    table.index = [short(row) for row in table.index]
-    return table.fillna("").to_markdown(disable_numparse=True) + "\n"
+def saved(frame, rows):
+    """Errors that rows save of those of raw features."""
+    part = frame[(frame.probe == "logistic") & (frame.labels == "5")]
+    return intervals(part, rows).reindex(rows)
 
 
-def common(frame, rows):
-    """Names of the sets that all of the rows have."""
-    counts = frame[frame.row.isin(rows)].groupby("set").row.nunique()
-    return list(counts.index[counts == len(rows)])
+def typed(row):
+    """A row as one types what it changes."""
+    name = row if row == ALONE else row.removesuffix(", alone")
+    text = TRAININGS.get(name, name)
+    if callable(text):
+        return f"`{name}`"
+    changed = re.fullmatch(r"ContrastiveEncoder\((.+)\)", text)
+    return f"`{changed[1] if changed else text}`"
 
 
-def short(row):
-    """Name of a row in a table of learned columns alone."""
-    return f"`{row}`" if row == "default, alone" else f"`{row.removesuffix(', alone')}`"
-
-
-def verdicts(frame, groups):
-    """Rows above the default by more than their interval, those below, and the number of all."""
-    found, count = {"Above": [], "Below": []}, 0
-    for _, _, rows, reference in tables(groups):
-        for n in BUDGETS:
-            for row in rows:
-                values = against(frame, row, reference, n)
-                mean, low, high = bounds(values)
-                if len(values) < 2 or np.isnan(low) or not (values.abs() > LEAST).any():
-                    continue
-                count += 1
-                if low <= 0 <= high:
-                    continue
-                halves = (against(frame, row, reference, n, half).mean() for half in HALVES)
-                found["Above" if low > 0 else "Below"].append(
-                    [
-                        f"`{row}`",
-                        f"`{reference}`",
-                        n,
-                        interval(values, 2),
-                        *(f"{half:+.2f}" if half == half else "" for half in halves),
-                    ]
-                )
-    return found, count
-
-
-def expressions(group):
-    """List of the rows of a group and what they are."""
-    lines = []
-    for name, row in GROUPS[group].items():
-        about = (
-            f"two `ContrastiveEncoder(n_components=128)` ({row.__name__} of `ablation_rows.py`)"
-            if callable(row)
-            else f"`{row}`"
-        )
-        lines.append(f"- `{name}`: {about}")
-    return "\n".join(lines) + "\n"
-
-
-def introduction(path, frame, command, versions):
-    sets = frame.drop_duplicates("set")
-    kinds, size = sets.kind.value_counts(), SIZES[SIZE]
-    return INTRODUCTION.format(
+def page(path, target):
+    """Text of the page of a CSV; its picture is drawn beside it."""
+    command, versions, frame = read(path)
+    found = tables(frame)
+    values = [against(frame, r, of, n) for _, rows, of in found for r in rows for n in BUDGETS]
+    values = [points for points in values if (points.abs() > LEAST).any()]
+    _, parts, reference = found[0]
+    panels = {
+        labels(n): {row: against(frame, row, reference, n) for row in parts} for n in ("5", "all")
+    }
+    strips(panels, target.with_suffix(".png"))
+    sets, size = frame.drop_duplicates("set"), SIZES[SIZE]
+    texts = [f"{heading}\n{differences(frame, rows, of)}" for heading, rows, of in found]
+    return PAGE.format(
         sets=len(sets),
-        kinds=", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kind in kinds),
+        count=count(frame),
         train=size.train,
         test=size.test,
         median=f"{sets.n_train.median():.0f}",
         batches=-(-size.train // 256),
         one_batch=(sets.n_train <= 256).sum(),
-        command=command,
+        bold=sum(map(differ, values)),
+        comparisons=len(values),
+        chance=0.05 * len(values),
+        tables="\n".join(texts),
+        few=frame[~frame.row.isin([*parts, reference, "raw"])].set.nunique(),
+        csv=path.name,
         versions=versions,
+        command=command,
     )
 
 
-def page(path, groups):
-    """Text of the page of a CSV."""
-    command, versions, frame = read(path)
-    groups = [g for g in groups if g == "parts" or frame.row.isin(GROUPS[g]).any()]
-    parts, before = [introduction(path, frame, command, versions)], None
-    for group, title, rows, reference in tables(groups):
-        rows = [row for row in rows if row in set(frame.row)]
-        if group != before:
-            parts.append(ABOUT[group])
-            if GROUPS[group]:
-                parts.append(expressions(group))
-                names = common(frame, ["default", *rows])
-                parts.append(f"On {len(names)} sets: {', '.join(names)}.\n")
-            before = group
-        if title:
-            parts.append(f"### {title}\n")
-        parts.append(differences(frame, rows, reference))
-        parts.append(levels(frame, rows, reference))
-    found, count = verdicts(frame, groups)
-    parts.append(LAST.format(n=count, chance=0.05 * count))
-    head = ["row", "against", "labels", "points", *HALVES]
-    for side, lines in found.items():
-        parts.append(f"### {side}\n")
-        table = pd.DataFrame(lines, columns=head)
-        table = table.to_markdown(index=False, disable_numparse=True)
-        parts.append((table if lines else "None.") + "\n")
-    return "\n".join(parts)
-
-
-def main():
-    options = arguments()
+def measured(options):
+    """One line for each set, row, probe and number of labels; see ``collect``."""
     sets = sets_of(options.data_dir)
     chosen = [
         name
@@ -320,18 +252,19 @@ def main():
     signed = {name: signature(name) for name in names}
     # Row by row: a run that was stopped has whole rows, of all sets.
     jobs = [(s, name, 0, SIZE, PROTOCOL, signed[name]) for name in names for s in chosen]
-    results = run(record, measure, jobs, options)
-    if not results:
-        return
-    frame = lines_of(results, sets)
-    for _, title, rows, reference in tables(options.groups):
-        rows = [row for row in rows if row in set(frame.row)]
-        if rows:
-            print(title or "The parts")
-            print(differences(frame, rows, reference))
+    return lines_of(record.run(measure, options.data_dir, jobs, options.jobs), sets)
+
+
+def main():
+    options = arguments()
+    if not options.kept:
+        frame = measured(options)
+        for heading, rows, reference in tables(frame):
+            print(heading, differences(frame, rows, reference), sep="\n")
+        if options.write:
+            save(frame, CSV, "ablation.py")
     if options.write:
-        save(frame, CSV, "ablation.py")
-        options.write.write_text(page(CSV, options.groups), encoding="utf-8")
+        options.write.write_text(page(CSV, options.write), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,10 @@ anew; after a change of the code, give ``--fresh``, which forgets the rows that 
     python benchmarks/quality.py --data-dir DIR --quick --half dev --rows raw nystroem default
     python benchmarks/quality.py --data-dir DIR --quick --half dev \
         --rows raw default "ContrastiveEncoder(n_components=64)" "raw + default"
+
+``--kept`` measures nothing, and draws a page anew from its CSV:
+
+    python benchmarks/quality.py --kept --write docs/quality.md
 """
 
 import argparse
