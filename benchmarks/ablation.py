@@ -35,7 +35,7 @@ LEAST = 1e-9
 PAGE = """# What each part adds
 
 `ContrastiveEncoder()`, the default, beside itself with one thing left out or changed, on {sets}
-real sets with classes ({count}), one split of each: at
+real sets with classes ({count}) or {few} of them, one split of each: at
 most {train:,} training rows, {test:,} test rows. Sets, features and the logistic regression are
 those of [the page on quality](quality.md), and every row has the split, the seed and the label
 draws of the default. *Points* are the mean over sets of the accuracy less that of the default, in
@@ -71,13 +71,13 @@ on quality.
 """,
     "training": """## How the learned columns are trained
 
-Each row changes one parameter of the default. A row is one fit, which gives both
-tables: all parts, and the learned columns cut out of the same output. `WeightAverage` ends
-with the exponential average of the weights of all steps (decay 0.99, less in the first steps).
+On {few} sets of the half dev. Each row changes one parameter of the default. A row is one fit,
+which gives both tables: all parts, and the learned columns cut out of the same output.
+`WeightAverage` ends with the exponential average of the weights of all steps (decay 0.99, less in the first steps).
 """,
     "structure": """## Positives and negatives from the data
 
-Objectives, views and samplers that look at where other rows lie, with their default parameters
+On the same {few} sets. Objectives, views and samplers that look at where other rows lie, with their default parameters
 where a row does not say otherwise. `form='one_way'` alone is there for what hard negatives
 add to it, `two encoders` (half as wide each, other seeds) for what stages add: of
 `two stages` the second encoder has batches out of clusters of the first one's embedding.
@@ -217,7 +217,9 @@ def page(path, target):
     }
     strips(panels, target.with_suffix(".png"))
     sets, size = frame.drop_duplicates("set"), SIZES[SIZE]
+    few = frame[~frame.row.isin([*parts, reference, "raw"])].set.nunique()
     texts = [f"{heading}\n{differences(frame, rows, of)}" for heading, rows, of in found]
+    texts = [text.replace("{few}", str(few)) for text in texts]
     return PAGE.format(
         sets=len(sets),
         count=count(frame),
@@ -230,7 +232,7 @@ def page(path, target):
         comparisons=len(values),
         chance=0.05 * len(values),
         tables="\n".join(texts),
-        few=frame[~frame.row.isin([*parts, reference, "raw"])].set.nunique(),
+        few=few,
         csv=path.name,
         versions=versions,
         command=command,

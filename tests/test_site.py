@@ -284,7 +284,8 @@ def test_order_of_the_knobs_is_that_of_the_ablation():
     assert len(rows) == 11
     for change, *said in rows:
         found = [
-            re.search(rf"^\| `{change}` +\| \S+ +\| (\S+) ", text, re.M)[1] for text in columns
+            re.search(rf"^\| `{re.escape(change)}` +\| \**(\S+) ", text, re.M)[1]
+            for text in columns
         ]
         assert found == said, change
 
