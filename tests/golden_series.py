@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from skcontrast import functional
+from skcontrast._inputs.convolutions import N_KERNELS, Convolutions, spread_dilations
 from skcontrast.inspection import infer_between
 from skcontrast.objectives import BrownianBridge, HierarchicalContrast, InfoNCE, SupCon
 from skcontrast.objectives._future import _Ahead
@@ -171,3 +172,18 @@ def contrastive_planning(case):
     path = infer_between(*ends, n_steps, case.arrays["A"], case.number("c"))
     case.check("waypoints", path)
     case.check("eta", case.arrays["precision"] @ path.ravel())
+
+
+def minirocket(case):
+    """Dilations, and the features of given biases; float32, as the published code is."""
+    X = case.arrays["X"].astype(np.float32)
+    counts = case.arrays["n_features_per_dilation"]
+    dilations, own_counts = spread_dilations(X.shape[1], int(counts.sum()))
+    case.check("dilations", dilations)
+    case.check("n_features_per_dilation", own_counts)
+    model = Convolutions()
+    model.dilations_, model.counts_ = dilations, own_counts
+    model.channels_ = np.ones((len(dilations), N_KERNELS, 1), dtype=bool)
+    model.biases_ = case.arrays["biases"].astype(np.float32)
+    features = model.transform(X[:, None], np.ones(X.shape, dtype=bool))
+    case.check("features", features, atol=1e-6)

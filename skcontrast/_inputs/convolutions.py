@@ -89,10 +89,10 @@ class Convolutions(BaseEstimator):
         levels = np.arange(1, n_biases * N_KERNELS + 1) * GOLDEN % 1
         biases, start = [], 0
         for i, count in enumerate(self.counts_):
+            # Each kernel reads one series of its own.
             rows = rng.integers(n, size=N_KERNELS)
-            values = np.concatenate(
-                [_own(self._convolved(X[part], i), j) for j, part in _blocks(rows, N_KERNELS)]
-            )
+            own = np.arange(N_KERNELS)
+            values = self._convolved(X[rows], i)[own, own].numpy()
             for value, row in zip(values, rows):
                 stop = start + count
                 biases.append(np.quantile(value[seen[row]], levels[start:stop]))
@@ -150,16 +150,6 @@ def _some(n_channels, rng):
     chosen = np.zeros(n_channels, dtype=bool)
     chosen[rng.permutation(n_channels)[:number]] = True
     return chosen
-
-
-def _blocks(rows, size, most=MOST_ROWS):
-    """Kernel numbers and the row of each, a few at a time."""
-    return [(np.arange(i, min(i + most, size)), rows[i : i + most]) for i in range(0, size, most)]
-
-
-def _own(values, kernels):
-    """Of each row what its own kernel gave."""
-    return values[torch.arange(len(kernels)), tensor_of(kernels)].numpy()
 
 
 def _inner(seen, reach):

@@ -130,7 +130,6 @@ class SeriesInput(Input):
 
     kind = "series"
     choices = {"network": "dilated", "views": "crop", "clean_anchor": False, "width": 256}
-    hint = ", or features='convolutions'"
     _parameter_constraints = {"owner": [str], "standardize": ["boolean", StrOptions({"series"})]}
 
     def __init__(self, owner="estimator", standardize=True):
