@@ -71,15 +71,16 @@ on quality.
 """,
     "training": """## How the learned columns are trained
 
-On {few} sets of the half dev. Each row changes one parameter of the default. A row is one fit,
-which gives both tables: all parts, and the learned columns cut out of the same output.
-`WeightAverage` ends with the exponential average of the weights of all steps (decay 0.99, less in the first steps).
+On {few} sets of the half dev. Each row changes one parameter of the default, and is one fit, which
+gives both tables: all parts, and the learned columns cut out of the same output.
+`WeightAverage` ends with the exponential average of the weights of all steps (decay 0.99, less in
+the first steps).
 """,
     "structure": """## Positives and negatives from the data
 
-On the same {few} sets. Objectives, views and samplers that look at where other rows lie, with their default parameters
-where a row does not say otherwise. `form='one_way'` alone is there for what hard negatives
-add to it, `two encoders` (half as wide each, other seeds) for what stages add: of
+On the same {few} sets. Objectives, views and samplers that look at where other rows lie, with their
+default parameters where a row does not say otherwise. `form='one_way'` alone is there for what
+hard negatives add to it, `two encoders` (half as wide each, other seeds) for what stages add: of
 `two stages` the second encoder has batches out of clusters of the first one's embedding.
 """,
 }
