@@ -176,7 +176,8 @@ def measure(folder, set_name, name, seed, size_name, protocol, signature):
     """Accuracy of every draw by row, probe and labels a class, and seconds of CPU to learn."""
     size = SIZES[size_name]
     with threadpool_limits(1):
-        _, (train, test), y, y_test = prepared(folder, set_name, size, seed)
+        given, matrices, y, y_test = prepared(folder, set_name, size, seed)
+        train, test = matrices if name == "raw" or hasattr(given[0], "columns") else given
         if name == "raw":
             rows, seconds = {"raw": slice(None)}, 0.0
         else:

@@ -231,8 +231,9 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
 
     def _resolved(self, call, source):
         """Objective, sampler and views, which have to suit each other and the kind of row."""
-        objective = self.objective if call.objective is None else call.objective
-        objective = resolve_for(source.kind, objective, {"any": OBJECTIVES}, "objective")
+        given = self._settled("objective", self.objective, source)
+        given = given if call.objective is None else call.objective
+        objective = resolve_for(source.kind, given, {"any": OBJECTIVES}, "objective")
         sampler = resolve_for(
             source.kind, self.sampler, {"any": SAMPLERS}, "sampler", "sampler='uniform'"
         )

@@ -241,6 +241,19 @@ def test_patterns_tell_forms_apart_wherever_they_are():
     assert scores["patterns"] > 0.9 > scores["columns"] + 0.1
 
 
+def test_patterns_read_rows_as_they_were_before_standardisation():
+    X, _ = waves()
+    X = X * np.geomspace(1, 30, X.shape[1]) + np.linspace(0, 20, X.shape[1])
+    shares = []
+    for standardize in (True, False):
+        model = small(standardize=standardize).fit(X)
+        part = model.output_.parts_["patterns"]
+        shares.append(part.transform(model.input_.standardized(X)))
+    # A step more or less above a threshold, by rounding.
+    np.testing.assert_allclose(np.median(np.abs(shares[0] - shares[1])), 0, atol=1e-9)
+    assert np.mean(np.abs(shares[0] - shares[1]) > 1e-6) < 1e-3
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("data", ["series", "long tails", "sparse"])
 def test_saved_parts_give_the_same(data, dtype, tmp_path):
@@ -299,8 +312,9 @@ def test_many_columns_become_their_leading_directions(monkeypatch, sparse):
 
 @pytest.mark.parametrize("of_fit", [np.asarray, sp.csr_matrix])
 @pytest.mark.parametrize("X", [rows(), np.exp(rows()), waves()[0]], ids=["", "ranks", "patterns"])
-def test_sparse_and_dense_rows_give_the_same(X, of_fit):
-    model = small().fit(of_fit(X))
+@pytest.mark.parametrize("standardize", [True, False])
+def test_sparse_and_dense_rows_give_the_same(X, of_fit, standardize):
+    model = small(standardize=standardize).fit(of_fit(X))
     np.testing.assert_allclose(model.transform(sp.csr_matrix(X)), model.transform(X), atol=1e-6)
 
 

@@ -6,6 +6,9 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils.validation import validate_data
 
 NAMES = ("n_features_in_", "feature_names_in_")
+# What may stand beside the learned columns of rows that are points of a vector space. Sets
+# without long tails have no ranks, and those whose columns lie in no order no patterns.
+PARTS = ("columns", "ranks", "patterns", "kernel", "neighborhood")
 
 
 class Input(OneToOneFeatureMixin, BaseEstimator):
@@ -41,8 +44,10 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
     choices: dict = {}
     # What a message may advise where a component reads rows of another kind.
     hint = ""
-    # Whether rows are points of a vector space, with columns that can be passed on.
-    has_columns = False
+    # What may stand beside the learned columns, of PARTS; nothing where rows have no columns.
+    parts: tuple = ()
+    # Variance of a part over that of the columns (of ranks: of the columns that have them).
+    shares: dict = {}
 
     def __init__(self, owner="estimator"):
         self.owner = owner

@@ -5,7 +5,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_array
 
 from skcontrast._component import StrOptions
-from skcontrast._inputs.base import Input, check_indices
+from skcontrast._inputs.base import PARTS, Input, check_indices
 from skcontrast._inputs.columns import RAGGED, refuse_masked, untorched
 from skcontrast._inputs.frame import FrameColumns, category_names, check_names, is_frame, is_plain
 from skcontrast._inputs.one_hot import one_hot_groups
@@ -44,7 +44,8 @@ class TableInput(Input):
         Which of these columns are one feature, as those of a category.
     """
 
-    kind, has_columns = "numbers", True
+    kind, parts = "numbers", PARTS
+    shares = {"learned": 0.3, "kernel": 0.15, "ranks": 0.5, "patterns": 2.0, "neighborhood": 0.3}
     choices = {
         "network": "mlp",
         "views": ("neighbors", "corruption"),
@@ -192,7 +193,8 @@ class TableInput(Input):
         shape, expansion = getattr(X, "shape", ()), self.expansion_
         if not sp.issparse(X) and shape[1:] == (expansion.n_columns,) != (self.n_features_in_,):
             # The matrix that a frame became, as callbacks hand it on.
-            return check_array(X, dtype=_FLOATS, ensure_min_samples=n_least, estimator=self.owner)
+            names = {"estimator": self.owner, "input_name": "X"}
+            return check_array(X, dtype=_FLOATS, ensure_min_samples=n_least, **names)
         if expansion.is_category.any():
             names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
             raise ValueError(

@@ -32,6 +32,7 @@ from sklearn.utils.extmath import row_norms
 from threadpoolctl import threadpool_limits
 
 from skcontrast._component import did_you_mean
+from skcontrast._inputs.base import PARTS
 from skcontrast._output.directions import leading_directions, projected
 from skcontrast._output.parts import Columns, Kernel, Neighborhood, Ranks
 from skcontrast._output.patterns import Patterns, layout
@@ -43,11 +44,6 @@ MOST_ROWS, FEWER_ROWS = 20_000, 6_000
 BLOCK = 64
 # So many directions are looked at as a map, and rows of one length would be a circle or a sphere.
 MAP = 3
-# Variance of a part over that of the columns (of ranks: of the columns that have them).
-SHARES = {"learned": 0.3, "kernel": 0.15, "ranks": 0.5, "patterns": 0.3, "neighborhood": 0.3}
-# What may stand beside the learned columns. Sets without long tails have no ranks, and those
-# whose columns lie in no order no patterns.
-PARTS = ("columns", "ranks", "patterns", "kernel", "neighborhood")
 
 
 def wanted_parts(passthrough, read, source):
@@ -65,7 +61,7 @@ def wanted_parts(passthrough, read, source):
     source : Input
         What reads the rows, which may have no columns to pass through.
     """
-    if not source.has_columns:
+    if not source.parts:
         if passthrough not in ("auto", False):
             raise ValueError(
                 f"passthrough={passthrough!r} needs rows with columns, and these are "
@@ -74,16 +70,16 @@ def wanted_parts(passthrough, read, source):
         return ()
     if isinstance(passthrough, (list, tuple)):
         for name in passthrough:
-            if name not in PARTS:
-                hint = did_you_mean(str(name), PARTS)
+            if name not in source.parts:
+                hint = did_you_mean(str(name), source.parts)
                 raise ValueError(
                     f"passthrough={passthrough!r} holds {name!r}, which is no part: type some of "
-                    f"{', '.join(map(repr, PARTS))}, or True for all.{hint}"
+                    f"{', '.join(map(repr, source.parts))}, or True for all.{hint}"
                 )
-        return tuple(name for name in PARTS if name in passthrough)
+        return tuple(name for name in source.parts if name in passthrough)
     if passthrough == "auto":
         passthrough = not {"target", "condition"} & set(read)
-    return PARTS if passthrough else ()
+    return source.parts if passthrough else ()
 
 
 class Output(BaseEstimator):
@@ -130,7 +126,7 @@ class Output(BaseEstimator):
         Parameters
         ----------
         source : Input
-            It knows the scale of the columns.
+            It knows the scale of the columns, and the shares of the parts.
 
         X : checked rows of shape (n, n_features)
 
@@ -148,9 +144,9 @@ class Output(BaseEstimator):
             self.part_means_, self.part_scales_, self.bases_ = {}, {}, {}
             rows = np.sort(rng.permutation(S.shape[0])[:FEWER_ROWS])
             X, S = X[rows], S[rows]
-            self._fit_unlearned(S, rng)
+            self._fit_unlearned(S, source, rng)
             learned = embed(X)
-            self._scale_learned(S, learned)
+            self._scale_learned(S, source, learned)
             self._limit(S, learned)
             values = self._values(S, learned)
             self._lay_out(values)
@@ -169,7 +165,7 @@ class Output(BaseEstimator):
         for most in (MOST_ROWS, FEWER_ROWS):
             X = X[np.sort(rng.permutation(X.shape[0])[:most])]
         with threadpool_limits(1, user_api="blas"):
-            new._scale_learned(source.standardized(X), embed(X))
+            new._scale_learned(source.standardized(X), source, embed(X))
         return new
 
     def transform(self, source, X, learned):
@@ -226,34 +222,37 @@ class Output(BaseEstimator):
 
     # --------------------------------------------------------------- fitting
 
-    def _fit_unlearned(self, S, rng):
+    def _fit_unlearned(self, S, source, rng):
         """Fit the parts after the columns, but the learned one, to standardised rows."""
         C = self.parts_["columns"].transform(S)
-        shape = None if sp.issparse(S) else layout(S - S.mean(axis=0))
+        asks = {"patterns", "ranks"} & set(self.parts)
+        shape = layout(S - S.mean(axis=0)) if asks and not sp.issparse(S) else None
         ordered = shape is not None
+        found = {}
         if ordered and "patterns" in self.parts:
-            patterns = Patterns(*shape).fit(S, rng)
-            self._keep_part("patterns", patterns, patterns.transform(S), C)
+            found["patterns"] = Patterns(*shape).fit(S, rng, source.mean_, source.scale_)
         elif not ordered and "ranks" in self.parts and _are_columns(S, self.parts_["columns"]):
-            ranks = Ranks().fit(S)
-            if len(ranks.columns_):
-                self._keep_part("ranks", ranks, ranks.transform(S), C[:, ranks.columns_])
+            found["ranks"] = Ranks().fit(S)
+        for name, part in found.items():
+            if name == "patterns" or len(part.columns_):
+                ranked = C[:, part.columns_] if name == "ranks" else C
+                self._keep_part(name, part, part.transform(S), source.shares[name], ranked)
         lifted = self._lifted(S, C)
         for name, part in (("kernel", Kernel()), ("neighborhood", Neighborhood())):
             if name in self.parts:
                 part.fit(lifted, rng)
-                self._keep_part(name, part, part.transform(lifted), C)
+                self._keep_part(name, part, part.transform(lifted), source.shares[name], C)
 
-    def _keep_part(self, name, part, values, columns):
+    def _keep_part(self, name, part, values, share, columns):
         """A fitted part, centred, with its share of the variance of the columns."""
         self.parts_[name] = part
         self.part_means_[name] = values.mean(axis=0)
-        self.part_scales_[name] = _factor(SHARES[name] * columns.var(axis=0).sum(), values)
+        self.part_scales_[name] = _factor(share * columns.var(axis=0).sum(), values)
 
-    def _scale_learned(self, S, learned):
+    def _scale_learned(self, S, source, learned):
         variance = self.parts_["columns"].transform(S).var(axis=0).sum()
         self.part_means_["learned"] = learned.mean(axis=0)
-        self.part_scales_["learned"] = _factor(SHARES["learned"] * variance, learned)
+        self.part_scales_["learned"] = _factor(source.shares["learned"] * variance, learned)
 
     def _limit(self, S, learned):
         """Bring parts with more columns than rows to the directions that the rows span."""
@@ -295,6 +294,8 @@ class Output(BaseEstimator):
 
     def _values(self, S, learned):
         """Values of each part, of standardised rows and their learned columns."""
+        if sp.issparse(S) and {"ranks", "patterns"} & set(self.parts_):  # fitted to dense rows
+            S = S.toarray()
         C = self.parts_["columns"].transform(S)
         lifted = self._lifted(S, C)
         values = {"columns": C, "learned": self._scaled("learned", learned)}

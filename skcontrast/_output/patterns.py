@@ -82,7 +82,8 @@ class Patterns(BaseEstimator):
 
     with random kernels :math:`w_j` of sum zero at several dilations, and thresholds
     :math:`b_j` at random quantiles of what they give. The fields f are the whole series, or
-    three by three parts of an image. A row is first brought to mean zero and unit variance.
+    three by three parts of an image. A row x is read as it was before its columns were
+    standardised, which would take its shape away, and brought to mean zero and unit variance.
 
     Parameters
     ----------
@@ -100,6 +101,10 @@ class Patterns(BaseEstimator):
     mean_, scale_ : ndarray of shape (n_patterns,)
         Of the shares, which are standardised.
 
+    column_means_, column_scales_ : ndarray of shape (n_columns,) or None
+        What a standardised row becomes the row of before by, up to a factor that all columns
+        share.
+
     References
     ----------
     Dempster, Petitjean and Webb, "ROCKET: exceptionally fast and accurate time series
@@ -115,7 +120,12 @@ class Patterns(BaseEstimator):
     def _n_axes(self):
         return 1 if self.height == 1 else 2
 
-    def fit(self, S, rng):
+    def fit(self, S, rng, mean=None, scale=None):
+        """Draw patterns of standardised rows, with the means and scales of their columns."""
+        self.column_means_ = self.column_scales_ = None
+        if scale is not None:
+            largest = scale.max()
+            self.column_means_, self.column_scales_ = mean / largest, scale / largest
         n_axes, extent = self._n_axes, self.width
         if n_axes == 2:
             extent = min(self.height, self.width)
@@ -141,6 +151,9 @@ class Patterns(BaseEstimator):
 
     def _convolved(self, S):
         """What the kernels of each dilation give, (n, n_kernels, height, width)."""
+        # Folders of earlier versions hold patterns of standardised rows.
+        if vars(self).get("column_scales_") is not None:
+            S = S * self.column_scales_ + self.column_means_
         S = S - S.mean(axis=1, keepdims=True)
         S = S / np.maximum(S.std(axis=1, keepdims=True), 1e-8)
         x = torch.from_numpy(S.astype(np.float32)).reshape(-1, 1, self.height, self.width)

@@ -65,19 +65,23 @@ def _patterns(part):
     _need(reach <= max(part.width - 1, sides[1] - 1), "a pattern reaches beyond its row")
     n_fields = 1 if part.height == 1 else 9
     _need(len(part.mean_) == part.thresholds_.size * n_fields, "patterns and mean_ are not as many")
+    means, scales = (vars(part).get(f"column_{name}_") for name in ("means", "scales"))
+    _need((means is None) == (scales is None), "one of column_means_ and column_scales_ is missing")
+    same = means is None or len(means) == part.height * part.width
+    _need(same, "column_means_ are of other columns")
 
 
 def _trained(model):
     source, weights = model.input_, model.weights_
-    words = "tokens" in getattr(model.network_, "reads", ())
-    _need(words == (source.kind == "tokens"), f"network_ does not read {source.kind}")
+    reads = getattr(model.network_, "reads", {"numbers"})
+    _need({source.kind, "any"} & set(reads), f"network_ does not read {source.kind}")
     for network in filter(None, (model.network_, model.projector_)):
         # A layer without weights of its own would cost nothing to name, and much to make.
         sizes = getattr(network, "hidden_layer_sizes", ())
         _need(len(sizes) <= len(weights), "a network has more layers than weights_")
     _need(1 <= model._width < 2**31, "_width is no width")
     scaled = getattr(source, "scale_", None) is not None
-    known = not source.has_columns or bool(source.standardize) == scaled
+    known = not source.parts or bool(source.standardize) == scaled
     _need(known, "scale_ and standardize do not agree")
     with torch.device("meta"):  # shapes, without memory
         module, _ = build_module(vars(model), source.n_features, DTYPES[model.precision])
@@ -175,7 +179,7 @@ def _head(model):
     head = getattr(model, "classifier_", None) or getattr(model, "regressor_", None)
     source = model.encoder_.input_
     width = model.encoder_._width + model._n_raw
-    raw = (0, source.n_features) if source.has_columns else (0,)
+    raw = (0, source.n_features) if source.parts else (0,)
     _need(model._n_raw in raw, "_n_raw is not the number of columns")
     if head is not None and hasattr(head, "n_features_in_"):
         _need(head.n_features_in_ == width, "the head reads other columns")

@@ -122,6 +122,8 @@ TABLES = {
         thresholds_          float d k
         mean_                float s
         scale_               float s >0
+        ?column_means_       none float l
+        ?column_scales_      none float l >0
     """,
     "SupervisedContrastiveClassifier": f"""
         {_HEAD}

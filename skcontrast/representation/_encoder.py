@@ -49,7 +49,8 @@ class ContrastiveEncoder(BaseContrastive):
         - "kernel", 256 features of a Gaussian kernel;
         - "neighborhood", the mean of the nearest training rows, of which up to 4096 are kept,
 
-        each on a scale that leaves most of the variance to the input. Of a part with more
+        each on a scale that leaves most of the variance to the input; only patterns have twice
+        its variance, as they say more than single points do. Of a part with more
         columns than there are rows, only the directions that the rows span are kept. "auto"
         is False where the objective reads ``y`` or a condition, as the parts would drown
         what these teach and bring back what a fair representation leaves out, else True.

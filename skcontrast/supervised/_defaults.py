@@ -78,7 +78,7 @@ def check_head(head, kind, owner):
 
 def check_passthrough(estimator, kind, X, source):
     """Raise where no head could read columns, or the default one, for dense rows, sparse ones."""
-    if estimator.passthrough is True and not source.has_columns:
+    if estimator.passthrough is True and not source.parts:
         raise ValueError(
             f"passthrough=True hands the columns of X to the {kind}, and rows of {source.kind} "
             "have none: type passthrough='auto'."

@@ -168,7 +168,7 @@ class BaseHead(ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
         # New rows may be dense where these are sparse, or the other way round.
         self._sparse_columns = sp.issparse(X)
         reads = not sp.issparse(X) if self.passthrough == "auto" else self.passthrough
-        self._n_raw = X.shape[1] if reads and source.has_columns else 0
+        self._n_raw = X.shape[1] if reads and source.parts else 0
         # One scale for all columns: their distances and their relative sizes were learned.
         spread = float(np.sqrt(np.mean(np.var(Z, axis=0, dtype=np.float64))))
         self._embedding_scale = spread if spread > 0 else 1.0
