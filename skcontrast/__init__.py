@@ -19,8 +19,10 @@ _PUBLIC = {
     "PhraseTransformer": "skcontrast.text",
     "ProKeRClassifier": "skcontrast.adaptation",
     "ProKeRRegressor": "skcontrast.adaptation",
+    "RandomConvolutions": "skcontrast.representation",
     "RetrievalCurveDisplay": "skcontrast.plotting",
     "Sent2VecVectorizer": "skcontrast.text",
+    "SeriesContrastiveEncoder": "skcontrast.representation",
     "SimilarityHistogramDisplay": "skcontrast.plotting",
     "SpectrumDisplay": "skcontrast.plotting",
     "SupervisedContrastiveClassifier": "skcontrast.supervised",
@@ -43,8 +45,10 @@ __all__ = [
     "PhraseTransformer",
     "ProKeRClassifier",
     "ProKeRRegressor",
+    "RandomConvolutions",
     "RetrievalCurveDisplay",
     "Sent2VecVectorizer",
+    "SeriesContrastiveEncoder",
     "SimilarityHistogramDisplay",
     "SpectrumDisplay",
     "SupervisedContrastiveClassifier",
@@ -70,7 +74,12 @@ if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
         SimilarityHistogramDisplay,
         SpectrumDisplay,
     )
-    from skcontrast.representation import ContrastiveEncoder, KernelConditionalContrastive
+    from skcontrast.representation import (
+        ContrastiveEncoder,
+        KernelConditionalContrastive,
+        RandomConvolutions,
+        SeriesContrastiveEncoder,
+    )
     from skcontrast.supervised import (
         SupervisedContrastiveClassifier,
         SupervisedContrastiveRegressor,

@@ -36,6 +36,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
 
     _parameter_constraints = CONSTRAINTS
     _shorthand = SHORTHAND
+    _choices: dict = {}  # what "auto" stands for, whatever the row
 
     @with_callbacks
     def fit(
@@ -226,14 +227,13 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
     def _settled(self, name, value, source=None):
         """What "auto" stands for with this kind of row."""
         auto = isinstance(value, str) and value == "auto"
-        choices = (source or self._new_input()).choices if auto else {}
+        choices = {**(source or self._new_input()).choices, **self._choices} if auto else {}
         return choices.get(name, value)
 
     def _resolved(self, call, source):
         """Objective, sampler and views, which have to suit each other and the kind of row."""
-        given = self._settled("objective", self.objective, source)
-        given = given if call.objective is None else call.objective
-        objective = resolve_for(source.kind, given, {"any": OBJECTIVES}, "objective")
+        objective = call.objective or self._settled("objective", self.objective, source)
+        objective = resolve_for(source.kind, objective, {"any": OBJECTIVES}, "objective")
         sampler = resolve_for(
             source.kind, self.sampler, {"any": SAMPLERS}, "sampler", "sampler='uniform'"
         )

@@ -386,7 +386,8 @@ def test_a_row_is_the_same_in_every_batch(n_components):
     X = rows(300)
     model = small(n_components=n_components).fit(X)
     Z, order = model.transform(X), np.random.default_rng(0).permutation(300)
-    np.testing.assert_allclose(model.transform(X[order]), Z[order], rtol=0, atol=1e-9)
+    # Up to the rounding of float32: some processors take the last rows of a batch otherwise.
+    np.testing.assert_allclose(model.transform(X[order]), Z[order], rtol=0, atol=1e-6)
     np.testing.assert_allclose(model.transform(X[7:8]), Z[7:8], rtol=0, atol=1e-6)
 
 

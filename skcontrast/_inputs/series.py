@@ -183,6 +183,11 @@ class SeriesInput(Input):
             return X
         return np.clip(X, -BOUND, BOUND)
 
+    def convolvable(self, X):
+        """Standardised series without NaN (n, n_channels, length), and where one was seen."""
+        S = self.standardized(X)
+        return interpolated(S).astype(np.float32), ~np.isnan(S).all(axis=1)
+
     def rows(self, X, side=None, **options):
         """Rows of a training."""
         return SeriesRows(Masked(self.standardized(X)), side=side, **options)

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from skcontrast._inputs.convolutions import LENGTH, N_KERNELS
+from skcontrast._inputs.convolved import CONVOLUTIONS
 from skcontrast._inputs.word_features import word_features
 from skcontrast._saved.heads import transforms
 from skcontrast._saved.step_tables import LINEAR
@@ -12,6 +14,8 @@ from skcontrast._training.modules import build_module
 # More words than this in an n-gram, or columns in a projection, would take memory that no
 # file had to hold.
 MOST_WORDS, MOST_PROJECTIONS = 100, 2**16
+# A series is padded to the length that a folder says.
+LONGEST = 2**24
 
 
 def _need(fits, sentence):
@@ -54,6 +58,44 @@ def _text_input(source):
     _need(source.n_features == word_features([]).shape[1], "a word has another number of features")
 
 
+def _series_input(source):
+    _need(source.owner.isidentifier(), "the owner of a SeriesInput is no name")
+    shape = source.shape_in_
+    whole = len(shape) == 2 and all(type(side) is int for side in shape)
+    _need(whole and min(shape) >= 1 and max(shape) < LONGEST, "shape_in_ is no shape of series")
+    _need((source.mean_ is None) == (source.scale_ is None), "mean_ or scale_ is missing")
+    _need(source.scale_ is None or len(source.scale_) == shape[0], "scale_ is of other channels")
+
+
+def _convolutions(made):
+    same = len(made.counts_) == len(made.dilations_) == len(made.channels_)
+    _need(same, "counts_ are not as many as dilations_")
+    _need(len(made.biases_) == N_KERNELS * made.counts_.sum(), "biases_ are not as many as counts_")
+    _need(1 <= made.n_fields <= LONGEST, "n_fields is no number of parts")
+
+
+def _convolved(source, convolutions):
+    n_channels, length = source.shape_in_
+    for made in convolutions:
+        reach = int(made.dilations_.max(initial=1)) * (LENGTH - 1)
+        _need(reach <= max(length - 1, LENGTH - 1), "a convolution reaches beyond its series")
+        _need(made.channels_.shape[2] == n_channels, "channels_ are of other series")
+    return sum(len(made.biases_) * made.n_fields for made in convolutions)
+
+
+def _convolved_input(source):
+    made, series = source.convolutions_, source.series_
+    known = all(type(part).__name__ == "Convolutions" for part in made.values())
+    _need(known and made.keys() <= CONVOLUTIONS.keys(), "convolutions_ are others")
+    width = _convolved(series, made.values()) + series.shape_in_[0] * source.n_steps_
+    _need(source.n_steps_ <= series.shape_in_[1], "n_steps_ are more than a series has")
+    _need(len(source.mean_) == len(source.scale_) == width, "mean_ is of other columns")
+
+
+def _random_convolutions(model):
+    _convolved(model.input_, [model.convolutions_])
+
+
 def _backbone(source):
     raise ValueError("a backbone is code, which no folder holds")
 
@@ -81,7 +123,8 @@ def _trained(model):
         _need(len(sizes) <= len(weights), "a network has more layers than weights_")
     _need(1 <= model._width < 2**31, "_width is no width")
     scaled = getattr(source, "scale_", None) is not None
-    known = not source.parts or bool(source.standardize) == scaled
+    known = source.kind != "numbers" or hasattr(source, "series_")
+    known = known or bool(source.standardize) == scaled
     _need(known, "scale_ and standardize do not agree")
     with torch.device("meta"):  # shapes, without memory
         module, _ = build_module(vars(model), source.n_features, DTYPES[model.precision])
@@ -300,6 +343,10 @@ RELATIONS = {
     "TableInput": _table_input,
     "FrameColumns": _frame_columns,
     "TextInput": _text_input,
+    "SeriesInput": _series_input,
+    "ConvolvedSeriesInput": _convolved_input,
+    "Convolutions": _convolutions,
+    "RandomConvolutions": _random_convolutions,
     "Patterns": _patterns,
     "BaseProKeR": _adapter,
     "TangentSurrogate": _of_width,

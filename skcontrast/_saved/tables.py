@@ -78,6 +78,34 @@ TABLES = {
         scale_               none float p >0
     """,
     "BackboneInput": "mean_  none float p",
+    "ConvolvedSeriesInput": """
+        series_              SeriesInput
+        convolutions_        dict
+        n_steps_             whole >=0
+        expansion_           none FrameColumns
+        features_            none int p >=0
+        mean_                float p
+        scale_               float p >0
+    """,
+    "SeriesInput": """
+        n_features_in_       whole
+        ?feature_names_in_   words *
+        shape_in_            tuple
+        mean_                none float c
+        scale_               none float c >0
+        is_aligned_          bool
+        _flat                bool
+    """,
+    "Convolutions": """
+        dilations_           int d >=1
+        counts_              int d >=0
+        channels_            bool d 84 c
+        biases_              float b
+    """,
+    "RandomConvolutions": """
+        input_               SeriesInput
+        convolutions_        Convolutions
+    """,
     "FrameColumns": """
         is_category          bool f
         medians              float m

@@ -1,6 +1,13 @@
 """Estimators that learn a representation."""
 
+from skcontrast.representation._convolutions import RandomConvolutions
 from skcontrast.representation._encoder import ContrastiveEncoder
 from skcontrast.representation._kernel_conditional import KernelConditionalContrastive
+from skcontrast.representation._series import SeriesContrastiveEncoder
 
-__all__ = ["ContrastiveEncoder", "KernelConditionalContrastive"]
+__all__ = [
+    "ContrastiveEncoder",
+    "KernelConditionalContrastive",
+    "RandomConvolutions",
+    "SeriesContrastiveEncoder",
+]

@@ -1,0 +1,238 @@
+"""SeriesContrastiveEncoder: representation learning of collections of series."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from skcontrast._component import Component, Shorthand, StrOptions, resolve
+from skcontrast._inputs.convolved import ConvolvedSeriesInput
+from skcontrast._inputs.series import SeriesInput
+from skcontrast._training.checkpoint import Checkpoint
+from skcontrast._typing import FilePath, RandomState
+from skcontrast.base import BaseContrastive
+from skcontrast.networks import NETWORK_CONSTRAINTS, NETWORKS_OF
+from skcontrast.objectives import OBJECTIVES, InfoNCE, Objective
+from skcontrast.views import SERIES_VIEWS, TEXT_VIEW_CONSTRAINTS, Views
+
+
+class SeriesContrastiveEncoder(BaseContrastive):
+    """Learn a representation of series, of one channel or several and of any length.
+
+    By default each series becomes a row of numbers first: shares of steps at which random
+    convolutions of the series and of its differences exceed a bias (MiniRocket's features), in
+    all of it and in thirds of it, and, where all series are equally long, the values themselves,
+    which weigh less. A small network is then trained on these rows as in
+    :class:`skcontrast.ContrastiveEncoder`, and ``transform`` gives what was learned beside
+    the rows. With a network or views of series (``network="dilated"``), or ``features=None``, a
+    network is trained on the series themselves.
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Number of columns that come out, as in :class:`skcontrast.ContrastiveEncoder`: leading
+        directions where parts stand beside the learned columns, else the learned width.
+
+    features : {"auto", "convolutions", None}, default="auto"
+        What a network reads: "convolutions", what random convolutions find in a series, or None,
+        the series themselves. "auto" is None where ``network``, ``views`` or ``objective``
+        reads series, else "convolutions".
+
+    passthrough : bool, "auto" or list of str, default="auto"
+        What ``transform`` puts beside the learned columns: of convolutions "columns", which are
+        these, and "neighborhood", the mean of the nearest training rows. "auto" is all of it,
+        unless the objective reads ``y`` or a condition. A network of series stands alone.
+
+    objective : str or component, default="auto"
+        What is trained for: a name in :data:`skcontrast.objectives.OBJECTIVES` or an object
+        from :mod:`skcontrast.objectives`. "auto" is ``InfoNCE(temperature=1.0)``. Some
+        compare single steps and take a network of series:
+        :class:`skcontrast.objectives.HierarchicalContrast`,
+        :class:`skcontrast.objectives.FuturePrediction`.
+
+    views : str, component, callable, list or None, default="auto"
+        How a view of a series is made: a name in :data:`skcontrast.views.SERIES_VIEWS` or,
+        of convolutions, in :data:`skcontrast.views.VIEWS`, an object from
+        :mod:`skcontrast.views`, a callable on a batch, or a list of these, applied in order.
+        "auto" is ``("neighbors", "corruption")`` of convolutions, else "crop".
+
+    n_views : int, default=2
+        Number of views of each series.
+
+    clean_anchor : bool or "auto", default="auto"
+        Whether the first view is the series itself. "auto" is True with convolutions only.
+
+    network : str, component or torch.nn.Module, default="auto"
+        The encoder. Of series "dilated", "light" or an object such as
+        :class:`skcontrast.networks.DilatedConv`; of convolutions what
+        :class:`skcontrast.ContrastiveEncoder` takes. "auto" is "mlp" of convolutions, else
+        "dilated". A torch module that reads series says so by ``reads = {"series"}``.
+
+    projector, sampler : default=as in ContrastiveEncoder
+        See :class:`skcontrast.ContrastiveEncoder`.
+
+    standardize : bool or "series", default=True
+        Whether each channel is centred and scaled over all series and steps. "series" does so
+        for each series by itself, for shapes whose level and size mean nothing.
+
+    max_iter : int, default=30
+        Number of epochs.
+
+    optimizer, learning_rate, batch_size : default=as in ContrastiveEncoder
+        See :class:`skcontrast.ContrastiveEncoder`.
+
+    early_stopping, validation_fraction, n_iter_no_change : default=as in ContrastiveEncoder
+        See :class:`skcontrast.ContrastiveEncoder`.
+
+    tol, warm_start, callbacks, checkpoint : default=as in ContrastiveEncoder
+        See :class:`skcontrast.ContrastiveEncoder`.
+
+    device, precision, random_state, verbose : default=as in ContrastiveEncoder
+        See :class:`skcontrast.ContrastiveEncoder`.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of columns that come out.
+
+    input_ : object
+        What reads series, with their number of channels and length, ``shape_in_``.
+
+    weights_, network_, projector_, objective_, loss_curve_, n_iter_, classes_
+        See :class:`skcontrast.ContrastiveEncoder`, as for its other attributes.
+
+    See Also
+    --------
+    skcontrast.RandomConvolutions : The convolutions alone, without training.
+
+    Notes
+    -----
+    X is an array (n_series, n_channels, length), (n_series, length) for one channel, or a list
+    of arrays (n_channels, length) of unequal length. NaN behind the end of a series says that it
+    is shorter, NaN within it that a value is missing. Series are cut or padded nowhere: ``transform``
+    takes longer and shorter ones than ``fit``. Convolutions are drawn with one seed, whatever
+    ``random_state``.
+
+    References
+    ----------
+    Dempster, Schmidt and Webb, "MiniRocket: a very fast (almost) deterministic transform for
+    time series classification", KDD 2021. Yue et al., "TS2Vec: towards universal
+    representation of time series", AAAI 2022. Chen et al., "A simple framework for
+    contrastive learning of visual representations", ICML 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcontrast import SeriesContrastiveEncoder
+    >>> X = np.random.default_rng(0).normal(size=(20, 3, 50))
+    >>> encoder = SeriesContrastiveEncoder(8, max_iter=2, random_state=0)
+    >>> encoder.fit_transform(X).shape
+    (20, 8)
+    >>> encoder = SeriesContrastiveEncoder(8, network="dilated", views="jitter", max_iter=2)
+    >>> encoder.fit([x[:, :length] for x, length in zip(X, range(30, 50))]).transform(X).shape
+    (20, 8)
+    """
+
+    # Of numbers, which convolutions are, before those of series.
+    _shorthand = {**BaseContrastive._shorthand, "views": "skcontrast.views:VIEWS_OF.numbers.series"}
+    _choices = {"objective": InfoNCE(temperature=1.0)}
+
+    _parameter_constraints = {
+        **BaseContrastive._parameter_constraints,
+        "features": [StrOptions({"auto", "convolutions"}), None],
+        "passthrough": ["boolean", StrOptions({"auto"}), list, tuple],
+        "objective": [*BaseContrastive._parameter_constraints["objective"], StrOptions({"auto"})],
+        "views": [*TEXT_VIEW_CONSTRAINTS, StrOptions({"auto"})],
+        "clean_anchor": ["boolean", StrOptions({"auto"})],
+        "network": [
+            Shorthand(BaseContrastive._shorthand["network"], "network"),
+            NETWORK_CONSTRAINTS[1],
+            StrOptions({"auto"}),
+        ],
+        "standardize": SeriesInput._parameter_constraints["standardize"],
+    }
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        features: Literal["auto", "convolutions"] | None = "auto",
+        passthrough: bool | Literal["auto"] | list | tuple = "auto",
+        objective: str | Objective | Literal["auto"] = "auto",
+        views: Views | Literal["auto"] = "auto",
+        n_views: int = 2,
+        clean_anchor: bool | Literal["auto"] = "auto",
+        network: str | Component | nn.Module | Literal["auto"] = "auto",
+        projector: str | Component | nn.Module | None = None,
+        sampler: str | Component = "uniform",
+        standardize: bool | Literal["series"] = True,
+        optimizer: str | Component = "adamw",
+        learning_rate: float = 1e-3,
+        batch_size: int | Literal["auto"] = "auto",
+        max_iter: int = 30,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        callbacks: list | tuple | None = None,
+        checkpoint: FilePath | Checkpoint | None = None,
+        device: str | torch.device = "auto",
+        precision: Literal["float32", "bfloat16", "float64"] = "float32",
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ):
+        self.n_components = n_components
+        self.features = features
+        self.passthrough = passthrough
+        self.objective = objective
+        self.views = views
+        self.n_views = n_views
+        self.clean_anchor = clean_anchor
+        self.network = network
+        self.projector = projector
+        self.sampler = sampler
+        self.standardize = standardize
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _new_input(self):
+        on_series = self.features is None
+        if self.features == "auto":
+            named = {"network": NETWORKS_OF["series"], "views": SERIES_VIEWS}
+            on_series = any(_reads_series(getattr(self, k), names) for k, names in named.items())
+            objective = self._settled("objective", self.objective, SeriesInput())
+            on_series = on_series or "steps" in resolve(objective, OBJECTIVES).requires
+        source = SeriesInput if on_series else ConvolvedSeriesInput
+        return source(type(self).__name__, self.standardize)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = False
+        return tags
+
+
+def _reads_series(value, names):
+    """Whether a network, or a view among several, is one of series."""
+    if isinstance(value, (list, tuple)):
+        return any(_reads_series(part, names) for part in value)
+    if isinstance(value, str):
+        return value in names
+    return "series" in getattr(value, "reads", ())
