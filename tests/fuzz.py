@@ -13,12 +13,13 @@ import traceback
 import warnings
 
 import numpy as np
-from fuzz_inputs import documents, side, table, target
+from fuzz_inputs import collection, documents, side, table, target
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeClassifier
 
 import skcontrast
 from skcontrast.inspection import TangentSurrogate
+from skcontrast.networks import DilatedConv
 
 SMALL = {"max_iter": 1, "n_components": 3, "random_state": 0, "device": "cpu"}
 WORDS = {**SMALL, "min_count": 1}
@@ -65,6 +66,17 @@ TEXTS = {
     "sentences": lambda: skcontrast.Sent2VecVectorizer(**WORDS),
     "phrases": lambda: skcontrast.PhraseTransformer(min_count=1, threshold=0.1),
 }
+SERIES = {
+    "series encoder": lambda: skcontrast.SeriesContrastiveEncoder(**SMALL, network="linear"),
+    "series network": lambda: skcontrast.SeriesContrastiveEncoder(
+        **SMALL, network=DilatedConv(4, 2)
+    ),
+    "series classifier": lambda: skcontrast.SupervisedContrastiveClassifier(
+        skcontrast.SeriesContrastiveEncoder(**SMALL), random_state=0
+    ),
+    "convolutions": lambda: skcontrast.RandomConvolutions(84, random_state=0),
+}
+KINDS = [(TEXTS, documents, 0.3), (SERIES, collection, 0.1), (TABLES, table, 0.6)]
 OUTPUTS = ("transform", "predict", "predict_proba", "decision_function", "predict_interval")
 # How errors read that speak of our insides, and not of what was given.
 INSIDES = (
@@ -133,10 +145,11 @@ def n_rows_of(X):
     return X.shape[0] if getattr(X, "shape", ()) else len(X)
 
 
-def drawn_name(rng):
-    """Which estimator a story is of."""
-    names = list(TEXTS if rng.random() < 0.3 else TABLES)
-    return names[rng.integers(len(names))]
+def drawn(rng):
+    """Name of an estimator, how it is made, and how its rows are drawn."""
+    makers, draw, _ = KINDS[rng.choice(len(KINDS), p=[share for *_, share in KINDS])]
+    name = list(makers)[rng.integers(len(makers))]
+    return name, makers[name], draw
 
 
 def call(seed):
@@ -152,9 +165,8 @@ def call(seed):
         What was unclear, or an AssertionError about what came out.
     """
     rng = np.random.default_rng(seed)
-    name = drawn_name(rng)
-    model, draw = {**TABLES, **TEXTS}[name](), documents if name in TEXTS else table
-    X = draw(rng)
+    name, make, draw = drawn(rng)
+    model, X = make(), draw(rng)
     y = target(rng, n_rows_of(X))
     if not attempt(name, model, X, y, side(rng, name, n_rows_of(X))):
         fitted = [key for key in vars(model) if key.endswith("_") and not key.startswith("_")]
@@ -208,7 +220,7 @@ def run(seeds, show=False):
                 verdicts["fault"] += 1
                 last = traceback.extract_tb(error.__traceback__)[-1]
                 text = f"{type(error).__name__}: {error}".splitlines()[0][:160]
-                name = drawn_name(np.random.default_rng(seed))
+                name = drawn(np.random.default_rng(seed))[0]
                 faults.append(
                     (seed, name, text, f"{last.filename.rpartition('/')[2]}:{last.lineno}")
                 )

@@ -190,6 +190,37 @@ def document(rng):
     )
 
 
+def collection(rng):
+    """Series: an array, lists of unequal length, NaN behind ends, or a table of one channel."""
+    if rng.random() < 0.3:
+        return table(rng)
+    n, c = int(choose(rng, (20, 20, 9, 3, 2, 1, 0))), int(choose(rng, (1, 1, 2, 3, 20, 0)))
+    X = rng.standard_normal((n, c, int(choose(rng, (30, 30, 12, 9, 3, 2, 1, 0)))))
+    if X.size and rng.random() < 0.4:
+        place = tuple(rng.integers(side) for side in X.shape)
+        X[place[:2] if rng.random() < 0.5 else place] = choose(rng, VALUES)
+    if X.size and rng.random() < 0.2:
+        X[rng.integers(n)] = choose(rng, VALUES)
+    if rng.random() < 0.3:
+        for x in X:
+            x[:, rng.integers(1, X.shape[2] + 2) :] = np.nan
+    form = rng.integers(9)
+    if form == 0:
+        return [x[:, : rng.integers(X.shape[2] + 2)] for x in X]
+    if form == 1:
+        return [x[0] if len(x) else x for x in X]
+    if form == 2:
+        return [x.tolist() for x in X]
+    if form == 3:
+        return torch.as_tensor(X)
+    if form == 4:
+        with np.errstate(all="ignore"):
+            return X.astype(choose(rng, [d for d in DTYPES if "64[" not in d]))
+    if form == 5:
+        return choose(rng, ([*X, None], ["a series", *X], X[None], X.transpose(0, 2, 1), iter(X)))
+    return X
+
+
 def documents(rng):
     """What somebody may pass as X where texts are asked for."""
     n = int(choose(rng, (20, 20, 20, 12, 3, 1, 0)))

@@ -4,7 +4,9 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+import scipy.sparse as sp
 import torch
 
 from skcontrast._inputs.convolutions import (
@@ -14,6 +16,7 @@ from skcontrast._inputs.convolutions import (
     kernel_weights,
     spread_dilations,
 )
+from skcontrast._inputs.convolved import ConvolvedSeriesInput
 from skcontrast._inputs.series import SeriesInput, interpolated, padded_series
 
 RNG = np.random.default_rng(0)
@@ -109,6 +112,9 @@ BAD = {
     "strings": ([np.array([["a", "b"]]), np.array([["a"]])], "pass numbers of shape"),
     "four dimensions": (X[None], "dim 4"),
     "levels": (pd.DataFrame({"a": np.arange(12.0)}, index=MULTI), "index has several levels"),
+    "no steps": (X[:, :, :0], r"has the shape \(6, 2, 0\), without a step"),
+    "not read yet": (pl.LazyFrame({"a": [1.0, 2.0]}), "pass X.collect"),
+    "a name twice": (pd.DataFrame(FLAT, columns=["a"] * 30), "several columns of the name 'a'"),
     "masked": (np.ma.masked_array(X, mask=X > 3), "masked"),
 }
 
@@ -118,6 +124,20 @@ def test_bad_series_get_one_sentence(given, message):
     with pytest.raises(ValueError, match=message) as error:
         SeriesInput("Encoder").fit(given)
     assert "\n" not in str(error.value).strip()
+
+
+def test_series_are_never_sparse():
+    with pytest.raises(TypeError, match=r"series are dense: pass X.toarray\(\)"):
+        SeriesInput("Encoder").fit(sp.csr_matrix(FLAT))
+
+
+def test_a_single_step_has_no_differences():
+    rows = np.full((6, 1, 9), np.nan)
+    rows[:, 0, 0] = RNG.normal(size=6)
+    source = ConvolvedSeriesInput()
+    source.fit(rows)
+    assert list(source.convolutions_) == ["shares", "fields"]
+    assert np.isfinite(source.standardized(source.read(RNG.normal(size=(6, 1, 9))))).all()
 
 
 def test_other_channels_and_other_flat_lengths_are_refused():

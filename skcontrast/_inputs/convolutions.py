@@ -80,7 +80,8 @@ class Convolutions(BaseEstimator):
 
         rng : numpy.random.Generator
         """
-        n, n_channels, length = X.shape
+        n_channels, length = X.shape[1:]
+        able = np.flatnonzero(seen.any(axis=1))
         n_biases = max(self.n_features // N_KERNELS, 1)
         self.dilations_, self.counts_ = spread_dilations(length, n_biases)
         self.channels_ = np.array(
@@ -90,7 +91,7 @@ class Convolutions(BaseEstimator):
         biases, start = [], 0
         for i, count in enumerate(self.counts_):
             # Each kernel reads one series of its own.
-            rows = rng.integers(n, size=N_KERNELS)
+            rows = able[rng.integers(len(able), size=N_KERNELS)]
             own = np.arange(N_KERNELS)
             values = self._convolved(X[rows], i)[own, own].numpy()
             for value, row in zip(values, rows):

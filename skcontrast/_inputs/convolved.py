@@ -71,7 +71,7 @@ class ConvolvedSeriesInput(TableInput):
         self.convolutions_ = {
             name: Convolutions(made.n_features, made.n_fields).fit(*given[name], rng)
             for name, made in CONVOLUTIONS.items()
-            if name in given
+            if name in given and given[name][1].any()
         }
         blocks = self._blocks(X, given)
         self._scale(blocks)
@@ -110,8 +110,8 @@ class ConvolvedSeriesInput(TableInput):
         S, seen = self.series_.convolvable(X)
         given = {"shares": (S, seen), "fields": (S, seen)}
         if S.shape[2] > 1:
-            both = seen[:, 1:]  # zero behind the end, as the series themselves are
-            given["differences"] = np.diff(S, axis=2) * both[:, None], both
+            later = seen[:, 1:]  # zero behind the end, as the series themselves are
+            given["differences"] = np.diff(S, axis=2) * later[:, None], later
         return given
 
     def _blocks(self, X, given):

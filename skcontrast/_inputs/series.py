@@ -3,11 +3,13 @@
 import warnings
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 
 from skcontrast._component import StrOptions, warn
 from skcontrast._inputs.base import Input
 from skcontrast._inputs.columns import refuse_masked, untorched
+from skcontrast._inputs.frame import check_names, is_frame
 from skcontrast._inputs.rows import BOUND, Rows
 from skcontrast.functional._rows import tensor_of
 
@@ -217,11 +219,21 @@ class SeriesInput(Input):
             X = self._validated(
                 X, reset=reset, ensure_min_samples=n_least, allow_nd=True, **options
             )
-        return self._told(X, reset)
+        return self._told(X, reset, n_least)
 
-    def _told(self, X, reset):
+    def _told(self, X, reset, n_least):
         """Say what looks like an accident, and refuse what holds nothing."""
         n, n_channels, length = X.shape
+        if n_channels < 1 or length < 1:
+            raise ValueError(
+                f"X has the shape {X.shape}, without a step: pass series of one channel and one "
+                "step at least."
+            )
+        if n < n_least:
+            raise ValueError(
+                f"Found array with {n} sample(s) (shape={X.shape}) while a minimum of {n_least} is "
+                f"required by {self.owner}."
+            )
         if np.isinf(X).any():
             raise ValueError("Input X contains infinity: NaN says that a value is missing.")
         empty = np.flatnonzero(np.isnan(X).all(axis=(1, 2)))
@@ -294,6 +306,10 @@ def _moments(X, axis):
 def _at_hand(X):
     """X off the device, and as an array where it only says that it can be one."""
     X = untorched(X)
+    if sp.issparse(X):
+        raise TypeError("Sparse data was passed for X, but series are dense: pass X.toarray().")
+    if is_frame(X):
+        check_names(X)
     return np.asarray(X) if hasattr(X, "__array__") and not hasattr(X, "shape") else X
 
 
