@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from skcontrast import ContrastiveEncoder
+from skcontrast import SeriesContrastiveEncoder
 from skcontrast._component import Component
-from skcontrast._inputs.series import SeriesBatch, SeriesInput
+from skcontrast._inputs.series import SeriesBatch
 from skcontrast.views._base import View
 
 
@@ -160,18 +160,11 @@ class Cut(View):
         return view
 
 
-class SeriesEncoder(ContrastiveEncoder):
-    """The frame with the input of series."""
-
-    def _new_input(self):
-        return SeriesInput(type(self).__name__)
-
-
 def encoder(objective, **params):
     """A small encoder of series."""
-    settings = {"max_iter": 2, "n_components": 4, "passthrough": False, "random_state": 0}
+    settings = {"max_iter": 2, "n_components": 4, "clean_anchor": True, "random_state": 0}
     settings |= {"network": Stepwise(), "views": Cut()}
-    return SeriesEncoder(objective=objective, **{**settings, **params})
+    return SeriesContrastiveEncoder(objective=objective, **{**settings, **params})
 
 
 def series(n=30, n_channels=2, length=9, seed=0):

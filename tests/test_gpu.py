@@ -16,13 +16,13 @@ from skorch.callbacks import Callback
 from test_training import TRAINABLE
 
 import skcontrast
-from skcontrast import ContrastiveEncoder
+from skcontrast import ContrastiveEncoder, SeriesContrastiveEncoder
 from skcontrast._inputs.rows import table_rows
 from skcontrast.checkpoint import Checkpoint
-from skcontrast.networks import MLP
+from skcontrast.networks import MLP, DilatedConv, LightConv
 from skcontrast.objectives import OBJECTIVES, InfoNCE
 from skcontrast.temperatures import TEMPERATURES
-from skcontrast.views import VIEWS
+from skcontrast.views import SERIES_VIEWS, VIEWS
 
 pytestmark = pytest.mark.gpu
 
@@ -121,6 +121,26 @@ def test_no_objective_of_steps_waits_for_the_device(name, waiting_is_an_error):
     settings = {"max_iter": 3, "batch_size": 15, "callbacks": [waiting_is_an_error]}
     model = series_cases.encoder(name, device="cuda", **settings).fit(series_cases.series()[0])
     assert waiting_is_an_error.n_epochs_ == 3 and np.isfinite(model.loss_curve_).all()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        *({"views": name, "network": DilatedConv(8, 2)} for name in sorted(SERIES_VIEWS)),
+        {"network": LightConv(8, 2)},
+        {"network": LightConv(8, 2, dynamic=True)},
+    ],
+    ids=str,
+)
+def test_no_series_wait_for_the_device(params, waiting_is_an_error):
+    settings = {"max_iter": 3, "batch_size": 15, "random_state": 0, "device": "cuda"}
+    model = SeriesContrastiveEncoder(4, callbacks=[waiting_is_an_error], **settings, **params)
+    series = series_cases.series()[0]
+    Z = model.fit(series).transform(series)
+    assert waiting_is_an_error.n_epochs_ == 3 and np.isfinite(model.loss_curve_).all()
+    alike = {"rtol": 1e-3, "atol": 1e-3}
+    np.testing.assert_allclose(model.set_params(device="cpu").transform(series), Z, **alike)
 
 
 @pytest.mark.parametrize("view", [*sorted(VIEWS), ("neighbors", "corruption"), shifted])
