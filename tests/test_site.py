@@ -83,8 +83,9 @@ def test_every_page_is_found_from_the_start():
     assert PAGES - found == {"api"}  # listed on the start page, and no Markdown
 
 
-def test_first_example_prints_what_the_page_shows():
-    text = (DOCS / "index.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["docs/index.md", "README.md"])
+def test_first_example_prints_what_the_page_shows(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
     code, shown = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL).groups()
     with contextlib.redirect_stdout(io.StringIO()) as out:
         exec(code, {})
