@@ -29,6 +29,9 @@ from skcontrast import ContrastiveEncoder
 # network, scikit-learn's wines, with four columns cut into categories and one value in ten
 # erased.
 
+HOME = next((p for p in Path.cwd().parents if (p / "shared/data").exists()), Path())
+LOCAL = HOME / "shared/data/tabular/adult/adult.csv.gz"
+
 
 def wines():
     frame = load_wine(as_frame=True).frame
@@ -40,11 +43,9 @@ def wines():
 
 
 def read_table():
-    folders = [folder / "shared/data/tabular/adult" for folder in Path.cwd().parents]
-    here = [folder / "adult.csv.gz" for folder in folders if folder.exists()]
     try:
-        if here:
-            name, frame = "adult of shared/data", pd.read_csv(here[0]).drop(columns="split")
+        if LOCAL.exists():
+            name, frame = "adult of shared/data", pd.read_csv(LOCAL).drop(columns="split")
         else:
             name, frame = "adult of OpenML", fetch_openml("adult", version=2, as_frame=True).frame
         frame = frame.sample(4000, random_state=0).rename(
