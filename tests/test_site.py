@@ -93,10 +93,14 @@ def test_first_example_prints_what_the_page_shows(page):
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
-def test_examples_have_a_heading(path):
-    title, line = path.read_text(encoding="utf-8").splitlines()[:2]
+def test_examples_have_a_heading_and_run_as_notebooks(path):
+    text = path.read_text(encoding="utf-8")
+    title, line = text.splitlines()[:2]
     assert title.startswith('"""') and re.fullmatch("=+", line)
     assert len(line) >= len(title) - 3
+    # A notebook has no file, and arguments that are not for the example.
+    assert not re.search(r"(?<!\.)__file__|\bargparse\b|\bsys\.argv\b", text)
+    assert "plt.show()" in text
 
 
 @pytest.mark.parametrize(
