@@ -120,6 +120,12 @@ def read_table(folder, row):
 
 def read_series(folder, row):
     """Series laid out as rows: channel after channel, NaN where one is shorter."""
+    X, y = read_collection(folder, row)
+    return X.reshape(len(X), -1), y
+
+
+def read_collection(folder, row):
+    """Series (n, n_channels, length), NaN where one is shorter, and codes of their classes."""
     paths = [Path(folder) / file for file in row.files.split(";")]
     if paths[0].suffix == ".npz":
         with np.load(paths[0]) as file:
@@ -127,8 +133,8 @@ def read_series(folder, row):
             y = np.concatenate([file["y_train"], file["y_test"]])
     else:
         table = pd.concat([pd.read_csv(p, sep="\t", header=None) for p in paths]).to_numpy()
-        X, y = table[:, 1:], table[:, 0]
-    return X.reshape(len(X), -1).astype(np.float64), LabelEncoder().fit_transform(y)
+        X, y = table[:, None, 1:], table[:, 0]
+    return X.astype(np.float64), LabelEncoder().fit_transform(y)
 
 
 def read_images(folder, row):

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 import skcontrast
+from skcontrast.networks import DilatedConv
 
 
 def with_head(cls, head, encoder, **params):
@@ -29,6 +30,8 @@ def small_instances():
         skcontrast.ContrastiveEncoder(**cheap, **seed, objective="supcon"),
         skcontrast.KernelConditionalContrastive(**cheap, **seed),
         skcontrast.KernelConditionalContrastive(**cheap, **seed, mode="hard"),
+        skcontrast.SeriesContrastiveEncoder(**cheap, **seed),
+        skcontrast.SeriesContrastiveEncoder(**cheap, **seed, network=DilatedConv(8, 2)),
         skcontrast.SupervisedContrastiveClassifier(classes, **seed),
         skcontrast.SupervisedContrastiveClassifier(classes, **seed, **tuned),
         skcontrast.SupervisedContrastiveRegressor(numbers, Ridge(), **seed),
@@ -36,6 +39,11 @@ def small_instances():
             numbers, Ridge(), **seed, **tuned, interval="neighbors"
         ),
     ]
+
+
+def fixed_instances():
+    """Transformers that do not train."""
+    return [skcontrast.RandomConvolutions(84, random_state=0)]
 
 
 def adapter_instances():

@@ -52,6 +52,7 @@ def names_of_a_line():
             "ContrastiveEncoder",
             "KernelConditionalContrastive",
             "ContrastiveTextEncoder",
+            "SeriesContrastiveEncoder",
             "Word2VecVectorizer",
             "Sent2VecVectorizer",
         )
@@ -64,6 +65,7 @@ def names_of_a_line():
         "keep": np.array([1.0, 1.0, 0.0, 1.0, 0.0], dtype=np.float32),
         "small": nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.1)),
         "frozen": nn.Linear(5, 8).requires_grad_(False),
+        "series": rng.normal(size=(12, 2, 24)), "patients": np.arange(12) // 4,
     }  # fmt: skip
     learn = [KMeans, LogisticRegression, KNeighborsClassifier, KNeighborsRegressor, make_pipeline]
     learn += [FeatureUnion, TfidfVectorizer, normalize, validation_curve]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import sklearn
 import torch
-from instances import adapter_instances, blobs, small_instances
+from instances import adapter_instances, blobs, fixed_instances, small_instances
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -30,6 +30,7 @@ TEXT_HEAD = skcontrast.SupervisedContrastiveClassifier(
 DROPOUT = MLP((16,), dropout=0.5)
 TABLES = [
     *small_instances(),
+    *fixed_instances(),
     *adapter_instances(),
     skcontrast.ContrastiveEncoder(max_iter=2, random_state=0, network=DROPOUT),
     TangentSurrogate(skcontrast.ContrastiveEncoder(max_iter=1, random_state=0).fit(X, Y)),

@@ -110,7 +110,7 @@ class Convolutions(BaseEstimator):
             # must not depend on those that come with it.
             rows = np.minimum(np.arange(start, start + size), n - 1)
             out[start : start + size] = self._shares(X[rows], seen[rows])[: n - start]
-        return out
+        return np.minimum(out, 1, out=out)  # above by rounding
 
     def _shares(self, X, seen):
         whole = _fields(seen, self.n_fields)

@@ -110,7 +110,8 @@ class ConvolvedSeriesInput(TableInput):
         S, seen = self.series_.convolvable(X)
         given = {"shares": (S, seen), "fields": (S, seen)}
         if S.shape[2] > 1:
-            given["differences"] = np.diff(S, axis=2), seen[:, 1:]
+            both = seen[:, 1:]  # zero behind the end, as the series themselves are
+            given["differences"] = np.diff(S, axis=2) * both[:, None], both
         return given
 
     def _blocks(self, X, given):

@@ -143,7 +143,7 @@ class SeriesInput(Input):
 
     def fit(self, X, n_least=2):
         """Check the series of a fit, and learn the scale of their channels."""
-        X = untorched(X)
+        X = _at_hand(X)
         self._flat = np.ndim(X) == 2 if not _is_ragged(X) else False
         X = self._checked(X, True, n_least)
         self.shape_in_ = X.shape[1:]
@@ -155,7 +155,7 @@ class SeriesInput(Input):
 
     def read(self, X, n_least=1):
         """Check other series against those of the fit; shorter ones are padded to their length."""
-        X = untorched(X)
+        X = _at_hand(X)
         n_channels, length = self.shape_in_
         if not _is_ragged(X) and np.ndim(X) == 2 and not self._flat:
             if n_channels > 1:
@@ -289,6 +289,12 @@ def _moments(X, axis):
     constant = ~(scale > LEAST_DEVIATION * np.maximum(np.abs(mean), LEAST_DEVIATION))
     scale = np.where(constant, 1.0, scale * size)
     return tuple(np.squeeze(a, axis) for a in (np.nan_to_num(mean * size), scale))
+
+
+def _at_hand(X):
+    """X off the device, and as an array where it only says that it can be one."""
+    X = untorched(X)
+    return np.asarray(X) if hasattr(X, "__array__") and not hasattr(X, "shape") else X
 
 
 def _is_ragged(X):

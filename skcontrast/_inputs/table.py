@@ -44,7 +44,8 @@ class TableInput(Input):
         Which of these columns are one feature, as those of a category.
     """
 
-    kind, parts = "numbers", PARTS
+    kind = "numbers"
+    parts: tuple = PARTS
     shares = {"learned": 0.3, "kernel": 0.15, "ranks": 0.5, "patterns": 2.0, "neighborhood": 0.3}
     choices = {
         "network": "mlp",
@@ -52,7 +53,7 @@ class TableInput(Input):
         "clean_anchor": True,
         "width": 256,
     }
-    _parameter_constraints = {
+    _parameter_constraints: dict = {
         "owner": [str],
         "standardize": ["boolean"],
         "precision": [StrOptions({"float32", "bfloat16", "float64"})],

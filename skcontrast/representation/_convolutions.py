@@ -100,7 +100,7 @@ class RandomConvolutions(
         self.standardize = standardize
         self.random_state = random_state
 
-    def fit(self, X: RowsLike, y: ArrayLike | None = None) -> Self:
+    def fit(self: Self, X: RowsLike, y: ArrayLike | None = None) -> Self:
         """Draw convolutions, and biases from what they give for single series.
 
         Parameters

@@ -110,10 +110,10 @@ class SeriesContrastiveEncoder(BaseContrastive):
     Notes
     -----
     X is an array (n_series, n_channels, length), (n_series, length) for one channel, or a list
-    of arrays (n_channels, length) of unequal length. NaN behind the end of a series says that it
-    is shorter, NaN within it that a value is missing. Series are cut or padded nowhere: ``transform``
-    takes longer and shorter ones than ``fit``. Convolutions are drawn with one seed, whatever
-    ``random_state``.
+    of arrays (n_channels, length) of unequal length; arrays of tslearn and TS2Vec, whose channels
+    come last, are ``X.transpose(0, 2, 1)``. NaN behind the end of a series says that it is shorter,
+    NaN within it that a value is missing. ``transform`` takes longer and shorter series than
+    ``fit``. Convolutions are drawn with one seed, whatever ``random_state``.
 
     References
     ----------

@@ -1,0 +1,288 @@
+"""Collections of series with few labels: ours beside what people use for them.
+
+    python benchmarks/series.py --data-dir DIR [--sets NAME ...] [--rows NAME ...] [--write FILE]
+    python benchmarks/series.py --data-dir DIR --cost
+
+For every series set of the folder: 70 % of the rows to train, without labels, 1, 5, 20 or all of
+them labelled, many draws; features are compared by one logistic probe, classifiers as they are.
+aeon and pycatch22 bring the rows of their names, which are left out where they are not installed.
+What was measured is kept, so that a run that was stopped goes on. ``--cost`` fits 1,000 series of
+500 steps in a process of its own each, and prints seconds and the most memory.
+"""
+
+import argparse
+import importlib.util
+import multiprocessing
+import os
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from datasets import manifest, read_collection, subsample
+from quality_measure import SIZES, accuracy, by_draw, by_first_draws, label_name, split
+from quality_probes import PROBES, Features
+from record import Record
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import RidgeClassifierCV
+from sklearn.preprocessing import LabelEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
+
+import skcontrast
+from skcontrast import ContrastiveEncoder, RandomConvolutions, SeriesContrastiveEncoder
+
+# Sets of the halves by which defaults are chosen and judged: see benchmarks/quality.py.
+DEV = ("Adiac", "CBF", "Coffee", "ECG5000", "FaceFour", "ItalyPowerDemand", "SwedishLeaf", "Trace")
+# The sets of the first measurements, which a target was set for.
+ELEVEN = ("BasicMotions", "CBF", "ECG200", "ECGFiveDays", "FaceFour", "GunPoint")
+ELEVEN += ("ItalyPowerDemand", "MedicalImages", "SwedishLeaf", "SyntheticControl", "Trace")
+STRENGTHS = np.logspace(-3, 3, 10)  # of MiniRocket's ridge, as its paper sets them
+
+
+def flat(X):
+    return X.reshape(len(X), -1)
+
+
+def on_one_scale(make):
+    """Columns to mean zero and unit variance, constant ones left out."""
+
+    def represent(train, test, seed):
+        train, test = make(train, test, seed)
+        kept = train.std(axis=0) > 1e-9
+        scale = StandardScaler().fit(train[:, kept])
+        return scale.transform(train[:, kept]), scale.transform(test[:, kept])
+
+    return represent
+
+
+def imputed(train, test):
+    impute = SimpleImputer(strategy="median").fit(flat(train))
+    return impute.transform(flat(train)), impute.transform(flat(test))
+
+
+def raw(train, test, seed):
+    return imputed(train, test)
+
+
+def catch22(train, test, seed):
+    from pycatch22 import catch22_all
+
+    def describe(X):
+        kept = [[x[~np.isnan(x)].tolist() for x in series] for series in X]
+        rows = [[v for x in k for v in catch22_all(x, catch24=True)["values"]] for k in kept]
+        return np.nan_to_num(np.array(rows), posinf=0, neginf=0)
+
+    return describe(train), describe(test)
+
+
+def minirocket(n_features):
+    def convolve(train, test, seed):
+        from aeon.transformations.collection.convolution_based import MiniRocket
+
+        model = MiniRocket(n_kernels=n_features, random_state=seed, n_jobs=1).fit(train)
+        return np.asarray(model.transform(train)), np.asarray(model.transform(test))
+
+    return on_one_scale(convolve)
+
+
+def convolutions(train, test, seed):
+    model = RandomConvolutions(random_state=seed).fit(train)
+    return model.transform(train), model.transform(test)
+
+
+def encoder(train, test, seed):
+    train, test = imputed(train, test)
+    model = ContrastiveEncoder(device="cpu", random_state=seed).fit(train)
+    return model.transform(train), model.transform(test)
+
+
+def series_encoder(train, test, seed):
+    model = SeriesContrastiveEncoder(device="cpu", random_state=seed).fit(train)
+    return model.transform(train), model.transform(test)
+
+
+FEATURES = {
+    "raw": on_one_scale(raw),
+    "catch22": on_one_scale(catch22),
+    "MiniRocket 336": minirocket(336),
+    "MiniRocket 2016": minirocket(2016),
+    "RandomConvolutions()": on_one_scale(convolutions),
+    "ContrastiveEncoder()": encoder,
+    "SeriesContrastiveEncoder()": series_encoder,
+}
+
+
+def ridge(train, test, seed):
+    """MiniRocket's features and ridge regression on the labels, as its authors use them."""
+    train, test = minirocket(2016)(train, test, seed)
+
+    def classify(rows, y):
+        return RidgeClassifierCV(STRENGTHS).fit(train[rows], y).predict(test)
+
+    return classify
+
+
+def nearest(train, test, seed):
+    """The nearest labelled series by dynamic time warping within a tenth of the length."""
+    from aeon.distances import dtw_pairwise_distance
+
+    distance = dtw_pairwise_distance(test, train, window=0.1)
+    return lambda rows, y: y[distance[:, rows].argmin(axis=1)]
+
+
+CLASSIFIERS = {"MiniRocket 2016 + ridge": ridge, "1-NN DTW": nearest}
+NEEDS = {"catch22": "pycatch22", "MiniRocket": "aeon", "1-NN": "aeon"}
+
+
+def rows_at_hand():
+    """Names of the rows whose packages are installed."""
+    missing = tuple(k for k, module in NEEDS.items() if importlib.util.find_spec(module) is None)
+    return [name for name in (*FEATURES, *CLASSIFIERS) if not name.startswith(missing)]
+
+
+def collections(folder):
+    """Names of the series sets of a folder."""
+    rows = manifest(folder)
+    return sorted(rows.name[rows.group == "timeseries"])
+
+
+def prepared(folder, name, seed):
+    """Series and codes of the training and the test part, as benchmarks/quality.py takes them."""
+    size = SIZES["full"]
+    X, y = read_collection(folder, manifest(folder).set_index("name").loc[name])
+    order = subsample(len(y), y, seed, size.train + size.test, 10, 20)
+    X, y = X[order], LabelEncoder().fit_transform(y[order])
+    train, test = split(y, size, seed)
+    return X[train], X[test], y[train], y[test]
+
+
+def measure(folder, name, row, seed):
+    """Accuracy of every draw by labels a class, and seconds of CPU to learn."""
+    size = SIZES["full"]
+    with threadpool_limits(1):
+        train, test, y, y_test = prepared(folder, name, seed)
+        begin = time.process_time()
+        if row in CLASSIFIERS:
+            classify = CLASSIFIERS[row](train, test, seed)
+            seconds = time.process_time() - begin
+            scores = by_first_draws(size, y, lambda rows: accuracy(classify(rows, y[rows]), y_test))
+        else:
+            features = Features(*FEATURES[row](train, test, seed))
+            seconds = time.process_time() - begin
+            probe = PROBES["logistic"]
+            scores = by_draw(size, y, lambda rows: accuracy(probe(features, rows, y), y_test))
+    means = {n: round(float(np.mean(values)), 4) for n, values in scores.items()}
+    return {"fit_s": round(seconds, 2), "scores": means}
+
+
+PAGE = """# Collections of series with few labels
+
+Accuracy on the test part of {sets} series sets (UCR and UEA archives; at most 2,000 series and 20
+classes of each, 70 % of them to train, {seeds} split(s)), mean over draws of the labels. Features
+are learned without labels from the whole training part and compared by one logistic regression,
+tuned in three folds; *ridge* is `RidgeClassifierCV` on MiniRocket's features, *1-NN DTW* the
+nearest labelled series by dynamic time warping. `SeriesContrastiveEncoder()` reads series as they
+are, `ContrastiveEncoder()` one channel after the other as columns. Defaults were chosen on {dev} of
+the sets; *others* are the means of the sets that were not looked at.
+
+Written by
+
+    {command}
+
+with skcontrast {version}.
+"""
+
+
+def tabulate(results, rows, n):
+    frame = pd.DataFrame(
+        [
+            {"set": job[0], "row": job[1], "score": result["scores"].get(n)}
+            for job, result in results.items()
+        ]
+    )
+    table = frame.dropna().pivot_table(index="set", columns="row", values="score")
+    return table[[row for row in rows if row in table]].dropna(how="all")
+
+
+def summary(results, rows):
+    """Means over groups of sets, by labels a class."""
+    parts = []
+    for n in (1, 5, 20, None):
+        table = tabulate(results, rows, label_name(n))
+        groups = {
+            "all sets": table,
+            "others": table[~table.index.isin(DEV)],
+            "eleven": table[table.index.isin(ELEVEN)],
+        }
+        for group, part in groups.items():
+            parts.append({"labels": label_name(n), "sets": f"{group} ({len(part)})", **part.mean()})
+    return pd.DataFrame(parts)
+
+
+def report(results, options, rows, sets):
+    dev = sum(name in DEV for name in sets)
+    page = [
+        PAGE.format(
+            sets=len(sets),
+            seeds=options.seeds,
+            dev=dev,
+            command=options.command,
+            version=skcontrast.__version__,
+        )
+    ]
+    page += ["## Means\n", summary(results, rows).to_markdown(index=False, floatfmt=".3f") + "\n"]
+    for n in (5, None):
+        title = f"{n} labels a class" if n else "All labels"
+        table = tabulate(results, rows, label_name(n))
+        page += [f"## {title}\n", table.to_markdown(floatfmt=".3f") + "\n"]
+    seconds = {
+        row: np.mean([r["fit_s"] for job, r in results.items() if job[1] == row]) for row in rows
+    }
+    page += ["## Seconds\n", "Mean seconds of one core to learn and transform a set.\n"]
+    page += [pd.DataFrame([seconds]).to_markdown(index=False, floatfmt=".1f") + "\n"]
+    return "\n".join(page)
+
+
+def cost(row):
+    """Seconds and megabytes to learn 1,000 series of 500 steps, and to transform them."""
+    X = np.cumsum(np.random.default_rng(0).normal(size=(1000, 1, 500)), axis=2)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begin = time.perf_counter()
+    FEATURES[row](X, X[:1], 0)
+    seconds = time.perf_counter() - begin
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"row": row, "seconds": seconds, "MB more": (most - before) / 1024}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data-dir", required=True)
+    parser.add_argument("--sets", nargs="*")
+    parser.add_argument("--rows", nargs="*")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--record", default="series", help="name of what is kept")
+    parser.add_argument("--cost", action="store_true")
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    rows = options.rows or rows_at_hand()
+    if options.cost:
+        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+            costs = [pool.apply(cost, (row,)) for row in rows if row in FEATURES]
+        print(pd.DataFrame(costs).to_markdown(index=False, floatfmt=".1f"))
+        return
+    sets = options.sets or collections(options.data_dir)
+    jobs = [(name, row, seed) for seed in range(options.seeds) for name in sets for row in rows]
+    results = Record(options.record).run(measure, options.data_dir, jobs, options.jobs)
+    options.command = f"python benchmarks/series.py --data-dir {options.data_dir}"
+    options.command += f" --seeds {options.seeds}" if options.seeds > 1 else ""
+    options.command += f" --write {options.write}" if options.write else ""
+    page = report(results, options, rows, sets)
+    print(page)
+    if options.write:
+        options.write.write_text(page)
+
+
+if __name__ == "__main__":
+    main()
