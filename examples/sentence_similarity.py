@@ -3,7 +3,8 @@
 
 Sentences of the STS benchmark, where ../shared/data is beside the repository; else those of
 scikit-learn's docstrings, of which nobody scored pairs. Nothing is downloaded: all vectors are
-learned from these sentences alone. Pairs that people found equal can be given as groups.
+learned from these sentences alone. Pairs that people found equal can be given as groups. It needs
+text_classification.py beside it.
 """
 
 import warnings
@@ -99,7 +100,7 @@ def picture(sentences, Z):
 
 def main():
     # Words of one letter are left out, and some sentences hold no others.
-    warnings.filterwarnings("ignore", ".* documents have no word of the vocabulary")
+    warnings.filterwarnings("ignore", ".* documents have no known word")
     sentences, pairs = load()
     print(f"{len(sentences)} sentences")
     models = fitted(sentences, pairs)

@@ -117,7 +117,7 @@ def few_labels(Z_train, y_train, Z_test, y_test):
 
 def main():
     # A title or two in a thousand holds rare words alone; the warning comes for every fold.
-    warnings.filterwarnings("ignore", ".* documents have no word of the vocabulary")
+    warnings.filterwarnings("ignore", ".* documents have no known word")
     X, y = load()
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, train_size=min(6000, len(X) * 2 // 3), stratify=y, random_state=0

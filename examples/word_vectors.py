@@ -4,7 +4,7 @@
 Three million words of articles and speeches, where ../shared/data is beside the repository; else
 scikit-learn's 20 newsgroups (downloaded once); without a network the docstrings of scikit-learn.
 PhraseTransformer joins words that belong together, then Word2VecVectorizer factorises what stands
-beside what (solver="spectral").
+beside what (solver="spectral"). It needs text_classification.py beside it.
 """
 
 import gzip
