@@ -7,8 +7,6 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_extensions"))
 
-from pictures import Pictures  # noqa: E402
-
 import skcontrast  # noqa: E402
 from skcontrast._site import site  # noqa: E402
 
@@ -35,7 +33,7 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
-smartquotes = False  # or --output has a dash in place of two
+smartquotes = False  # or two hyphens become a dash
 
 autosummary_generate = True
 autodoc_typehints = "none"
@@ -50,9 +48,6 @@ sphinx_gallery_conf = {
     "filename_pattern": r"\.py$",
     "ignore_pattern": r"__init__\.py",
     "plot_gallery": os.environ.get("SKCONTRAST_DOCS_EXAMPLES", "1") != "0",
-    "image_scrapers": (Pictures(), "matplotlib"),
-    "reset_modules": ("matplotlib", "pictures.tell_file"),
-    "notebook_extensions": set(),  # until the examples take no arguments
     "download_all_examples": False,
     "show_memory": False,
     "remove_config_comments": True,

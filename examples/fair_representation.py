@@ -1,16 +1,14 @@
 """A fair representation: accuracy on income against what it tells of a person's sex.
 ==================================================================================
 
-    python examples/fair_representation.py [--output DIR]
-
 Adult census rows, from ../shared/data beside the repository, or from OpenML. Compared are the
 columns themselves, an encoder, and one told to be fair, each with the column "sex" among the
 features and without. "Leakage" is the area under the ROC curve of boosted trees for the sex.
 """
 
-import argparse
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import fetch_openml
@@ -23,7 +21,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skcontrast import ContrastiveEncoder, KernelConditionalContrastive
 
-LOCAL = Path(__file__).parents[2] / "shared" / "data" / "tabular" / "adult" / "adult.csv.gz"
+HOME = next((p for p in Path.cwd().parents if (p / "shared/data").exists()), Path())
+LOCAL = HOME / "shared/data/tabular/adult/adult.csv.gz"
 
 
 def adult(n_rows=3000):
@@ -46,9 +45,6 @@ def scores(X, X_test, y, y_test, sex, sex_test):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    output = parser.parse_args().output
     split = train_test_split(*adult(), test_size=0.3, random_state=0)
     fair = KernelConditionalContrastive(mode="fair", independence=10, random_state=0)
     results = {}
@@ -66,13 +62,13 @@ def main():
         for name, model in models.items():
             results[name + kind] = scores(model.transform(X), model.transform(X_test), *split[2:])
     table = pd.DataFrame(results, index=["accuracy", "leakage"]).T
-    print(table.round(3).to_string(), f"\nPicture: {output / 'fair_representation.png'}")
+    print(table.round(3).to_string())
     bars = {"layout": (1, 2), "sharey": True, "legend": False, "figsize": (9, 3.2)}
     axes = table[::-1].plot.barh(subplots=True, xlim=(0.5, 1), **bars)
     for ax in axes.flat:
         ax.bar_label(ax.containers[0], fmt="%.3f", padding=-32, color="white")
-    output.mkdir(parents=True, exist_ok=True)
-    axes[0, 0].figure.savefig(output / "fair_representation.png", dpi=110, bbox_inches="tight")
+    axes[0, 0].figure.set_layout_engine("constrained")
+    plt.show()
 
 
 if __name__ == "__main__":

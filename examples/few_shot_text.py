@@ -1,18 +1,15 @@
 """A few labelled texts a class on top of a zero-shot classifier: accuracy by number of labels.
 ============================================================================================
 
-    python examples/few_shot_text.py [--output DIR]
-
 Sentence embeddings of titles on Stack Overflow and of their 20 topics, where ../shared/data is
 beside the repository; else scikit-learn's 20 newsgroups (downloaded once) as 200 latent dimensions
 of TF-IDF, and the groups' names so. One, two, ... rows a class are drawn five times.
 """
 
-import argparse
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 from sklearn.datasets import fetch_20newsgroups
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -22,8 +19,8 @@ from sklearn.preprocessing import normalize
 
 from skcontrast import ProKeRClassifier, ZeroShotClassifier
 
-DATA = "shared/data/embeddings/stackoverflow_titles.npz"
-EMBEDDINGS = Path(__file__).resolve().parents[2] / DATA
+HOME = next((p for p in Path.cwd().parents if (p / "shared/data").exists()), Path())
+EMBEDDINGS = HOME / "shared/data/embeddings/stackoverflow_titles.npz"
 SHOTS, DRAWS, N_TEST = (1, 2, 4, 8, 16), 5, 2000
 
 
@@ -41,9 +38,6 @@ def load():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    output = parser.parse_args().output
     X, y, names = load()
     X, names = normalize(X), normalize(names)
     zero_shot = ZeroShotClassifier(names, classes=np.arange(len(names)))
@@ -63,7 +57,7 @@ def main():
             for name, model in models.items():
                 scores[name][draw, column] = model.fit(X[few], y[few]).score(X[test], y[test])
 
-    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
+    figure = plt.figure(figsize=(6.5, 4.2), layout="constrained")
     ax = figure.subplots()
     print(f"{'rows a class':<22}" + "".join(f"{shots:>7}" for shots in SHOTS))
     for name, values in scores.items():
@@ -71,9 +65,7 @@ def main():
         ax.errorbar([*map(str, SHOTS)], values.mean(0), values.std(0), capsize=2, label=name)
     ax.set(xlabel="labelled rows a class", ylabel="test accuracy")
     ax.legend()
-    output.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output / "few_shot_text.png", dpi=110)
-    print("Picture:", output / "few_shot_text.png")
+    plt.show()
 
 
 if __name__ == "__main__":

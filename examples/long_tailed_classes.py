@@ -1,20 +1,17 @@
 """Long-tailed classes: from 120 rows of the most frequent class to 3 of the rarest.
 =================================================================================
 
-    python examples/long_tailed_classes.py [--output DIR]
-
 scikit-learn's digits, and pen strokes of digits (pendigits) where ../shared/data is beside the
 repository. The training rows are thinned out to a long tail, in another order of the classes in
 each of two draws; the test rows are balanced. Printed are the mean recall of all classes, which is
 the balanced accuracy, and that of the four rarest.
 """
 
-import argparse
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
@@ -25,7 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from skcontrast import ContrastiveEncoder, SupervisedContrastiveClassifier
 from skcontrast.objectives import LogitAdjusted, SubclassBalanced
 
-LOCAL = Path(__file__).resolve().parents[2] / "shared/data/tabular/pendigits/pendigits.csv.gz"
+HOME = next((p for p in Path.cwd().parents if (p / "shared/data").exists()), Path())
+LOCAL = HOME / "shared/data/tabular/pendigits/pendigits.csv.gz"
 SIZES = np.geomspace(120, 3, 10).round().astype(int)
 N_TAIL, DRAWS = 4, 2
 
@@ -75,12 +73,9 @@ def recalls(X, y):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    output = parser.parse_args().output
     print("Rows of each class:", *SIZES)
     sets = list(datasets())
-    figure = Figure(figsize=(6.2 * len(sets), 4.2), layout="constrained")
+    figure = plt.figure(figsize=(6.2 * len(sets), 4.2), layout="constrained")
     for ax, (name, X, y) in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets):
         print(f"\nData: {name}\n{'':<24} all classes  {N_TAIL} rarest")
         for (model, values), style in zip(recalls(X, y).items(), ("k:", "k-", "C0-", "C1-", "C2-")):
@@ -91,9 +86,7 @@ def main():
         ax.minorticks_off()
         ax.invert_xaxis()
         ax.legend()
-    output.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output / "long_tailed_classes.png", dpi=110)
-    print("\nPicture:", output / "long_tailed_classes.png")
+    plt.show()
 
 
 if __name__ == "__main__":

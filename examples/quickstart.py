@@ -1,23 +1,21 @@
 """Five labels a class on scikit-learn's digits: raw features against a trained encoder.
 =====================================================================================
 
-    python examples/quickstart.py [--output DIR]
-
 1797 images of 8 x 8 pixels; 30 % are kept for the test, and of the others only five of
 each digit have a label. The encoder trains on all of them, the classifier on the
 labelled ones. Then a grid search over the temperature of the objective and the classifier.
 """
 
-import argparse
 import tempfile
 import time
 import warnings
-from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
+from sklearn.manifold import TSNE
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -55,14 +53,8 @@ def show_progress(search):
     return search.set_callbacks(ProgressBar(max_propagation_depth=2))
 
 
-def picture(fitted, X, y, path):
-    """Save the rows in two dimensions, before and after, and the loss curve."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    from sklearn.manifold import TSNE
-
+def picture(fitted, X, y):
+    """Show the rows in two dimensions, before and after, and the loss curve."""
     encoder = fitted.named_steps["emb"]
     figure, axes = plt.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
     pixels = StandardScaler().fit_transform(X)
@@ -73,15 +65,14 @@ def picture(fitted, X, y, path):
     figure.colorbar(points, ax=axes[:2].tolist(), label="digit", ticks=range(10))
     axes[2].plot(np.arange(1, encoder.n_iter_ + 1), encoder.loss_curve_)
     axes[2].set(title="Training without labels", xlabel="epoch", ylabel="loss (InfoNCE)")
-    figure.savefig(path, dpi=110)
+    figure.savefig("quickstart.png", dpi=110)
+    print("Picture: quickstart.png")
+    plt.show()
 
 
 def main():
     # The classifiers have no hooks of their own; the bar shows the steps that have.
     warnings.filterwarnings("ignore", "The estimator .* does not support callbacks")
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    output = parser.parse_args().output
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=0.3, stratify=y, random_state=0
@@ -131,9 +122,7 @@ def main():
         print(f"  {name:<52} {accuracy:.3f}")
     print(f"\nPipeline fitted in {seconds:.1f} s; search of 4 candidates in {search_seconds:.1f} s")
     print("Best parameters:", search.best_params_)
-    output.mkdir(parents=True, exist_ok=True)
-    picture(pipeline, X_test, y_test, output / "quickstart.png")
-    print("Picture:", output / "quickstart.png")
+    picture(pipeline, X_test, y_test)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,16 @@
 """Regression where few rows have a target: errors, prediction intervals, and the embedding.
 =========================================================================================
 
-    python examples/regression_few_labels.py [--output DIR]
-
 Strength of concrete by its mixture and age, where ../shared/data is beside the repository; else
 scikit-learn's diabetes. A third of the rows is kept for the test; of the others 100 (50) have a
 target, and "semi-supervised" gets the rest of them too, with NaN. Means over three draws.
 """
 
-import argparse
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from sklearn.datasets import load_diabetes
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestRegressor
@@ -25,7 +22,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skcontrast import SupervisedContrastiveRegressor
 
-LOCAL = Path(__file__).resolve().parents[2] / "shared/data/tabular/concrete/concrete.csv.gz"
+HOME = next((p for p in Path.cwd().parents if (p / "shared/data").exists()), Path())
+LOCAL = HOME / "shared/data/tabular/concrete/concrete.csv.gz"
 DRAWS, COVERAGE = 3, 0.9
 
 
@@ -46,9 +44,9 @@ def interval_report(model, X, y):
     return (lower, upper), inside.mean(), (upper - lower).mean() / y.std()
 
 
-def picture(tables, y, predicted, interval, path):
-    """Save test rows by two principal components of each table, and intervals."""
-    figure = Figure(figsize=(15, 4), layout="constrained")
+def picture(tables, y, predicted, interval):
+    """Show test rows by two principal components of each table, and intervals."""
+    figure = plt.figure(figsize=(15, 4), layout="constrained")
     axes = figure.subplots(1, 4)
     for ax, (name, table) in zip(axes, tables.items()):
         flat = PCA(2).fit_transform(table)
@@ -64,13 +62,10 @@ def picture(tables, y, predicted, interval, path):
     axes[3].axline((y.mean(), y.mean()), slope=1, color="grey", lw=1)
     axes[3].set(title=f"80 test rows, intervals for {COVERAGE:.0%}")
     axes[3].set(xlabel="target", ylabel="prediction")
-    figure.savefig(path, dpi=110)
+    plt.show()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    output = parser.parse_args().output
     X, y, n_labelled = load()
     X, X_test, y, y_test = train_test_split(X, y, test_size=1 / 3, random_state=0)
     print(f"{len(X)} rows to train, {len(X_test)} to test")
@@ -103,10 +98,7 @@ def main():
         "Embedding, from labelled rows": ours.transform(X_test),
         "Embedding, semi-supervised": semi.transform(X_test),
     }
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / "regression_few_labels.png"
-    picture(tables, y_test, with_intervals.predict(X_test), reports[-1][0], path)
-    print("Picture:", path)
+    picture(tables, y_test, with_intervals.predict(X_test), reports[-1][0])
 
 
 if __name__ == "__main__":

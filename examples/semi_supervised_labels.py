@@ -1,19 +1,15 @@
 """Five labels a class and many rows without: what the rows without a label are worth.
 ===================================================================================
 
-    python examples/semi_supervised_labels.py [--output DIR]
-
 scikit-learn's digits, 30 % kept for the test; of the others five of each digit have a label and
 all others -1. Compared with scikit-learn's own semi-supervised classifiers, in two draws of the
 labels. Label spreading is hard to beat on digits: it follows their nearest neighbours.
 """
 
-import argparse
 import warnings
-from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.manifold import TSNE
@@ -64,9 +60,9 @@ def compare(X, y_few, X_test, y_test, seed):
     return scores, ours
 
 
-def picture(model, X, y_few, X_test, y_test, path):
-    """Save the rows in two dimensions, before and after."""
-    figure = Figure(figsize=(11, 4.8), layout="constrained")
+def picture(model, X, y_few, X_test, y_test):
+    """Show the rows in two dimensions, before and after."""
+    figure = plt.figure(figsize=(11, 4.8), layout="constrained")
     axes = figure.subplots(1, 2)
     rows, known = np.concatenate([X_test, X[y_few != UNLABELLED]]), y_few[y_few != UNLABELLED]
     views = {"Pixels": StandardScaler().fit(X).transform(rows), "Embedding": model.transform(rows)}
@@ -77,13 +73,10 @@ def picture(model, X, y_few, X_test, y_test, path):
         ax.scatter(*flat[len(X_test) :].T, c=known, s=70, marker="*", ec="k", lw=0.7, **style)
         ax.set(title=f"{name}: test rows, and the {len(known)} labels", xticks=[], yticks=[])
     figure.colorbar(points, ax=axes.tolist(), label="digit", ticks=range(10))
-    figure.savefig(path, dpi=110)
+    plt.show()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    output = parser.parse_args().output
     X, y = load_digits(return_X_y=True)
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
     print(f"Data: scikit-learn's digits, {len(X)} rows to train, {len(X_test)} to test")
@@ -97,9 +90,7 @@ def main():
     for name in found[0]:
         values = [scores[name] for scores in found]
         print(f"  {name:<42} {np.mean(values):.3f}  ", *(f"{value:.3f}" for value in values))
-    output.mkdir(parents=True, exist_ok=True)
-    picture(ours, X, y_few, X_test, y_test, output / "semi_supervised_labels.png")
-    print("Picture:", output / "semi_supervised_labels.png")
+    picture(ours, X, y_few, X_test, y_test)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,17 @@
 """Which sentences say alike: nearest sentences, and agreement with people's scores.
 =================================================================================
 
-    python examples/sentence_similarity.py [--output DIR]
-
 Sentences of the STS benchmark, where ../shared/data is beside the repository; else those of
 scikit-learn's docstrings, of which nobody scored pairs. Nothing is downloaded: all vectors are
-learned from these sentences alone. Pairs that people found equal can be given as groups.
+learned from these sentences alone. Pairs that people found equal can be given as groups. It needs
+text_classification.py beside it.
 """
 
-import argparse
 import warnings
-from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
@@ -82,10 +79,10 @@ def queries(sentences, similarity, n=4):
     return chosen
 
 
-def picture(sentences, Z, path):
+def picture(sentences, Z):
     """Cosines of sentences in groups, as a matrix."""
     similarity = (Z @ Z.T).clip(min=0)
-    figure = Figure(figsize=(9.5, 5.8), layout="constrained")
+    figure = plt.figure(figsize=(9.5, 5.8), layout="constrained")
     ax = figure.subplots()
     image = ax.imshow(similarity, cmap="viridis", vmin=0, vmax=1)
     for i in range(len(Z)):
@@ -98,15 +95,12 @@ def picture(sentences, Z, path):
     ax.set_xticks(range(len(Z)), range(1, len(Z) + 1), fontsize=8)
     ax.set_title("Cosine of sentences: four queries, each with its three nearest", fontsize=11)
     figure.colorbar(image, ax=ax, shrink=0.7, label="cosine")
-    figure.savefig(path, dpi=110)
+    plt.show()
 
 
 def main():
     # Words of one letter are left out, and some sentences hold no others.
-    warnings.filterwarnings("ignore", ".* documents have no word of the vocabulary")
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    output = parser.parse_args().output
+    warnings.filterwarnings("ignore", ".* documents have no known word")
     sentences, pairs = load()
     print(f"{len(sentences)} sentences")
     models = fitted(sentences, pairs)
@@ -134,9 +128,7 @@ def main():
     print(f"  {asked}  (a sentence of your own)")
     for other in np.argsort(-cosine, kind="stable")[:3]:
         print(f"    {cosine[other]:.2f}  {some[other]}")
-    output.mkdir(parents=True, exist_ok=True)
-    picture([some[i] for i in shown], Z[shown], output / "sentence_similarity.png")
-    print("\nPicture:", output / "sentence_similarity.png")
+    picture([some[i] for i in shown], Z[shown])
 
 
 if __name__ == "__main__":

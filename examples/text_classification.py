@@ -1,8 +1,6 @@
 """Topics of raw texts: a grid search over the vectors, and accuracy by number of labels.
 ======================================================================================
 
-    python examples/text_classification.py [--output DIR]
-
 Titles of questions on Stack Overflow, where ../shared/data is beside the repository; else eight
 groups of scikit-learn's 20 newsgroups (downloaded once); without a network the docstrings of
 scikit-learn, by sub-package. At most 6,000 texts train and 2,000 test. First a Pipeline on strings
@@ -10,17 +8,16 @@ is searched over solver, pooling and window, on half of them. Then vectors are l
 training texts without labels, and a logistic regression reads the labels of a few.
 """
 
-import argparse
 import ast
 import time
 import warnings
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import sklearn
-from matplotlib.figure import Figure
 from sklearn.base import clone
 from sklearn.datasets import fetch_20newsgroups
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -31,7 +28,8 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from skcontrast import ContrastiveTextEncoder, Word2VecVectorizer
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+HOME = next((p for p in Path.cwd().parents if (p / "shared/data").exists()), Path())
+DATA = HOME / "shared/data"
 TITLES = DATA / "text" / "stackoverflow_titles" / "stackoverflow_titles.csv.gz"
 GROUPS = ("comp.graphics", "rec.autos", "rec.sport.hockey", "sci.med", "sci.space",
           "sci.crypt", "talk.politics.mideast", "soc.religion.christian")  # fmt: skip
@@ -119,10 +117,7 @@ def few_labels(Z_train, y_train, Z_test, y_test):
 
 def main():
     # A title or two in a thousand holds rare words alone; the warning comes for every fold.
-    warnings.filterwarnings("ignore", ".* documents have no word of the vocabulary")
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    output = parser.parse_args().output
+    warnings.filterwarnings("ignore", ".* documents have no known word")
     X, y = load()
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, train_size=min(6000, len(X) * 2 // 3), stratify=y, random_state=0
@@ -145,7 +140,7 @@ def main():
     *both, seconds = zip(rows["TF-IDF"], rows["ContrastiveTextEncoder()"])
     both = [sp.hstack(parts, format="csr") for parts in both]
     rows["ContrastiveTextEncoder() beside TF-IDF"] = (*both, sum(seconds))
-    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
+    figure = plt.figure(figsize=(6.5, 4.2), layout="constrained")
     ax = figure.subplots()
     head = "".join(f"{n:>7}" for n in LABELS)
     print(f"\n{'Test accuracy, by labels a class':<42}{head}  seconds")
@@ -158,9 +153,7 @@ def main():
            title=f"Vectors learned from {len(X_train)} texts without labels")  # fmt: skip
     ax.legend(loc="lower right")
     ax.grid(alpha=0.3)
-    output.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output / "text_classification.png", dpi=110)
-    print("\nPicture:", output / "text_classification.png")
+    plt.show()
 
 
 if __name__ == "__main__":

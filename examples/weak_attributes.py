@@ -1,19 +1,11 @@
 """Weak attributes: what a few noisy facts about each row are worth to its representation.
 =======================================================================================
 
-    python examples/weak_attributes.py [--output DIR]
-
 scikit-learn's digits, each with three facts, one in ten of them wrong: does the digit have a
 loop, is it even, is it above four. Encoders train on 70 % of the rows; a logistic regression
 gets five labels a digit. Printed is its test accuracy, in the mean over 20 draws of labels.
 """
 
-import argparse
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -47,9 +39,6 @@ def accuracy(train, y_train, test, y_test):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    output = parser.parse_args().output
     X, y = load_digits(return_X_y=True)
     facts = weak_attributes(y)
     X, X_test, y, y_test, facts, _ = train_test_split(X, y, facts, test_size=0.3, random_state=0)
@@ -71,9 +60,7 @@ def main():
         flat = TSNE(random_state=0).fit_transform(StandardScaler().fit_transform(test))
         ax.scatter(*flat.T, c=y_test, s=6, cmap="tab10")
         ax.set(title=f"{name}: {score:.3f}", xticks=[], yticks=[])
-    output.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output / "weak_attributes.png", dpi=110)
-    print("Picture:", output / "weak_attributes.png")
+    plt.show()
 
 
 if __name__ == "__main__":

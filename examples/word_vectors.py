@@ -1,22 +1,17 @@
 """Vectors of words and phrases: nearest words, analogies, and a map of some words.
 ================================================================================
 
-    python examples/word_vectors.py [--output DIR]
-
 Three million words of articles and speeches, where ../shared/data is beside the repository; else
 scikit-learn's 20 newsgroups (downloaded once); without a network the docstrings of scikit-learn.
 PhraseTransformer joins words that belong together, then Word2VecVectorizer factorises what stands
-beside what (solver="spectral").
+beside what (solver="spectral"). It needs text_classification.py beside it.
 """
 
-import argparse
 import gzip
 import time
-from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import normalize
@@ -66,10 +61,9 @@ def spread(labels, dpi, steps=500):
         label.set_position((x, y + moved * 72 / dpi))
 
 
-def picture(model, groups, path):
+def picture(model, groups):
     """Words around each seed in the plane of their first two principal components."""
-    figure = Figure(figsize=(9, 6.5), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = plt.figure(figsize=(9, 6.5), dpi=110, layout="constrained")
     ax = figure.subplots()
     words = [word for group in groups.values() for word in group]
     flat = PCA(2, random_state=0).fit_transform(normalize(model.word_vectors(words)))
@@ -89,13 +83,10 @@ def picture(model, groups, path):
     figure.canvas.draw()
     figure.set_layout_engine("none")
     spread(labels, figure.dpi)
-    figure.savefig(path)
+    plt.show()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    output = parser.parse_args().output
     texts = load()
     begin = time.perf_counter()
     phrases = PhraseTransformer(
@@ -126,9 +117,7 @@ def main():
         near = [seed, *(word for word, _ in model.most_similar(seed, topn=7))]
         groups[seed] = [word for word in near if word not in shown]
         shown.update(near)
-    output.mkdir(parents=True, exist_ok=True)
-    picture(model, groups, output / "word_vectors.png")
-    print("\nPicture:", output / "word_vectors.png")
+    picture(model, groups)
 
 
 if __name__ == "__main__":

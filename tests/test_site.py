@@ -83,8 +83,9 @@ def test_every_page_is_found_from_the_start():
     assert PAGES - found == {"api"}  # listed on the start page, and no Markdown
 
 
-def test_first_example_prints_what_the_page_shows():
-    text = (DOCS / "index.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["docs/index.md", "README.md"])
+def test_first_example_prints_what_the_page_shows(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
     code, shown = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL).groups()
     with contextlib.redirect_stdout(io.StringIO()) as out:
         exec(code, {})
@@ -92,10 +93,14 @@ def test_first_example_prints_what_the_page_shows():
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
-def test_examples_have_a_heading(path):
-    title, line = path.read_text(encoding="utf-8").splitlines()[:2]
+def test_examples_have_a_heading_and_run_as_notebooks(path):
+    text = path.read_text(encoding="utf-8")
+    title, line = text.splitlines()[:2]
     assert title.startswith('"""') and re.fullmatch("=+", line)
     assert len(line) >= len(title) - 3
+    # A notebook has no file, and arguments that are not for the example.
+    assert not re.search(r"(?<!\.)__file__|\bargparse\b|\bsys\.argv\b", text)
+    assert "plt.show()" in text
 
 
 @pytest.mark.parametrize(
