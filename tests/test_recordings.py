@@ -3,19 +3,26 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline
 
 import skcontrast
-from skcontrast import ContrastiveEncoder
+from skcontrast import (
+    ContrastiveEncoder,
+    SeriesContrastiveEncoder,
+    SupervisedContrastiveClassifier,
+)
 from skcontrast._inputs.base import Input
+from skcontrast._inputs.recording import RecordingInput
 from skcontrast._inputs.rows import table_rows
 from skcontrast.functional import contrast_apart
-from skcontrast.objectives import InfoNCE
+from skcontrast.networks import DilatedConv
+from skcontrast.objectives import HierarchicalContrast, InfoNCE
 from skcontrast.views import Compose, TimeOffset, reads_order
 
 SESSIONS = np.repeat([3, 1, 2], [40, 25, 35])
@@ -182,23 +189,170 @@ def test_the_anchor_of_auto_is_the_row_itself():
     assert auto == itself and auto != both
 
 
+# ---------------------------------------------------------------- windows
+
+
+def windows(X, groups=None, window=4, **options):
+    """The rows of a training on windows of X as they are, and the input that made them."""
+    source = RecordingInput(standardize=False, window=window)
+    side = {} if groups is None else {"sessions": np.asarray(groups)}
+    return source.rows(source.fit(X), side, **options), source
+
+
+def series(**params):
+    settings = {"window": 6, "network": DilatedConv(hidden=8, n_blocks=2), "random_state": 0}
+    return SeriesContrastiveEncoder(3, **{**settings, "max_iter": 2, **params})
+
+
+def test_a_window_is_the_steps_around_a_row_and_repeats_the_ends():
+    X = np.arange(7.0)[:, None] * [1, 10]
+    rows, source = windows(X)
+    found = rows.take(torch.tensor([0, 3, 6]))
+    expected = [[0, 0, 0, 1], [1, 2, 3, 4], [4, 5, 6, 6]]
+    assert found.values[:, 0].tolist() == expected and found.shape == (3, 2, 4)
+    assert torch.equal(found.values[:, 1], 10 * found.values[:, 0]) and found.mask.all()
+    assert windows(X, window=3)[0].take(torch.tensor([2])).values[0, 0].tolist() == [1, 2, 3]
+    read = source.read(X)
+    for part in (slice(0, 7), slice(2, 5), slice(6, 7), np.array([5, 0])):
+        batch = source.batch(read[part], torch.float32, "cpu")
+        assert torch.equal(batch.values, rows.take(torch.arange(7)[part]).values)
+        assert torch.equal(batch.mask, rows.take(torch.arange(7)[part]).mask)
+
+
+@pytest.mark.parametrize("train_index", [None, np.r_[0:32, 40:60, 65:93]])
+def test_no_window_holds_steps_of_two_sessions_or_of_rows_held_out(train_index):
+    code = 2.0 * SESSIONS
+    if train_index is not None:
+        code[train_index] += 1
+    rows, _ = windows(code[:, None], SESSIONS - 1, window=9, train_index=train_index)
+    index = torch.arange(100)
+    for x in (rows.take(index), TimeOffset((1, 9)).build(rows)(rows.take(index), index)):
+        assert (x.values[:, 0] == torch.as_tensor(code[:, None], dtype=torch.float32)).all()
+
+
+def test_fit_keeps_sessions_apart():
+    X = recording(100)
+    far = X.copy()
+    far[SESSIONS == 2] += 50  # the last session, beyond any window of the first
+    first = SESSIONS == 3
+    kept = {"standardize": False, "max_iter": 1, "batch_size": 100, "learning_rate": 1e-9}
+    joined, apart = (series(views=Seen(2), **kept) for _ in range(2))
+    joined.fit(far), apart.fit(far, groups=SESSIONS)
+    apart, joined = Seen.kept.pop(), Seen.kept.pop()
+    edge = torch.tensor([64])
+    assert joined.take(edge).values.max() > 40 > apart.take(edge).values.max()
+    assert torch.equal(joined.take(torch.arange(30)).values, apart.take(torch.arange(30)).values)
+    assert first[:40].all()
+
+
+def test_transform_gives_a_row_for_each_step():
+    X = recording()
+    model = series().fit(X, groups=np.repeat([0, 1], 60))
+    Z = model.transform(X)
+    assert Z.shape == (120, 3) and Z.dtype == np.float64 and np.isfinite(Z).all()
+    assert model.n_features_in_ == 4 and model.input_.shape_in_ == (4, 6)
+    assert model.transform(X.astype(np.float32)).dtype == np.float32
+    part = model.transform(X[30:80])
+    np.testing.assert_allclose(part[3:-2], Z[33:78], atol=1e-5)
+    assert not np.allclose(part[0], Z[30], atol=1e-3)  # the steps before it are not there
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    assert list(series().fit(frame).feature_names_in_) == list("abcd")
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"network": "light"},
+        {"window": 1},
+        {"views": ("time_offset", "jitter"), "standardize": False},
+        {"views": "crop"},
+        {"objective": HierarchicalContrast(), "views": "jitter"},
+        {"early_stopping": True},
+        {"views": None, "n_views": 2, "network": DilatedConv(hidden=8, n_blocks=1, dropout=0.2)},
+    ],
+)
+def test_it_trains_with(params):
+    X = recording(60)
+    model = series(**params).fit(X, groups=np.repeat([0, 1, 2], 20))
+    assert model.partial_fit(X).transform(X).shape == (60, 3)
+
+
+def test_missing_values_are_not_seen():
+    X = recording(80)
+    X[10:13] = np.nan
+    X[30, 1] = np.nan
+    rows, source = windows(X, window=6)
+    x = rows.take(torch.tensor([11, 30]))
+    assert x.mask[0, 0].tolist() == [1, 1, 0, 0, 0, 1] and x.mask[1].all()
+    assert x.values[0, :, 2:5].abs().max() == 0 and x.values[1, 1, 3] == 0
+    assert np.isfinite(series().fit(X).transform(X)).all()
+    X[10:16] = np.nan
+    with pytest.raises(ValueError, match="no value in the 6 steps around row 13: interpolate"):
+        series().fit(X)
+
+
+X3 = np.zeros((5, 4, 30))
+
+
+@pytest.mark.parametrize(
+    "X, params, match",
+    [
+        (recording(5), {}, "X has 5 rows, fewer than the window=6 steps"),
+        (X3, {}, "X is a collection of series, but window=6 reads one recording"),
+        ([X3[0], X3[0, :, :9]], {}, "X is a collection of series"),
+        (recording()[:, 0], {}, "Expected 2D array"),
+        (np.full((20, 2), np.inf), {}, "X contains infinity"),
+        (recording(), {"features": "convolutions"}, "features='convolutions' reads collections"),
+        (recording(), {"standardize": "series"}, "standardize='series' is for collections"),
+        (recording(), {"network": "mlp"}, "network='mlp' reads numbers, but the rows are series"),
+        (recording(), {"views": "corruption"}, "type views='crop'"),
+        (recording(), {"window": 0}, "'window' parameter of SeriesContrastiveEncoder"),
+        (recording(), {"window": 2.5}, "'window' parameter of SeriesContrastiveEncoder"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(X, params, match):
+    with pytest.raises(ValueError, match=match):
+        series(**params).fit(X)
+
+
+def test_another_recording_has_to_be_like_the_first():
+    model = series().fit(recording())
+    with pytest.raises(ValueError, match="X has 3 features, but .* is expecting 4"):
+        model.transform(recording(n_channels=3))
+    with pytest.raises(ValueError, match="X has 5 rows, fewer than the window=6"):
+        model.transform(recording(5))
+    with pytest.raises(ValueError, match="collection of series"):
+        model.transform(X3)
+
+
+def test_a_head_reads_its_labelled_steps():
+    X = recording()
+    y = np.where(np.arange(120) % 3, (X[:, 0] > X[:, 0].mean()).astype(int), -1)
+    model = SupervisedContrastiveClassifier(series(), finetune=True, finetune_iter=3)
+    model.fit(X, y, groups=np.repeat([0, 1], 60))
+    assert model.predict(X).shape == (120,) and model.score(X[y >= 0], y[y >= 0]) > 0.5
+
+
 # ---------------------------------------------------------------- as any estimator
 
 
-def test_search_pipeline_and_splits_in_time():
+@pytest.mark.parametrize("make", [encoder, series])
+def test_search_pipeline_and_splits_in_time(make):
     X = recording(160)
     y = X[:, 0] + 0.1 * np.random.default_rng(1).normal(size=160)
-    model = make_pipeline(encoder(), Ridge())
+    model = Pipeline([("encoder", make(views="time_offset")), ("decoder", Ridge())])
     cv = TimeSeriesSplit(3)
-    grid = {"contrastiveencoder__views__offset": [1, 10, (1, 5)]}
+    grid = {"encoder__views__offset": [1, 10, (1, 5)]}
     search = GridSearchCV(model, grid, cv=cv, error_score="raise").fit(X, y)
-    assert search.best_params_["contrastiveencoder__views__offset"] in grid.popitem()[1]
+    assert search.best_params_["encoder__views__offset"] in [1, 10, (1, 5)]
+    assert len(set(search.cv_results_["mean_test_score"])) == 3
     assert np.isfinite(cross_val_score(model, X, y, cv=cv, error_score="raise")).all()
 
 
-def test_clone_and_save(tmp_path):
+@pytest.mark.parametrize("make, after", [(encoder, "noise"), (series, "jitter")])
+def test_clone_and_save(make, after, tmp_path):
     X = recording()
-    model = encoder(views=(TimeOffset(("normal", 4.0)), "noise")).fit(X)
+    model = make(views=(TimeOffset(("normal", 4.0)), after)).fit(X)
     assert repr(clone(model)) == repr(model)
     skcontrast.save(model, tmp_path / "model")
     loaded = skcontrast.load(tmp_path / "model")
