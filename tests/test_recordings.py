@@ -1,6 +1,8 @@
 """One long recording, a row for each time step: positives in time, sessions, held-out ends."""
 
+import importlib
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import torch
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline
 
 import skcontrast
@@ -22,7 +25,7 @@ from skcontrast._inputs.recording import RecordingInput
 from skcontrast._inputs.rows import table_rows
 from skcontrast.functional import contrast_apart
 from skcontrast.networks import DilatedConv
-from skcontrast.objectives import HierarchicalContrast, InfoNCE
+from skcontrast.objectives import HierarchicalContrast, InfoNCE, SupCon
 from skcontrast.views import Compose, TimeOffset, reads_order
 
 SESSIONS = np.repeat([3, 1, 2], [40, 25, 35])
@@ -173,7 +176,7 @@ def test_early_stopping_holds_out_the_end_of_each_session():
 
 
 def test_supcon_reads_sessions_too():
-    model = encoder(objective=skcontrast.objectives.SupCon(target="groups"))
+    model = encoder(objective=SupCon(target="groups"))
     assert np.isfinite(model.fit(recording(100), groups=SESSIONS).transform(recording(100))).all()
 
 
@@ -360,3 +363,27 @@ def test_clone_and_save(make, after, tmp_path):
     assert loaded.views[0].offset == ("normal", 4.0)
     again = clone(model).fit(X)
     assert np.array_equal(again.transform(X), model.transform(X))
+
+
+# ---------------------------------------------------------------- a law
+
+
+def decoded(X, y, cut, objective, target=None, **params):
+    """R2 of the position at the end of a recording, from its neighbours in what was learned."""
+    model = encoder(objective=objective, max_iter=30, learning_rate=5e-3, **params)
+    Z = model.fit(X[:cut], target).transform(X)
+    return KNeighborsRegressor(25).fit(Z[:cut], y[:cut]).score(Z[cut:], y[cut:])
+
+
+def test_labels_teach_more_than_time_and_shuffled_labels_nothing(monkeypatch):
+    """Half of the neurons follow something else that is slow too, and louder."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    X, y = importlib.import_module("recording_sets").track(2000, 20, n_others=20)
+    cut = 1600
+    place = (20 * y[:cut]).astype(int)
+    alike = {"views": None, "n_views": 1, "objective": SupCon(0.2)}
+    by_label = decoded(X, y, cut, target=place, **alike)
+    by_time = decoded(X, y, cut, InfoNCE(0.2, form="one_way"))
+    shuffled = np.random.default_rng(1).permutation(place)
+    by_nothing = decoded(X, y, cut, target=shuffled, **alike)
+    assert by_label > by_time + 0.05 and by_time > 0.5 and abs(by_nothing) < 0.2
