@@ -26,7 +26,8 @@ class TimeOffset(View):
     Early stopping holds out the end of each session, and neither the rows trained on nor those
     held out are replaced by one of the others.
 
-    In a composition this view comes first, as it discards what came before it.
+    In a composition this view comes first, as it discards what came before it. The other view has
+    to be the row itself, ``clean_anchor=True``: with one offset for all, both would be one row.
 
     Parameters
     ----------
