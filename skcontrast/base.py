@@ -26,7 +26,7 @@ from skcontrast._training.run import Call, Run
 from skcontrast._typing import ArrayLike, RowsLike, Self
 from skcontrast.objectives import OBJECTIVES, Objective
 from skcontrast.samplers import SAMPLERS, in_order
-from skcontrast.views import makes_negatives
+from skcontrast.views import makes_negatives, reads_order
 
 AUTO_BATCH = 256
 
@@ -70,9 +70,9 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
             Features of each row from elsewhere, for objectives that require ``"prior"``.
 
         groups : array-like of shape (n_samples,), default=None
-            Group of each row. Rows of one group are views of each other, as the two texts
-            of a pair of equal meaning are; with an objective that requires ``"groups"`` they
-            are what it says.
+            Group of each row. Rows of one group are views of each other, as two texts of
+            equal meaning are; with an objective that requires ``"groups"`` they are what it
+            says, and with ``views="time_offset"`` the sessions of a recording.
 
         Returns
         -------
@@ -173,9 +173,9 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         device, dtype = resolve_device(self.device), DTYPES[self.precision]
         source, X = self._read(X, call)
         objective, sampler, views = self._resolved(call, source)
-        side, of_y, given = read_side(
-            objective, sampler, given, X.shape[0], self if call.partial else None
-        )
+        ordered = source.ordered or reads_order(views)
+        before = self if call.partial else None
+        side, of_y, given = read_side(objective, sampler, given, X.shape[0], before, ordered)
         run = Run(self, call, X, side, given["target"])
         batch_size = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
         batch_size = min(batch_size, X.shape[0])
@@ -185,6 +185,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
             fitted = {"input_": source, "objective_": objective, **of_y}
             module, criterion = modules.build(self, fitted, rows, given, call)
             clean = self._settled("clean_anchor", self.clean_anchor, source)
+            clean = clean or ordered and self.clean_anchor == "auto"
             slots = (views, self.n_views, clean, rows, module, objective, source.choices)
             module.views = modules.slot_views(*slots)
             batches = modules.build_batches(sampler, rows, batch_size, objective.min_rows)
@@ -245,5 +246,4 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         """Rows to train on and rows held out; None where all are trained on."""
         if not self.early_stopping or run.call.partial:
             return None, None
-        share, pairs = self.validation_fraction, side.get("pairs")
-        return source.hold_out(X.shape[0], share, min_rows, run.seed, pairs)
+        return source.hold_out(X.shape[0], self.validation_fraction, min_rows, run.seed, side)

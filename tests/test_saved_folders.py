@@ -35,6 +35,7 @@ from skcontrast._saved.schema import lines
 from skcontrast._saved.tables import TABLES
 from skcontrast.checkpoint import Checkpoint
 from skcontrast.inspection import TangentSurrogate
+from skcontrast.networks import DilatedConv
 
 X, Y = blobs()
 TEXTS = topics()[0]
@@ -69,6 +70,12 @@ MODELS = {
     "parts": (lambda: encoder(n_components=None, passthrough=True).fit(X), X),
     "directions": (lambda: encoder(n_components=6, passthrough=True).fit(X), X),
     "patterns": (lambda: encoder(passthrough=True).fit(SERIES), SERIES),
+    "recording": (
+        lambda: skcontrast.SeriesContrastiveEncoder(
+            3, window=4, network=DilatedConv(8, 2), max_iter=1, random_state=0
+        ).fit(X),
+        X,
+    ),
     "default regressor": (regressor(interval="conformal"), X),
     "linear regressor": (
         regressor(regressor=make_pipeline(StandardScaler(), Ridge()), interval="neighbors"),

@@ -3,6 +3,7 @@
 from skcontrast._inputs.convolutions import Convolutions
 from skcontrast._inputs.convolved import ConvolvedSeriesInput
 from skcontrast._inputs.frame import FrameColumns
+from skcontrast._inputs.recording import RecordingInput
 from skcontrast._inputs.series import SeriesInput
 from skcontrast._inputs.table import TableInput
 from skcontrast._inputs.text import BackboneInput, TextInput
@@ -12,6 +13,7 @@ __all__ = [
     "Convolutions",
     "ConvolvedSeriesInput",
     "FrameColumns",
+    "RecordingInput",
     "SeriesInput",
     "TableInput",
     "TextInput",

@@ -46,6 +46,8 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
     hint = ""
     # What may stand beside the learned columns, of PARTS; nothing where rows have no columns.
     parts: tuple = ()
+    # Whether rows are read in time order, whatever the views.
+    ordered = False
     # Variance of a part over that of the columns (of ranks: of the columns that have them).
     shares: dict = {}
 
@@ -63,8 +65,11 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
             vars(self).update(vars(voice))
         return canonical(X) if sp.issparse(X) else X
 
-    def hold_out(self, n_samples, fraction, min_rows, seed, pairs=None):
+    def hold_out(self, n_samples, fraction, min_rows, seed, side):
         """Split row numbers into those to train on and those held out for early stopping.
+
+        Rows are held out at random, those of one of ``pairs`` together, as a row and its view
+        must not be parted. Of ``sessions`` it is the end of each.
 
         Parameters
         ----------
@@ -78,8 +83,8 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
 
         seed : int
 
-        pairs : int64 ndarray of shape (n_samples,), default=None
-            Rows with one number stay together: a row and its view must not be parted.
+        side : dict of str to ndarray
+            Side information of the rows.
 
         Returns
         -------
@@ -87,6 +92,12 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
         """
         n_held_out = max(min_rows, int(np.ceil(fraction * n_samples)))
         order = np.random.RandomState(seed).permutation(n_samples)
+        pairs, sessions = side.get("pairs"), side.get("sessions")
+        if sessions is not None:
+            # By how late a row is in its session, so that long ones give more.
+            size = np.bincount(sessions)[sessions]
+            place = np.arange(n_samples) - np.unique(sessions, return_index=True)[1][sessions]
+            order = np.argsort(-(place + 0.5) / size, kind="stable")
         if pairs is not None:
             first = np.full(pairs.max() + 1, n_samples)
             np.minimum.at(first, pairs[order], np.arange(n_samples))

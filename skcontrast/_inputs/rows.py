@@ -191,6 +191,20 @@ class Rows(Dataset):
             index = index[torch.randperm(len(index), device=index.device)[:max_rows]]
         return self.take(index)
 
+    def stretches(self):
+        """First and last row (n,) of the stretch of time that each row lies in.
+
+        That is what is trained on, or held out, of one of the ``sessions``.
+        """
+        trained = np.zeros(self.n_rows, dtype=np.int64)
+        trained[self.train_index.cpu().numpy()] = 1
+        if "sessions" in self.side:
+            trained += 2 * self.side["sessions"].cpu().numpy()
+        start = np.flatnonzero(np.diff(trained, prepend=-1))
+        end = np.append(start[1:], self.n_rows) - 1
+        found = (np.repeat(a, end - start + 1) for a in (start, end))
+        return tuple(torch.as_tensor(a, device=self.index_device) for a in found)
+
     def __getitems__(self, index):
         """Named tensors of one batch: ``x``, ``index`` and the side information."""
         moved = index.to(self.device, non_blocking=True)

@@ -13,7 +13,8 @@ from skcontrast._inputs.frame import check_names, is_frame
 from skcontrast._inputs.rows import BOUND, Rows
 from skcontrast.functional._rows import tensor_of
 
-_FLOATS = (np.float64, np.float32)
+# What scikit-learn is to check of series.
+NUMBERS = {"dtype": (np.float64, np.float32), "ensure_all_finite": "allow-nan"}
 # A deviation below is one of a channel that is constant.
 LEAST_DEVIATION = 1e-8
 
@@ -145,21 +146,24 @@ class SeriesInput(Input):
 
     def fit(self, X, n_least=2):
         """Check the series of a fit, and learn the scale of their channels."""
-        X = _at_hand(X)
-        self._flat = np.ndim(X) == 2 if not _is_ragged(X) else False
+        X = at_hand(X)
+        self._flat = np.ndim(X) == 2 if not is_ragged(X) else False
         X = self._checked(X, True, n_least)
         self.shape_in_ = X.shape[1:]
         self.is_aligned_ = not np.isnan(X[:, :, -1]).all(axis=1).any()
+        self._learn_scale(X)
+        return X
+
+    def _learn_scale(self, X):
         self.mean_ = self.scale_ = None
         if self.standardize is True:
             self.mean_, self.scale_ = _moments(X, (0, 2))
-        return X
 
     def read(self, X, n_least=1):
         """Check other series against those of the fit; shorter ones are padded to their length."""
-        X = _at_hand(X)
+        X = at_hand(X)
         n_channels, length = self.shape_in_
-        if not _is_ragged(X) and np.ndim(X) == 2 and not self._flat:
+        if not is_ragged(X) and np.ndim(X) == 2 and not self._flat:
             if n_channels > 1:
                 raise ValueError(
                     f"X has the shape {np.shape(X)}, but fit read series of {n_channels} channels: "
@@ -203,11 +207,11 @@ class SeriesInput(Input):
         """Series as a float array (n, n_channels, length)."""
         refuse_masked(X, "X")
         _refuse_levels(X)
-        if _is_ragged(X):
+        if is_ragged(X):
             X = padded_series(X)
-        options = {"dtype": _FLOATS, "ensure_all_finite": "allow-nan"}
+        options = {"reset": reset, "ensure_min_samples": n_least, **NUMBERS}
         if np.ndim(X) != 3:
-            X = self._validated(X, reset=reset, ensure_min_samples=n_least, **options)[:, None]
+            X = self._validated(X, **options)[:, None]
         elif not reset and self._flat:
             if np.shape(X)[1] != 1:
                 raise ValueError(
@@ -216,9 +220,7 @@ class SeriesInput(Input):
                 )
             X = np.asarray(X, dtype=np.result_type(np.asarray(X).dtype, np.float32))
         else:
-            X = self._validated(
-                X, reset=reset, ensure_min_samples=n_least, allow_nd=True, **options
-            )
+            X = self._validated(X, allow_nd=True, **options)
         return self._told(X, reset, n_least)
 
     def _told(self, X, reset, n_least):
@@ -234,8 +236,7 @@ class SeriesInput(Input):
                 f"Found array with {n} sample(s) (shape={X.shape}) while a minimum of {n_least} is "
                 f"required by {self.owner}."
             )
-        if np.isinf(X).any():
-            raise ValueError("Input X contains infinity: NaN says that a value is missing.")
+        refuse_infinity(X)
         empty = np.flatnonzero(np.isnan(X).all(axis=(1, 2)))
         if len(empty):
             raise ValueError(
@@ -303,7 +304,7 @@ def _moments(X, axis):
     return tuple(np.squeeze(a, axis) for a in (np.nan_to_num(mean * size), scale))
 
 
-def _at_hand(X):
+def at_hand(X):
     """X off the device, and as an array where it only says that it can be one."""
     X = untorched(X)
     if sp.issparse(X):
@@ -313,7 +314,13 @@ def _at_hand(X):
     return np.asarray(X) if hasattr(X, "__array__") and not hasattr(X, "shape") else X
 
 
-def _is_ragged(X):
+def refuse_infinity(X):
+    """Say so where values are infinite, which NaN may be."""
+    if np.isinf(X).any():
+        raise ValueError("Input X contains infinity: NaN says that a value is missing.")
+
+
+def is_ragged(X):
     """Whether X is a sequence of arrays of several shapes, or of channels each."""
     if isinstance(X, np.ndarray):
         return X.dtype == object and X.ndim == 1 and len(X) > 0 and np.ndim(X[0]) > 0

@@ -33,7 +33,7 @@ MADE = ("views", "embedding", "steps", "index")
 LEARNED_OF_Y = ("classes_", "target_mean_", "target_scale_")
 
 
-def read_side(objective, sampler, given, n_samples, before=None):
+def read_side(objective, sampler, given, n_samples, before=None, ordered=False):
     """Read what stands beside X, one entry for each row, as the training needs it.
 
     Parameters
@@ -49,11 +49,15 @@ def read_side(objective, sampler, given, n_samples, before=None):
     before : estimator, default=None
         One whose earlier target goes on, with its classes or its scale.
 
+    ordered : bool, default=False
+        Whether rows are read in time order: groups are then sessions.
+
     Returns
     -------
     side : dict of str to ndarray
-        As :func:`check_side` gives it; ``pairs`` (n,) int64 codes of the groups whose rows are
-        views of each other, where no component requires groups; ``weight`` (n,) float32.
+        As :func:`check_side` gives it; ``sessions`` (n,) int64 codes, where rows are ordered;
+        else ``pairs`` (n,), codes of the groups whose rows are views of each other, where no
+        component requires groups; ``weight`` (n,) float32.
 
     learned : dict of str to ndarray
         What the target was.
@@ -84,8 +88,10 @@ def read_side(objective, sampler, given, n_samples, before=None):
         scales=None if scales[0] is None else scales,
         classes=earlier.get("classes_"),
     )
-    if groups is not None and given["groups"] is None:
-        side["pairs"] = check_side({"groups": "fit"}, {"groups": groups}, n_samples)[0]["groups"]
+    if ordered or (groups is not None and given["groups"] is None):
+        one = np.zeros(n_samples, dtype=np.int64) if groups is None else groups
+        codes = check_side({"groups": "fit"}, {"groups": one}, n_samples)[0]["groups"]
+        side["sessions" if ordered else "pairs"] = in_one_piece(codes) if ordered else codes
     if weight is not None:
         side["weight"] = np.asarray(weight, dtype=np.float32)
     return side, learned, given
@@ -311,6 +317,22 @@ def group_codes(groups):
             "groups must hold one number or string for each row of X, of shape (n_samples,), "
             f"without missing values: {first_line(error)}"
         ) from None
+
+
+def in_one_piece(codes):
+    """Codes (n,) of sessions, each of which has to be one stretch of rows."""
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    back = np.setdiff1d(np.arange(len(starts)), np.unique(codes[starts], return_index=True)[1])
+    if len(back):
+        row = starts[back[0]]
+        before = np.flatnonzero(codes[:row] == codes[row])[-1]
+        raise ValueError(
+            f"groups come back: row {row} is of the group of row {before}, with another group "
+            "between them, but rows are read in time order within each group. Sort the rows by "
+            "group and time, or give each visit a number: "
+            "groups=np.cumsum(np.r_[0, groups[1:] != groups[:-1]])."
+        )
+    return codes
 
 
 def _numbers(value, name, dtype):

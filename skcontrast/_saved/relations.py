@@ -67,6 +67,11 @@ def _series_input(source):
     _need(source.scale_ is None or len(source.scale_) == shape[0], "scale_ is of other channels")
 
 
+def _recording_input(source):
+    _series_input(source)
+    _need(source.shape_in_ == (source.n_features_in_, source.window), "shape_in_ is of others")
+
+
 def _convolutions(made):
     same = len(made.counts_) == len(made.dilations_) == len(made.channels_)
     _need(same, "counts_ are not as many as dilations_")
@@ -344,6 +349,7 @@ RELATIONS = {
     "FrameColumns": _frame_columns,
     "TextInput": _text_input,
     "SeriesInput": _series_input,
+    "RecordingInput": _recording_input,
     "ConvolvedSeriesInput": _convolved_input,
     "Convolutions": _convolutions,
     "RandomConvolutions": _random_convolutions,

@@ -96,6 +96,13 @@ TABLES = {
         is_aligned_          bool
         _flat                bool
     """,
+    "RecordingInput": """
+        n_features_in_       whole
+        ?feature_names_in_   words *
+        shape_in_            tuple
+        mean_                none float c
+        scale_               none float c >0
+    """,
     "Convolutions": """
         dilations_           int d >=1
         counts_              int d >=0

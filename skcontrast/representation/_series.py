@@ -1,4 +1,4 @@
-"""SeriesContrastiveEncoder: representation learning of collections of series."""
+"""SeriesContrastiveEncoder: representation learning of series, and of recordings step by step."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Literal
 import torch
 from torch import nn
 
-from skcontrast._component import Component, Shorthand, StrOptions, resolve
+from skcontrast._component import Component, Integral, Interval, Shorthand, StrOptions, resolve
 from skcontrast._inputs.convolved import ConvolvedSeriesInput
+from skcontrast._inputs.recording import RecordingInput
 from skcontrast._inputs.series import SeriesInput
 from skcontrast._training.checkpoint import Checkpoint
 from skcontrast._typing import FilePath, RandomState
@@ -38,7 +39,12 @@ class SeriesContrastiveEncoder(BaseContrastive):
     features : {"auto", "convolutions", None}, default="auto"
         What a network reads: "convolutions", what random convolutions find in a series, or None,
         the series themselves. "auto" is None where ``network``, ``views`` or ``objective``
-        reads series, else "convolutions".
+        reads series, or with a ``window``, else "convolutions".
+
+    window : int, default=None
+        None reads X as a collection of series. A number says that X (n_steps, n_channels) is one
+        long recording, of which ``transform`` gives a row for each step: each is read with the
+        steps around it, ``window`` of them in all, from ``window // 2`` before it on.
 
     passthrough : bool, "auto" or list of str, default="auto"
         What ``transform`` puts beside the learned columns: of convolutions "columns", which are
@@ -56,13 +62,15 @@ class SeriesContrastiveEncoder(BaseContrastive):
         How a view of a series is made: a name in :data:`skcontrast.views.SERIES_VIEWS` or,
         of convolutions, in :data:`skcontrast.views.VIEWS`, an object from
         :mod:`skcontrast.views`, a callable on a batch, or a list of these, applied in order.
-        "auto" is ``("neighbors", "corruption")`` of convolutions, else "crop".
+        "auto" is ``("neighbors", "corruption")`` of convolutions, "time_offset" of a recording
+        (:class:`skcontrast.views.TimeOffset`), else "crop".
 
     n_views : int, default=2
         Number of views of each series.
 
     clean_anchor : bool or "auto", default="auto"
-        Whether the first view is the series itself. "auto" is True with convolutions only.
+        Whether the first view is the series itself. "auto" is True with convolutions and of a
+        recording, else False.
 
     network : str, component or torch.nn.Module, default="auto"
         The encoder. Of series "dilated", "light" or an object such as
@@ -115,12 +123,22 @@ class SeriesContrastiveEncoder(BaseContrastive):
     NaN within it that a value is missing. ``transform`` takes longer and shorter series than
     ``fit``. Convolutions are drawn with one seed, whatever ``random_state``.
 
+    With a ``window`` the groups of ``fit(X, groups=...)`` are sessions, each of which is one
+    stretch of rows. No window and no positive of one session holds steps of another, and early
+    stopping holds out the end of each. Beyond the ends of a session a window repeats its first or
+    its last step. ``transform`` takes X for one session: bring several to it one by one. Steps are
+    rows, and have to be even in time.
+
     References
     ----------
     Dempster, Schmidt and Webb, "MiniRocket: a very fast (almost) deterministic transform for
     time series classification", KDD 2021. Yue et al., "TS2Vec: towards universal
     representation of time series", AAAI 2022. Chen et al., "A simple framework for
-    contrastive learning of visual representations", ICML 2020.
+    contrastive learning of visual representations", ICML 2020. Of recordings: Hyvarinen and
+    Morioka, "Unsupervised feature extraction by time-contrastive learning and nonlinear ICA",
+    NeurIPS 2016. Tonekaboni, Eytan and Goldenberg, "Unsupervised representation learning for time
+    series with temporal neighborhood coding", ICLR 2021. Schneider, Lee and Mathis, "Learnable
+    latent embeddings for joint behavioural and neural analysis", Nature 2023.
 
     Examples
     --------
@@ -133,6 +151,10 @@ class SeriesContrastiveEncoder(BaseContrastive):
     >>> encoder = SeriesContrastiveEncoder(8, network="dilated", views="jitter", max_iter=2)
     >>> encoder.fit([x[:, :length] for x, length in zip(X, range(30, 50))]).transform(X).shape
     (20, 8)
+    >>> recording, session = np.hstack(X).T, np.repeat(np.arange(4), 250)  # 1,000 steps
+    >>> encoder = SeriesContrastiveEncoder(8, window=10, max_iter=2)
+    >>> encoder.fit(recording, groups=session).transform(recording[session == 0]).shape
+    (250, 8)
     """
 
     # Of numbers, which convolutions are, before those of series.
@@ -142,6 +164,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
     _parameter_constraints = {
         **BaseContrastive._parameter_constraints,
         "features": [StrOptions({"auto", "convolutions"}), None],
+        "window": [Interval(Integral, 1, None, closed="left"), None],
         "passthrough": ["boolean", StrOptions({"auto"}), list, tuple],
         "objective": [*BaseContrastive._parameter_constraints["objective"], StrOptions({"auto"})],
         "views": [*TEXT_VIEW_CONSTRAINTS, StrOptions({"auto"})],
@@ -159,6 +182,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
         n_components: int | None = None,
         *,
         features: Literal["auto", "convolutions"] | None = "auto",
+        window: int | None = None,
         passthrough: bool | Literal["auto"] | list | tuple = "auto",
         objective: str | Objective | Literal["auto"] = "auto",
         views: Views | Literal["auto"] = "auto",
@@ -186,6 +210,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
     ):
         self.n_components = n_components
         self.features = features
+        self.window = window
         self.passthrough = passthrough
         self.objective = objective
         self.views = views
@@ -212,6 +237,13 @@ class SeriesContrastiveEncoder(BaseContrastive):
         self.verbose = verbose
 
     def _new_input(self):
+        if self.window is not None:
+            if self.features == "convolutions":
+                raise ValueError(
+                    "features='convolutions' reads collections of series, and "
+                    f"window={self.window} one recording: type features=None, or window=None."
+                )
+            return RecordingInput(type(self).__name__, self.standardize, self.window)
         on_series = self.features is None
         if self.features == "auto":
             named = {"network": NETWORKS_OF["series"], "views": SERIES_VIEWS}
@@ -223,7 +255,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
+        tags.input_tags.three_d_array = self.window is None
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = False
         return tags

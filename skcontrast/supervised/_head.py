@@ -104,7 +104,7 @@ class BaseHead(ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
 
     def _check_reads(self, encoder, name, registry):
         """Raise where a component of the encoder reads a target of another kind."""
-        value = getattr(encoder, name)
+        value = encoder._settled(name, getattr(encoder, name))
         component = resolve(value, registry)
         reads = "target" in getattr(component, "requires", ())
         if reads and target_type(component) != self._target_type:

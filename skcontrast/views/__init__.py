@@ -8,9 +8,11 @@ from skcontrast.views._base import (
     View,
     Views,
     build_views,
+    reads_order,
 )
 from skcontrast.views._mixing import FeatureSwap, Mixup
 from skcontrast.views._neighbors import Neighbors
+from skcontrast.views._order import TimeOffset
 from skcontrast.views._partners import partners
 from skcontrast.views._series import (
     ChannelMask,
@@ -33,6 +35,7 @@ VIEWS = {
     "neighbors": Neighbors,
     "noise": GaussianNoise,
     "swap": FeatureSwap,
+    "time_offset": TimeOffset,
 }
 
 # Of documents, rows of words.
@@ -84,6 +87,7 @@ __all__ = [
     "SpanCrop",
     "TextView",
     "TimeCrop",
+    "TimeOffset",
     "Typos",
     "View",
     "Views",
@@ -94,4 +98,5 @@ __all__ = [
     "build_views",
     "makes_negatives",
     "partners",
+    "reads_order",
 ]

@@ -30,6 +30,9 @@ class View(Component):
 
     # Kinds of rows that it changes.
     reads = frozenset({"numbers"})
+    # Whether it reads rows in time order: groups are then sessions, which it does not leave,
+    # and not views of each other, and early stopping holds out the end of each.
+    ordered = False
 
     def build(self, rows: Rows) -> Callable[[Any, torch.Tensor], Any]:
         """Make the function ``(x, index) -> x'`` of one batch.
@@ -84,6 +87,22 @@ def _named(name):
     """New views of this name: one for each kind of row that has it."""
     tables = import_module("skcontrast.views").VIEWS_OF.values()
     return [table[name]() for table in tables if name in table] or [resolve(name, REGISTRY)]
+
+
+def reads_order(views: Views) -> bool:
+    """Whether one of these views reads rows in time order.
+
+    Parameters
+    ----------
+    views : str, View, callable, list or tuple of these, or None
+    """
+    if isinstance(views, Compose):
+        views = views.views
+    if isinstance(views, (list, tuple)):
+        return any(reads_order(view) for view in views)
+    if isinstance(views, str):
+        return any(view.ordered for view in _named(views))
+    return getattr(views, "ordered", False)
 
 
 def _from_function(function):
