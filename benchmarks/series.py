@@ -1,13 +1,12 @@
 """Collections of series with few labels: ours beside what people use for them.
 
     python benchmarks/series.py --data-dir DIR [--sets NAME ...] [--rows NAME ...] [--write FILE]
-    python benchmarks/series.py --data-dir DIR --cost
 
 For every series set of the folder: 70 % of the rows to train, without labels, 1, 5, 20 or all of
 them labelled, many draws; features are compared by one logistic probe, classifiers as they are.
 aeon and pycatch22 bring the rows of their names, which are left out where they are not installed.
-What was measured is kept, so that a run that was stopped goes on. ``--cost`` fits 1,000 series of
-500 steps in a process of its own each, and prints seconds and the most memory.
+What was measured is kept, so that a run that was stopped goes on. At the end 1,000 series of 500
+steps are learned from, in a process of its own for each row, on two threads.
 """
 
 import argparse
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from datasets import manifest, read_collection, subsample
 from quality_measure import SIZES, accuracy, by_draw, by_first_draws, label_name, split
 from quality_probes import PROBES, Features
@@ -194,6 +194,11 @@ with skcontrast {version}.
 """
 
 
+COST = """Seconds and megabytes to learn from 1,000 series of 500 steps, on two threads, and mean
+seconds of one core to learn from and transform a set (`a_set`).
+"""
+
+
 def tabulate(results, rows, n):
     frame = pd.DataFrame(
         [
@@ -220,7 +225,7 @@ def summary(results, rows):
     return pd.DataFrame(parts)
 
 
-def report(results, options, rows, sets):
+def report(results, costs, options, rows, sets):
     dev = sum(name in DEV for name in sets)
     page = [
         PAGE.format(
@@ -239,20 +244,31 @@ def report(results, options, rows, sets):
     seconds = {
         row: np.mean([r["fit_s"] for job, r in results.items() if job[1] == row]) for row in rows
     }
-    page += ["## Seconds\n", "Mean seconds of one core to learn and transform a set.\n"]
-    page += [pd.DataFrame([seconds]).to_markdown(index=False, floatfmt=".1f") + "\n"]
-    return "\n".join(page)
+    cost_of = {
+        name: [costs.get((row,), {}).get(name) for row in rows] for name in ("seconds", "MB")
+    }
+    both = pd.DataFrame(cost_of, index=rows).astype(float)
+    page += ["## Time and memory\n", COST]
+    page += [both.assign(a_set=pd.Series(seconds)).to_markdown(floatfmt=("", ".1f", ".0f", ".1f"))]
+    return "\n".join(page) + "\n"
 
 
-def cost(row):
-    """Seconds and megabytes to learn 1,000 series of 500 steps, and to transform them."""
+def cost(folder, row):
+    """Seconds and megabytes to learn from 1,000 series of 500 steps."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_cost, (row,))
+
+
+def _cost(row):
+    torch.set_num_threads(2)
     X = np.cumsum(np.random.default_rng(0).normal(size=(1000, 1, 500)), axis=2)
+    FEATURES[row](X[:20], X[:1], 0)  # compile what is compiled
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begin = time.perf_counter()
     FEATURES[row](X, X[:1], 0)
     seconds = time.perf_counter() - begin
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"row": row, "seconds": seconds, "MB more": (most - before) / 1024}
+    return {"seconds": round(seconds, 1), "MB": round((most - before) / 1024)}
 
 
 def main():
@@ -263,22 +279,18 @@ def main():
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--record", default="series", help="name of what is kept")
-    parser.add_argument("--cost", action="store_true")
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     rows = options.rows or rows_at_hand()
-    if options.cost:
-        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-            costs = [pool.apply(cost, (row,)) for row in rows if row in FEATURES]
-        print(pd.DataFrame(costs).to_markdown(index=False, floatfmt=".1f"))
-        return
     sets = options.sets or collections(options.data_dir)
     jobs = [(name, row, seed) for seed in range(options.seeds) for name in sets for row in rows]
     results = Record(options.record).run(measure, options.data_dir, jobs, options.jobs)
+    learned = [(row,) for row in rows if row in FEATURES]
+    costs = Record(f"{options.record}_cost").run(cost, options.data_dir, learned, 1)
     options.command = f"python benchmarks/series.py --data-dir {options.data_dir}"
     options.command += f" --seeds {options.seeds}" if options.seeds > 1 else ""
     options.command += f" --write {options.write}" if options.write else ""
-    page = report(results, options, rows, sets)
+    page = report(results, costs, options, rows, sets)
     print(page)
     if options.write:
         options.write.write_text(page)
