@@ -1,14 +1,24 @@
 """Functions and measures of rows in order, by their laws."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from scipy.stats import spearmanr
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
 
 from skcontrast.functional import contrast_apart, neighbor_weights, normalize, positive_unlabelled
 from skcontrast.inspection import infer_between
-from skcontrast.metrics import boundary_scores, rsa, similarity_profile
+from skcontrast.metrics import (
+    boundary_scores,
+    information_bits,
+    linear_consistency,
+    rsa,
+    similarity_profile,
+)
 from skcontrast.objectives import InfoNCE, SupCon
 
 
@@ -191,3 +201,42 @@ def test_the_path_is_the_mean_of_the_process_between_its_ends():
     z = np.array(z)
     found = np.linalg.lstsq(z[:-1], z[1:], rcond=None)[0].T
     np.testing.assert_allclose(found, step, atol=0.03)
+
+
+# ------------------------------------------------------------------ comparing runs
+
+
+def test_linear_consistency_is_the_r2_of_a_linear_regression():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(80, 4))
+    b = a @ rng.normal(size=(4, 6)) * np.geomspace(1, 30, 6) + rng.normal(size=(80, 6)) + 5
+    guess = LinearRegression().fit(a, b).predict(a)
+    expected = r2_score(b, guess, multioutput="variance_weighted")
+    assert linear_consistency(a, b) == pytest.approx(expected, abs=1e-12)
+    affine = 1e150 * (a @ rng.normal(size=(4, 4)) - 3)
+    assert linear_consistency(affine, b) == pytest.approx(expected, abs=1e-9)
+    assert linear_consistency(a, affine) == pytest.approx(1)
+    assert linear_consistency(a, rng.normal(size=(80, 2))) < 0.25
+
+
+def test_bits_count_what_a_loss_knows_beyond_guessing():
+    assert information_bits(math.log(7), 7) == pytest.approx(0, abs=1e-12)
+    assert information_bits(0.0, 1024) == 10
+    assert information_bits(math.log(8) - math.log(2), 8) == pytest.approx(1)
+    assert information_bits(3.0, 2) < 0
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: linear_consistency(np.eye(3), np.eye(3)), "explain any other table"),
+        (lambda: linear_consistency(np.eye(5)[:, :2], np.ones((5, 1))), "all rows of z2 are eq"),
+        (lambda: linear_consistency(np.eye(5)[:, :2], np.eye(4)), "pass the same rows"),
+        (lambda: information_bits(np.nan, 8), "pass one finite number"),
+        (lambda: information_bits(1.0, 1), "a whole number of at least 2"),
+        (lambda: information_bits(1.0, 8.0), "a whole number of at least 2"),
+    ],
+)
+def test_what_runs_cannot_be_compared(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -3,6 +3,7 @@
 from skcontrast.metrics._kernel_alignment import cka, linear_cka
 from skcontrast.metrics._neighbors import hubness, k_occurrence, retrieval
 from skcontrast.metrics._order import boundary_scores, rsa, similarity_profile
+from skcontrast.metrics._runs import information_bits, linear_consistency
 from skcontrast.metrics._scorers import (
     EmbeddingScorer,
     alignment_uniformity_scorer,
@@ -34,9 +35,11 @@ __all__ = [
     "get_scorer",
     "get_scorer_names",
     "hubness",
+    "information_bits",
     "isotropy",
     "k_occurrence",
     "linear_cka",
+    "linear_consistency",
     "resample_columns",
     "retrieval",
     "rsa",
