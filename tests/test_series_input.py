@@ -115,6 +115,8 @@ BAD = {
     "no steps": (X[:, :, :0], r"has the shape \(6, 2, 0\), without a step"),
     "not read yet": (pl.LazyFrame({"a": [1.0, 2.0]}), "pass X.collect"),
     "a name twice": (pd.DataFrame(FLAT, columns=["a"] * 30), "several columns of the name 'a'"),
+    "words": (pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]}), "column 'b' holds no numbers"),
+    "lists": (pd.DataFrame({"a": [[1.0], [2.0]]}), "Column 'a' of X holds object"),
     "masked": (np.ma.masked_array(X, mask=X > 3), "masked"),
 }
 

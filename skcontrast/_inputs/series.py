@@ -9,7 +9,7 @@ import torch
 from skcontrast._component import StrOptions, warn
 from skcontrast._inputs.base import Input
 from skcontrast._inputs.columns import refuse_masked, untorched
-from skcontrast._inputs.frame import check_names, is_frame
+from skcontrast._inputs.frame import category_names, check_names, is_frame
 from skcontrast._inputs.rows import BOUND, Rows
 from skcontrast.functional._rows import tensor_of
 
@@ -311,6 +311,12 @@ def at_hand(X):
         raise TypeError("Sparse data was passed for X, but series are dense: pass X.toarray().")
     if is_frame(X):
         check_names(X)
+        names = category_names(X)
+        if names:
+            raise ValueError(
+                f"X is a {type(X).__name__} of series whose columns are steps, and column "
+                f"{names[0]!r} holds no numbers: leave it out."
+            )
     return np.asarray(X) if hasattr(X, "__array__") and not hasattr(X, "shape") else X
 
 
