@@ -44,6 +44,9 @@ does not hold zero: {bold} of {comparisons} on this page, where about {chance:.0
 nothing differed. The median set has {median} training rows and a batch 256, so that an epoch has
 at most {batches} batches, and on {one_batch} of the sets one.
 
+All of it was measured before patterns read series and images as they are, and with a lower weight
+of theirs.
+
 {tables}
 ## All numbers
 

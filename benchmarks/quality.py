@@ -19,7 +19,9 @@ anew; after a change of the code, give ``--fresh``, which forgets the rows that 
     python benchmarks/quality.py --data-dir DIR --quick --half dev \
         --rows raw default "ContrastiveEncoder(n_components=64)" "raw + default"
 
-``--kept`` measures nothing, and draws a page anew from its CSV:
+``--update`` puts what is measured into the CSV in place of the same rows of the same sets, so that
+a change that concerns some kinds alone is measured on these. ``--kept`` measures nothing, and draws
+a page anew from its CSV:
 
     python benchmarks/quality.py --kept --write docs/quality.md
 """
@@ -29,6 +31,7 @@ import json
 import sys
 from pathlib import Path
 
+import pandas as pd
 import scipy
 import sklearn
 import torch
@@ -36,7 +39,7 @@ from datasets import classification_sets
 from quality_external import missing
 from quality_measure import PROTOCOL, measure
 from quality_page import page, table
-from quality_report import collect, header, markdown
+from quality_report import collect, header, markdown, read
 from quality_rivals import CLASSIFIERS, SUPERVISED
 from quality_rows import BASELINES, signature
 from record import Record
@@ -63,6 +66,7 @@ def arguments():
     parser.add_argument("--splits", type=int, help="2; 1 with --quick")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--fresh", action="store_true", help="measure the rows anew")
+    parser.add_argument("--update", action="store_true", help="keep the CSV's other lines")
     parser.add_argument("--kept", action="store_true", help="draw the page anew from its CSV")
     parser.add_argument("--write", type=Path, help="page to write; also a CSV of its name")
     return parser.parse_args()
@@ -76,8 +80,18 @@ def forget(record, rows, size):
     record.path.write_text("".join(line + "\n" for line in kept))
 
 
-def save(frame, path, script):
-    """Write the lines as CSV, below the command and the versions."""
+def updated(frame, path):
+    """The lines of a CSV, those of the same rows and sets replaced, and its command."""
+    command, _, before = read(path)
+    both = before[["set", "row"]].agg(tuple, axis=1).isin(set(zip(frame.set, frame.row)))
+    frame = pd.concat([before[~both], frame])
+    order = pd.Categorical(frame.row, dict.fromkeys([*before.row, *frame.row]))
+    frame = frame.assign(order=order).sort_values(["set", "order"], kind="stable")
+    return frame.drop(columns="order"), f"{command}; "
+
+
+def save(frame, path, script, earlier=""):
+    """Write the lines as CSV, below the commands and the versions."""
     command = f"python benchmarks/{script} " + " ".join(
         f'"{word}"' if set(word) & set(" (") else word for word in sys.argv[1:]
     )
@@ -85,7 +99,7 @@ def save(frame, path, script):
     versions = ", ".join(f"{module.__name__} {module.__version__}" for module in modules)
     path.parent.mkdir(exist_ok=True)
     text = frame.round(5).to_csv(index=False, lineterminator="\n")
-    path.write_text(header(command, versions) + text, encoding="utf-8")
+    path.write_text(header(earlier + command, versions) + text, encoding="utf-8")
 
 
 def sets_of(folder):
@@ -127,7 +141,8 @@ def main():
         frame = measured(options)
         print(markdown(table(frame, list(dict.fromkeys(frame.row)))))
         if path:
-            save(frame, path, "quality.py")
+            frame, earlier = updated(frame, path) if options.update else (frame, "")
+            save(frame, path, "quality.py", earlier)
     if path:
         options.write.write_text(page(path, options.write), encoding="utf-8")
 

@@ -157,5 +157,5 @@ def page(path, target):
         below=below(frame),
         csv=path.name,
         versions=versions,
-        command=command,
+        command=command.replace("; ", "\n    "),
     )
