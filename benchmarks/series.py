@@ -249,7 +249,9 @@ def report(results, costs, options, rows, sets):
     }
     both = pd.DataFrame(cost_of, index=rows).astype(float)
     page += ["## Time and memory\n", COST]
-    page += [both.assign(a_set=pd.Series(seconds)).to_markdown(floatfmt=("", ".1f", ".0f", ".1f"))]
+    both = both.assign(a_set=pd.Series(seconds))
+    both = both.astype(object).where(both.notna(), None)
+    page += [both.to_markdown(floatfmt=("", ".1f", ".0f", ".1f"), missingval="")]
     return "\n".join(page) + "\n"
 
 
