@@ -156,9 +156,10 @@ def test_other_channels_and_other_flat_lengths_are_refused():
         source.read(X)
 
 
-def test_channels_behind_steps_are_asked_about():
+@pytest.mark.parametrize("rows", [X, X[:, :1]], ids=["two channels", "one channel"])
+def test_channels_behind_steps_are_asked_about(rows):
     with pytest.warns(UserWarning, match=r"pass X.transpose\(0, 2, 1\)"):
-        SeriesInput().fit(X.transpose(0, 2, 1))
+        SeriesInput().fit(rows.transpose(0, 2, 1))
 
 
 # ------------------------------------------------------------------ convolutions

@@ -242,7 +242,7 @@ class SeriesInput(Input):
             raise ValueError(
                 f"X holds series without a value, the first in row {empty[0]}: leave them out."
             )
-        if reset and 1 < length < n_channels:
+        if reset and length < n_channels:
             warn(
                 f"X has the shape {X.shape}, which is {n_channels} channels of {length} steps: if "
                 f"it is {length} channels of {n_channels} steps, pass X.transpose(0, 2, 1)."
