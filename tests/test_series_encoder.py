@@ -94,7 +94,7 @@ def test_what_a_network_reads(params, on_series):
         ({"standardize": "channel"}, "'standardize' parameter of SeriesContrastiveEncoder must"),
         (
             {"features": "convolutions", "objective": "hierarchical"},
-            "embeds no steps: type objective='info_nce', or pass a network",
+            "embeds no steps: type objective='info_nce', or Series",
         ),
     ],
 )

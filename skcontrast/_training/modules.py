@@ -96,8 +96,8 @@ def _are_steps_needed(objective, encoder, network):
     if needed and not hasattr(encoder, "steps"):
         raise ValueError(
             f"objective={objective!r} compares the steps of series, and {type(network).__name__} "
-            "embeds no steps: type objective='info_nce', or pass a network whose module has a "
-            "method steps(batch)."
+            "embeds no steps: type objective='info_nce', or SeriesContrastiveEncoder("
+            "network='dilated'), or pass a network whose module has a method steps(batch)."
         )
     return needed
 
