@@ -16,13 +16,16 @@ from skcontrast import (
     ContrastiveTextEncoder,
     PhraseTransformer,
     ProKeRClassifier,
+    RandomConvolutions,
     Sent2VecVectorizer,
+    SeriesContrastiveEncoder,
     SupervisedContrastiveClassifier,
     SupervisedContrastiveRegressor,
     Word2VecVectorizer,
     ZeroShotClassifier,
 )
 from skcontrast.checkpoint import Checkpoint
+from skcontrast.networks import DilatedConv
 
 RNG = np.random.default_rng(0)
 Y = np.arange(60) % 3
@@ -68,6 +71,10 @@ def models():
         "word2vec": Word2VecVectorizer(**words, sample=0, stop_words={"the"}).fit(TEXTS),
         "sent2vec": Sent2VecVectorizer(**words, subwords=True).fit(TEXTS),
         "sentences": ContrastiveTextEncoder(4, max_iter=1, random_state=0).fit(TEXTS),
+        "series": SeriesContrastiveEncoder(4, max_iter=1, random_state=0).fit(X),
+        "steps": SeriesContrastiveEncoder(4, max_iter=1, network=DilatedConv(4, 2)).fit(X),
+        "recording": SeriesContrastiveEncoder(4, max_iter=1, network="light", window=4).fit(X),
+        "convolutions": RandomConvolutions(84, random_state=0).fit(X),
         "phrases": PhraseTransformer(min_count=1, threshold=0.1, scoring="npmi").fit(TEXTS),
     }
 
