@@ -124,9 +124,11 @@ class Convolutions(BaseEstimator):
             shares = torch.empty(len(X), N_KERNELS, count, self.n_fields)
             # Kernels in turn, beginning with the other one at the next dilation.
             for first, weight in ((i % 2, whole), (1 - i % 2, within)):
+                part = values[:, first::2].contiguous()
+                above = torch.empty_like(part)
                 for j in range(count):
-                    above = values[:, first::2] > biases[first::2, j, None]
-                    shares[:, first::2, j] = above.float() @ weight
+                    torch.gt(part, biases[first::2, j, None], out=above)  # as 0 and 1, at once
+                    shares[:, first::2, j] = above @ weight
             parts.append(shares.flatten(1))
         return torch.cat(parts, dim=1).numpy()
 
