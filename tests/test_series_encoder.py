@@ -250,7 +250,7 @@ def test_random_convolutions_are_shares_that_know_nothing_of_other_series():
     np.testing.assert_array_equal(model.transform(X[7:9]), Z[7:9])
     assert model.transform(X.astype(np.float32)).dtype == np.float32
     assert not np.array_equal(RandomConvolutions(336, random_state=1).fit_transform(X), Z)
-    assert len(model.get_feature_names_out()) == 336
+    assert len(model.set_params(n_fields=3).get_feature_names_out()) == 336  # of the fit
     # Biases are quantiles: half of all shares lie above a half.
     assert abs(Z.mean() - 0.5) < 0.1
 

@@ -153,7 +153,7 @@ class RandomConvolutions(
 
     @property
     def _n_features_out(self):
-        return len(self.convolutions_.biases_) * self.n_fields
+        return len(self.convolutions_.biases_) * self.convolutions_.n_fields
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
