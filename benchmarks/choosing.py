@@ -149,23 +149,30 @@ def judged(frame, scores, labels):
 
 PAGE = """# Choosing an encoder without labels
 
-`skcontrast.metrics` has scorers that a `GridSearchCV` can use without `y`. This page says how far
-they rank encoders as later labels would. {n} settings of
-`ContrastiveEncoder(64, passthrough=False)` ({grid})
+`skcontrast.metrics` has scorers that a `GridSearchCV` can use without `y`. This page says how well
+they rank encoders, compared with the accuracy that labels give later. The best of them with 5
+labels a class, {best}, has a rank correlation of {rank:.2f} with it: 1 is
+perfect, 0 is chance.
+
+{n} settings of `ContrastiveEncoder(64, passthrough=False)` ({grid})
 are trained on half of the rows of {sets} tables
 ({names}; at most
-{rows} rows each), {seeds} split(s). The scores read another fifth of the rows; the accuracy is that
-of a logistic regression with 5 (mean of {draws} draws) or all labels a class of the training rows,
-on the rest.
+{rows} rows each); splits: {seeds}. The scores read another fifth of the rows. The accuracy is that
+of a logistic regression on the remaining rows, which learned from 5 labels a class (mean of
+{draws} draws) or from all labels of the training rows.
 
-*Rank correlation* is Spearman's over the settings of a table, mean over the tables and splits;
-*lowest* and *above 0* (the share of tables and splits) say how far it can be relied upon. *Gain*
-is the accuracy of the setting with the best score less the mean of all settings, which is what a
-random choice has, and *below the best* what a choice by the test rows would add. Rows
-"..., one view" have the same view for all settings, a resampling of {fixed} of the entries; the
-others have each encoder's own views, which differ with `rate`. "loss" is the negative training
-loss at the end. With several splits "accuracy, other split" ranks the settings by their accuracy on
-the next split of the same table: what no score can be expected to exceed by much.
+| column | what it is |
+|---|---|
+| rank correlation | Spearman's, over the settings of a table; the mean over tables and splits |
+| lowest, above 0 | the lowest of these, and the share of them above 0 |
+| gain | accuracy of the setting with the best score, less the mean of all (a random choice) |
+| worst gain | the lowest gain of a table and split |
+| below the best | accuracy of the best setting by the test rows, less that of the chosen one |
+
+Rows "..., one view" have the same view for all settings, a resampling of {fixed} of the entries;
+the others have each encoder's own views, which differ with `rate`. "loss" is the negative training
+loss at the end. "accuracy, other split", with several splits, ranks the settings by their accuracy
+on the next split of the same table; no score can be expected to do much better.
 
 Written by
 
@@ -192,8 +199,11 @@ def factors(frame):
 
 def report(frame, command):
     scores = [*SCORERS, "loss"]
+    ranks = judged(frame, scores, "5")["rank correlation"].drop(OTHER, errors="ignore")
     parts = [
         PAGE.format(
+            best=ranks.index[0],
+            rank=ranks.iloc[0],
             n=len(SETTINGS),
             sets=frame.set.nunique(),
             rows=f"{MAX_ROWS:,}",

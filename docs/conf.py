@@ -38,6 +38,7 @@ smartquotes = False  # or two hyphens become a dash
 autosummary_generate = True
 autodoc_typehints = "none"
 autodoc_member_order = "groupwise"
+toc_object_entries_show_parents = "hide"  # or the names of methods are cut at the margin
 numpydoc_show_class_members = False
 copybutton_exclude = ".linenos, .gp, .go"
 
@@ -59,9 +60,16 @@ html_theme = "pydata_sphinx_theme"
 html_title = "skcontrast"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
+html_search_scorer = str(HERE / "_extensions" / "search_scorer.js")
 html_math_renderer = "mathml"
 html_baseurl = os.environ.get("SKCONTRAST_DOCS_URL", site())
 html_show_sourcelink = False
+# Pages that stand alone have no neighbours to list beside them.
+html_sidebars = dict.fromkeys(
+    ["install", "faq", "reliability", "glossary", "developing", "changelog", "search"], []
+)
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 8,
@@ -78,10 +86,10 @@ site_summary = (
 # Heading of llms.txt -> the pages below it.
 site_parts = {
     "Start": "index|install|user_guide|glossary|faq",
-    "Guide": "guide|tuning|objectives|supervised|kernel_conditional|text|proker|metrics|plotting"
-    "|tangent|cost|reproducibility|components|anatomy|reliability|developing",
+    "Guide": "guide|tuning|objectives|supervised|kernel_conditional|text|series|recordings|proker"
+    "|metrics|plotting|tangent|cost|reproducibility|components|anatomy|reliability|developing",
     "Evidence": "evidence|quality|ablation|when|regression|longtail|speed|scaling|text_quality"
-    "|word2vec|width|choosing|findings|papers",
+    "|word2vec|series_quality|width|choosing|findings|papers",
     "API": "api|generated/.*",
     "Examples": "auto_examples/.*",
 }

@@ -242,6 +242,49 @@ ANSWERS = {
     "reproducible": "reproducibility",
 }
 
+# What a newcomer has, in the words of the start page, and the example that shows it.
+NEWCOMERS = {
+    "labels, say 5 a class": "semi_supervised_labels",
+    "texts, few labels": "text_classification",
+    "the same and a few labels a class (few-shot)": "few_shot_text",
+    "few rows with a number to predict": "regression_few_labels",
+    "must not know": "fair_representation",
+    "weak attributes": "weak_attributes",
+    "long tail": "long_tailed_classes",
+    "a corpus": "word_vectors",
+    "any good": "embedding_quality",
+    "mislabelled": "mislabelled_rows",
+    "cross-validated": "search_everything",
+    "long recording with a time stamp": "recording_with_times",
+    "more rows than memory": "rows_from_disk",
+    "classes from few labels": "few_labelled_series",
+}
+
+
+@pytest.mark.parametrize("words", NEWCOMERS)
+def test_start_page_leads_to_the_example(words):
+    found = [row for row in section("index").splitlines() if row.startswith("|") and words in row]
+    assert len(found) == 1
+    assert f"[example](../examples/{NEWCOMERS[words]}.py)" in found[0]
+
+
+def test_start_page_has_every_example():
+    linked = set(re.findall(r"\.\./examples/(\w+)\.py", section("index")))
+    assert linked == {path.stem for path in (ROOT / "examples").glob("*.py")}
+
+
+def test_every_page_has_its_place_in_the_lists():
+    spec = importlib.util.spec_from_file_location("conf", DOCS / "conf.py")
+    conf = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(conf)
+    parts = "|".join(conf.site_parts.values())
+    assert {page for page in PAGES if not re.fullmatch(parts, page)} == {"changelog"}
+    scorer = (DOCS / "_extensions" / "search_scorer.js").read_text(encoding="utf-8")
+    lists, figures = (set(words.split("|")) for words in re.findall(r"/\^\((.*)\)\$/;", scorer))
+    assert lists - PAGES == {r"auto_examples\/index"}
+    tree = re.search(r"```\{toctree\}\n(.*?)```", section("evidence"), re.DOTALL)[1]
+    assert figures == set(re.findall(r"<(.*)>", tree)) - lists
+
 
 @pytest.mark.parametrize("words", ANSWERS)
 def test_search_leads_to_the_answer(words):

@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[2]
 INTERPRETED = re.compile(r":(?:ref|doc|term):`([^`<]*?)\s*(?:<[^`>]*>)?`")
 SEEN_ELSEWHERE = re.compile(r"^(?: *Picture: .*|.*━.*)\n", re.MULTILINE)
 LITERAL = re.compile(r"(`+[^`]+`+_*)")
+EXAMPLE = re.compile(r"\]\(\.\./examples/(\w+)\.py\)")
+TYPED = re.compile(r"(?<!\[)`python examples/(\w+)\.py`")
 ATTRIBUTE = re.compile(r"(?<=[a-z0-9])_(?=[\s,.:;)*\]]|$)")
 
 
@@ -32,6 +34,9 @@ def beside_the_pages(app, page, source):
     if page.startswith("auto_examples/"):  # pictures stand on the page, bars have run
         source[0] = SEEN_ELSEWHERE.sub("", source[0])
     source[0] = source[0].replace("](../CHANGELOG.md", "](changelog.md")
+    source[0] = EXAMPLE.sub(r"](auto_examples/\1.rst)", source[0])
+    if not page.startswith("auto_examples/"):
+        source[0] = TYPED.sub(r"[\g<0>](auto_examples/\1.rst)", source[0])
     source[0] = re.sub(r"\[([^\]]*)\]\(\.\./(?:benchmarks|examples|tests)[^)]*\)", r"\1", source[0])
 
 
