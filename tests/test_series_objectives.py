@@ -308,7 +308,7 @@ def test_networks_without_steps_get_one_sentence():
         ContrastiveEncoder(objective="hierarchical", passthrough=False).fit,
         ContrastiveEncoder(objective=InfoNCE() + HierarchicalContrast(), max_iter=1).fit,
     ):
-        with pytest.raises(ValueError, match="compares the steps of series, and MLP embeds no"):
+        with pytest.raises(ValueError, match="reads the steps of series, and MLP embeds no"):
             model(X[:, 0, :4])
 
 

@@ -74,7 +74,8 @@ class _Net(skorch.NeuralNet):
                 group["lr"] = rate
 
     def _loss(self, batch):
-        features = {"x": batch.pop("x"), "index": batch["index"]}
+        step = self.step_ if self.module_.training else 0
+        features = {"x": batch.pop("x"), "index": batch["index"], "step": step}
         with self.autocast():
             made = self.module_(**features)
         return self.criterion_(**made, **batch).mean()

@@ -6,7 +6,7 @@ import torch
 
 from skcontrast._component import resolve, resolve_for
 from skcontrast._output import Output
-from skcontrast._training.devices import DTYPES
+from skcontrast._training.devices import DTYPES, seeded
 from skcontrast._training.embed import FORWARD_ROWS, load_arrays, to_tensors
 from skcontrast._training.network import ViewNetwork
 from skcontrast.networks import NETWORKS, NETWORKS_OF, build_network, build_projector
@@ -39,14 +39,20 @@ def build(estimator, fitted, rows, given, call):
         fitted |= _described(estimator, fitted)
     source, dtype = fitted["input_"], DTYPES[estimator.precision]
     module, width = build_module(fitted, source.n_features, dtype, source.choices["width"])
-    module.gives_steps = _are_steps_needed(fitted["objective_"], module.encoder, fitted["network_"])
+    objective = fitted["objective_"]
+    module.gives_rows = "rows" in objective.requires
+    module.gives_steps = _are_steps_needed(objective, rows, module.encoder, fitted["network_"])
     # Before the end there are the learned columns alone.
     fitted |= {"_width": width, "n_components_": width, "output_": Output()}
-    criterion = fitted["objective_"].build(rows.n_rows)
+    criterion = objective.build(rows.n_rows)
     if hasattr(criterion, "prepare"):
         # Of a later call too, whose rows need not be of every class.
-        criterion.prepare(rows.side, {**given, "classes": fitted.get("classes_")}, width)
+        known = {"classes": fitted.get("classes_"), "rows": rows}
+        criterion.prepare(rows.side, {**given, **known}, width)
     criterion = criterion.to(dtype)
+    with seeded(torch.initial_seed(), rows.device):
+        own = objective.own_views(rows.kind)
+        module.own_views = {term: build_views(view, rows) for term, view in own.items()}
     if call.further:
         _go_on(estimator, module, criterion)
     elif hasattr(module.encoder, "prepare"):
@@ -90,12 +96,13 @@ def build_module(described, n_features, dtype, width=None):
     return ViewNetwork(encoder, projector).to(dtype), learned
 
 
-def _are_steps_needed(objective, encoder, network):
+def _are_steps_needed(objective, rows, encoder, network):
     """Whether an objective reads the embedding of each step, which the encoder then has to give."""
-    needed = "steps" in objective.requires
+    needs = objective.requires
+    needed = "steps" in needs or "rows" in needs and rows.kind == "series"
     if needed and not hasattr(encoder, "steps"):
         raise ValueError(
-            f"objective={objective!r} compares the steps of series, and {type(network).__name__} "
+            f"objective={objective!r} reads the steps of series, and {type(network).__name__} "
             "embeds no steps: type objective='info_nce', or SeriesContrastiveEncoder("
             "network='dilated'), or pass a network whose module has a method steps(batch)."
         )
@@ -143,6 +150,8 @@ def slot_views(views, n_views, clean_anchor, rows, network, objective, choices):
     choices : dict
         What this kind of row takes by default, for the message.
     """
+    if not objective.min_views:  # its terms are handed views of their own alone
+        return []
     given = "pairs" in rows.side and n_views > 1
     few = rows.train_index[:8]
     if are_none(views) and n_views > 1 and not given and not network.is_random(rows.take(few)):

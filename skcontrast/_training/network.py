@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from skcontrast._inputs.rows import concatenate
+from skcontrast._training.devices import seeded
 
 # Rows projected at a time, between epochs.
 PROJECT_ROWS = 4096
@@ -16,24 +17,38 @@ class ViewNetwork(nn.Module):
 
     Each of the ``views`` is a ``view(x, index) -> x'``, or None for the rows as they are.
     ``gives_steps`` says whether the embedding of each step of a series is put out too, for
-    objectives that require it.
+    objectives that require it, and ``gives_rows`` whether the rows and what was made of them
+    are. ``own_views`` are made for single terms of an objective, by term.
     """
 
-    gives_steps = False
+    gives_steps = gives_rows = False
 
     def __init__(self, encoder, projector, views=()):
         super().__init__()
         self.encoder = encoder
         self.projector = projector
         self.views = list(views)
+        self.own_views = {}
 
-    def forward(self, x, index):
+    def forward(self, x, index, step=0):
         """Projections and embeddings of all views, each (V, n, d), and what steps there are.
 
         ``steps`` (V, n, T, d) are those of a series before it is pooled, and ``step_mask``
-        (V, n, T) says which of them a view has seen.
+        (V, n, T) says which of them a view has seen. ``rows`` are the batch and ``inputs``
+        the V batches that views made of it. ``own`` holds the same of each of ``own_views``,
+        with V = 1.
         """
-        batches = [x if view is None else view(x, index) for view in self.views]
+        made = self._seen(x, index, self.views) if self.views else {"views": None}
+        if self.own_views:
+            # A pass and draws of their own: all else is as it would be without them. The seed is
+            # another one in each step, and the same again where a training goes on.
+            with seeded(torch.initial_seed() + 1 + step, x.device):
+                made["own"] = {k: self._seen(x, index, [v]) for k, v in self.own_views.items()}
+        return made
+
+    def _seen(self, x, index, views):
+        """What the network makes of these views of a batch."""
+        rows, batches = x, [x if view is None else view(x, index) for view in views]
         # One pass over the views together: half the kernel launches.
         x = concatenate(batches)
         shape, made = (len(batches), len(x) // len(batches)), {}
@@ -44,6 +59,8 @@ class ViewNetwork(nn.Module):
             made["step_mask"] = (x.mask[:, 0] > 0).unflatten(0, shape)
         else:
             h = self.encoder(x)
+        if self.gives_rows:
+            made |= {"rows": rows, "inputs": batches}
         made["views"] = self.projector(h).unflatten(0, shape)
         return made | {"embedding": h.unflatten(0, shape)}
 

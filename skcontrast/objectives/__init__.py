@@ -22,6 +22,7 @@ from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
 from skcontrast.objectives._prediction import CrossEntropy, PredictionError
 from skcontrast.objectives._rank_n_contrast import RankNContrast
+from skcontrast.objectives._reconstruction import Reconstruction
 from skcontrast.objectives._redundancy import BarlowTwins, VICReg
 from skcontrast.objectives._soft_target import SoftTarget
 from skcontrast.objectives._spectral import SpectralContrastive
@@ -58,6 +59,7 @@ OBJECTIVES = {
     "positive_aware": PositiveAware,
     "prediction_error": PredictionError,
     "rank_n_contrast": RankNContrast,
+    "reconstruction": Reconstruction,
     "soft_target": SoftTarget,
     "spectral": SpectralContrastive,
     "subclass_balanced": SubclassBalanced,
@@ -96,6 +98,7 @@ __all__ = [
     "PositiveAware",
     "PredictionError",
     "RankNContrast",
+    "Reconstruction",
     "SoftTarget",
     "SpectralContrastive",
     "SubclassBalanced",

@@ -25,7 +25,7 @@ class BuiltObjective(nn.Module):
 
         ``side`` holds the side information as tensors (n_samples, ...), ``given`` the
         arguments of ``fit`` as they came, with ``classes``, those that the codes of a
-        target stand for, and ``n_components`` is the embedding's width.
+        target stand for, and ``rows``, and ``n_components`` is the embedding's width.
         """
 
     def refresh(self, epoch, project):
@@ -35,7 +35,10 @@ class BuiltObjective(nn.Module):
         a gradient; it costs a pass over the rows.
         """
 
-    def forward(self, views, **named):
+    def forward(self, views, own=None, **named):
+        if own and self.objective in own:
+            named |= own[self.objective]
+            views = named.pop("views")
         # The similarities and the logarithms are taken in float32 under autocast:
         # exp(1 / tau) overflows float16 below tau = 0.09.
         views = _widened(views)
@@ -110,7 +113,8 @@ class Objective(Component):
     target_type = "class"
     # The objectives that a sum is made of.
     terms: tuple["Objective", ...] = ()
-    # Fewest views and fewest rows of a batch that the formula is defined for.
+    # Fewest views, of those that terms share, and fewest rows of a batch that the formula is
+    # defined for.
     min_views = 2
     min_rows = 2
     # Whether the last view holds hard negatives, which few views can make.
@@ -138,6 +142,14 @@ class Objective(Component):
                 f"n_views={n_views}, but {type(self).__name__} needs at least "
                 f"{self.min_views} views of each row: type n_views={self.min_views}."
             )
+
+    def own_views(self, kind: str) -> dict["Objective", Any]:
+        """Views that terms are handed in place of those that all share, by term.
+
+        ``kind`` says what a row is. A term finds what the network makes of its view, with V = 1,
+        under the names of the shared ones.
+        """
+        return {}
 
     def loss(self, views: Tensor, **named: Any) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (n_anchors,) or ()."""
@@ -209,6 +221,9 @@ class _Composite(Objective):
     def hard_negatives(self) -> bool:
         """Whether the last view holds hard negatives."""
         return any(term.hard_negatives for term in self.terms)
+
+    def own_views(self, kind: str) -> dict[Objective, Any]:
+        return {k: view for term in self.terms for k, view in term.own_views(kind).items()}
 
     def build(self, n_samples: int) -> nn.Module:
         return _BuiltSum([term.build(n_samples) for term in self.terms], self._weights)

@@ -150,7 +150,7 @@ class ConR(PairObjective):
         contrast = self.weight * mean_over(*self.contrast(z.flatten(0, 1), y, p, tau, labelled))
         if prediction is not None:
             return contrast
-        return mean_over(regression_error(p, y, self.error), labelled) + contrast
+        return mean_over(regression_error(p, y, self.error).mean(1), labelled) + contrast
 
     def contrast(
         self,

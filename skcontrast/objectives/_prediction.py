@@ -102,15 +102,13 @@ def predicted_numbers(views, target, head, embedding, prediction):
 
 
 def regression_error(p, y, error, delta=1.0):
-    """Error of each row, the mean over its columns: p, y (n, t) -> (n,)."""
+    """Error of each entry: p and y are of one shape."""
     y = y.to(p.dtype)
     if error == "squared":
-        out = (p - y).square()
-    elif error == "absolute":
-        out = (p - y).abs()
-    else:
-        out = F.huber_loss(p, y, reduction="none", delta=delta)
-    return out.mean(1)
+        return (p - y).square()
+    if error == "absolute":
+        return (p - y).abs()
+    return F.huber_loss(p, y, reduction="none", delta=delta)
 
 
 def class_frequencies(codes, n_classes):
@@ -198,7 +196,7 @@ class PredictionError(Objective):
     ) -> Tensor:
         """Loss of each anchor: embedding (V, n, h), target (n, t) -> (V n,)."""
         p, y, labelled = predicted_numbers(views, target, head, embedding, prediction)
-        return mean_over(regression_error(p, y, self.error, self.delta), labelled)
+        return mean_over(regression_error(p, y, self.error, self.delta).mean(1), labelled)
 
 
 class CrossEntropy(Objective):

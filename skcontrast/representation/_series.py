@@ -249,7 +249,9 @@ class SeriesContrastiveEncoder(BaseContrastive):
             named = {"network": NETWORKS_OF["series"], "views": SERIES_VIEWS}
             on_series = any(_reads_series(getattr(self, k), names) for k, names in named.items())
             objective = self._settled("objective", self.objective, SeriesInput())
-            on_series = on_series or "steps" in resolve(objective, OBJECTIVES).requires
+            objective = resolve(objective, OBJECTIVES)
+            own = list(objective.own_views("series").values())
+            on_series |= "steps" in objective.requires or _reads_series(own, SERIES_VIEWS)
         source = SeriesInput if on_series else ConvolvedSeriesInput
         return source(type(self).__name__, self.standardize)
 
