@@ -15,6 +15,7 @@ import test_logit_adjusted
 import test_objectives_naive as plain
 import test_prediction
 import test_rank_n_contrast
+import test_reconstruction
 import test_soft_target
 import test_subclass_balanced
 import test_y_aware
@@ -204,6 +205,30 @@ def of_steps(loop, *times, **params):
     return Golden(params, on_steps, 2, 3, side, 12, 4)
 
 
+def _rebuilt(**params):
+    side = {"rows": numbers(7, 5, 3)}
+    y, inputs = np.array(side["rows"]), None
+    if params.get("on") == "changed":
+        side["inputs"] = (y * (np.random.default_rng(8).random((2, 5, 3)) < 0.6)).tolist()
+        inputs = np.array(side["inputs"])
+    options = {k: v for k, v in params.items() if k != "on"}
+    loop = lambda z: test_reconstruction.rebuilt_loop(z, y, inputs, **options)
+    return Golden(params, loop, 2, 5, side)
+
+
+def _of_neighbors(n_steps):
+    shape = (3, n_steps, 2) if n_steps else (3, 2)
+    side = {"rows": numbers(9, *shape), **({"step_mask": [SEEN, SEEN]} if n_steps else {})}
+
+    def loop(views):
+        z = views.reshape(*views.shape[:2], n_steps, -1) if n_steps else views
+        y, seen = np.array(side["rows"]), MASK if n_steps else None
+        return test_reconstruction.neighbor_loop(views, z, y, TAU, seen)
+
+    params = {"from_": "neighbors", "temperature": TAU}
+    return Golden(params, loop, 2, 3, side, 12 if n_steps else 4, n_steps)
+
+
 SEEN = [[True] * 4, [False, True, True, True], [True, True, False, True]]
 MASK = np.array([SEEN, SEEN])
 CUTS, TRIPLES = [0, 2, 1], [[0, 1, 0], [1, 2, 1], [3, 3, 3]]
@@ -348,6 +373,12 @@ CASES = {
     "prediction_error": [_error("squared"), _error("absolute"), _error("huber")],
     "rank_n_contrast": [
         Golden({"temperature": 0.7}, _rank_n, 2, 5, {"target": [0.0, NAN, 1.0, 0.0, 2.0]})
+    ],
+    "reconstruction": [
+        _rebuilt(error="huber", delta=0.7),
+        _rebuilt(on="changed"),
+        _of_neighbors(0),
+        _of_neighbors(4),
     ],
     "soft_target": [
         Golden(

@@ -7,7 +7,13 @@ from torch import nn
 from skcontrast import functional
 from skcontrast._inputs.convolutions import N_KERNELS, Convolutions, spread_dilations
 from skcontrast.inspection import infer_between
-from skcontrast.objectives import BrownianBridge, HierarchicalContrast, InfoNCE, SupCon
+from skcontrast.objectives import (
+    BrownianBridge,
+    HierarchicalContrast,
+    InfoNCE,
+    Reconstruction,
+    SupCon,
+)
 from skcontrast.objectives._future import _Ahead
 
 
@@ -131,9 +137,10 @@ def simmtm(case):
     unit = functional.normalize(z)
     case.check("similarity", unit @ unit.T)
     z, points = case.leaves("series_embedding", "point_embedding")
-    weights = functional.neighbor_weights(z, tau)
-    case.check("rebuild_weights", weights)
-    rebuilt = torch.tensordot(weights, points, 1)
+    case.check("rebuild_weights", functional.neighbor_weights(z, tau))
+    # As one view: every row is rebuilt, and not the first ones alone.
+    seen = torch.ones(1, *points.shape[:2]).double()
+    rebuilt = Reconstruction()._of_neighbors(z[None], points[None], seen, tau)[0][0]
     case.check("rebuilt", rebuilt)
     (rebuilt * case.constant("cotangent")).sum().backward()
     case.check("rebuilt_grad_series", z.grad)

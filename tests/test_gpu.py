@@ -116,7 +116,7 @@ def test_no_objective_waits_for_the_device(name, waiting_is_an_error):
     assert waiting_is_an_error.n_epochs_ == 3
 
 
-@pytest.mark.parametrize("name", ["brownian_bridge", "future_prediction", "hierarchical"])
+@pytest.mark.parametrize("name", ["brownian_bridge", "future_prediction", "hierarchical", "reconstruction"])
 def test_no_objective_of_steps_waits_for_the_device(name, waiting_is_an_error):
     settings = {"max_iter": 3, "batch_size": 15, "callbacks": [waiting_is_an_error]}
     model = series_cases.encoder(name, device="cuda", **settings).fit(series_cases.series()[0])

@@ -27,6 +27,7 @@ from skcontrast.objectives import (
     PolyView,
     PositiveAware,
     PredictionError,
+    Reconstruction,
     SoftTarget,
     SpectralContrastive,
     SubclassBalanced,
@@ -93,6 +94,8 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "positive_aware-hardest": PositiveAware(n_negatives=2),
     "positive_aware-absolute": PositiveAware(rule="absolute", margin=0.5),
     "positive_aware-prior": PositiveAware(rule="fixed", guide="prior", n_negatives=1),
+    "reconstruction-huber": Reconstruction(error="huber", delta=0.5),
+    "reconstruction-neighbors": Reconstruction(from_="neighbors"),
     "sum": InfoNCE() + 0.5 * AlignmentUniformity(),
 }
 # The gradient is not that of the value: something is held constant on purpose.
@@ -113,13 +116,14 @@ RANDOM = {"supremix", "supremix-negatives"}
 # Neither unit rows nor columns: rows as they are.
 LENGTHS = {"rank_n_contrast"}
 # Without a head, the columns of the embedding are the prediction.
-PREDICTORS = {n for n in VARIANTS if n.startswith(("prediction_error", "cross_entropy", "conr"))}
+HEADS = "prediction_error", "cross_entropy", "conr", "reconstruction"
+PREDICTORS = {name for name in VARIANTS if name.startswith(HEADS)}
 # Work on the columns as they are, not on unit rows.
 COLUMNS = {"barlow_twins", "vicreg", "independence", *PREDICTORS}
 # Not invariant under rotation: columns have a meaning.
 ORIENTED = {*COLUMNS, "kernel_info_nce-concatenation"}
 SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "sum", *COLUMNS - PREDICTORS}
-FIRST_VIEW = {"one_way", "hard", "first", "energy_hinge", "soft_target"}
+FIRST_VIEW = {"one_way", "hard", "first", "energy_hinge", "soft_target", "neighbors"}
 
 every = pytest.mark.parametrize("name", VARIANTS)
 
@@ -144,7 +148,7 @@ def draw(objective, n=6, d=4, n_views=None, seed=0, dtype=torch.float64):
     side = {"index": torch.arange(n)}
     if "target" in objective.requires:
         side["target"] = random_target(objective.target_type, n, generator)
-    for name in {"condition", "prior"} & set(objective.requires):
+    for name in {"condition", "prior", "rows"} & set(objective.requires):
         side[name] = torch.randn(n, 2, generator=generator, dtype=torch.float64)
     return views.to(dtype), side
 

@@ -1,4 +1,4 @@
-"""Rows rebuilt from the embedding of what a view left of them: masked and denoising autoencoders."""
+"""Rows rebuilt from the embedding of what a view left of them, or from their neighbours."""
 
 from typing import Any, Literal
 
