@@ -22,7 +22,7 @@ import skcontrast
 from skcontrast import ContrastiveEncoder, persistence
 from skcontrast.checkpoint import Checkpoint
 from skcontrast.networks import MLP
-from skcontrast.objectives import AlignmentUniformity, InfoNCE, SupCon
+from skcontrast.objectives import AlignmentUniformity, InfoNCE, Reconstruction, SupCon
 from skcontrast.optimizers import SGD
 from skcontrast.views import Compose, Corruption
 
@@ -41,6 +41,7 @@ MODELS = {
     "learned": (encoder(objective=InfoNCE(temperature="learned")), None),
     "individual": (encoder(objective=InfoNCE(temperature="individual")), None),
     "sum": (encoder(objective=InfoNCE() + 0.5 * AlignmentUniformity() + SupCon()), Y),
+    "rebuilt": (encoder(objective=InfoNCE() + Reconstruction(["mask"], decoder="mlp")), None),
     "strings": (encoder(objective="supcon"), np.array(["fox", "owl", "bee"])[Y]),
     "objects": (encoder(objective="supcon"), np.array(["fox", "owl", "bee"], object)[Y]),
     "nested": (

@@ -10,8 +10,8 @@ import torch
 from instances import blobs
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
-from torch import nn
 from test_checkpoint import assert_same, killed_after
+from torch import nn
 
 import skcontrast
 from skcontrast import ContrastiveEncoder, ContrastiveTextEncoder, SeriesContrastiveEncoder
@@ -177,8 +177,9 @@ def test_rows_given_back_cost_nothing_and_all_changed_is_all():
     y = draw(4, 3)
     assert not Reconstruction()(y[None], rows=y).any()
     given = {"rows": y, "inputs": y[None] + 1}
-    same = Reconstruction()(draw(1, 4, 3), **given), Reconstruction(on="changed")(
-        draw(1, 4, 3), **given
+    same = (
+        Reconstruction()(draw(1, 4, 3), **given),
+        Reconstruction(on="changed")(draw(1, 4, 3), **given),
     )
     torch.testing.assert_close(*same)
     nothing = Reconstruction(on="changed")(draw(1, 4, 3), rows=y, inputs=y[None].clone())
@@ -228,7 +229,8 @@ def test_terms_see_their_own_views_alone():
 def test_no_shared_view_is_made_where_no_term_reads_one(monkeypatch):
     made = []
     monkeypatch.setattr(
-        "skcontrast.base.train", lambda module, *a, **k: made.append(module) or train(module, *a, **k)
+        "skcontrast.base.train",
+        lambda module, *a, **k: made.append(module) or train(module, *a, **k),
     )
     one = encoder(Reconstruction(), n_views=1, views="neighbors").fit(X)
     two = encoder(Reconstruction(), n_views=2).fit(X)
