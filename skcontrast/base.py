@@ -173,7 +173,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         device, dtype = resolve_device(self.device), DTYPES[self.precision]
         source, X = self._read(X, call)
         objective, sampler, views = self._resolved(call, source)
-        ordered = source.ordered or reads_order(views)
+        ordered = source.ordered or reads_order([views, *objective.own_views(source.kind).values()])
         before = self if call.partial else None
         side, of_y, given = read_side(objective, sampler, given, X.shape[0], before, ordered)
         run = Run(self, call, X, side, given["target"])

@@ -20,7 +20,7 @@ from skcontrast._training.loop import train
 from skcontrast.checkpoint import Checkpoint
 from skcontrast.networks import MLP, DilatedConv
 from skcontrast.objectives import InfoNCE, Reconstruction, SupCon
-from skcontrast.views import FeatureMask, SegmentMask
+from skcontrast.views import FeatureMask, SegmentMask, TimeOffset
 
 X, Y = blobs()
 SERIES, _ = series_cases.series()
@@ -201,7 +201,8 @@ def test_without_weight_all_is_as_without_the_term(views, term):
     assert np.abs(other.transform(X) - plain.transform(X)).max() > 1e-4
 
 
-def test_terms_see_their_own_views_alone():
+def watched():
+    """A class of reconstructions, and what each was handed, by its delta."""
     seen = {}
 
     class Watched(Reconstruction):
@@ -209,6 +210,11 @@ def test_terms_see_their_own_views_alone():
             seen.setdefault(float(self.delta), []).append((views.shape, rows, inputs))
             return super().loss(views, rows=rows, inputs=inputs, **named)
 
+    return Watched, seen
+
+
+def test_terms_see_their_own_views_alone():
+    Watched, seen = watched()
     terms = Watched(FeatureMask(0.5), delta=1.0) + Watched(lambda x: x + 1, delta=2.0)
     terms = terms + Watched(None, delta=3.0) + InfoNCE()
     encoder(terms, n_views=3, batch_size=20, max_iter=1).fit(X)
@@ -224,6 +230,14 @@ def test_terms_see_their_own_views_alone():
         torch.testing.assert_close(y, rows + 1)
         kept.append(x != 0)
     assert not (kept[0] == kept[1]).all()  # another mask in each step
+
+
+def test_an_own_view_in_time_order_stays_in_its_session():
+    Watched, seen = watched()
+    rows = np.column_stack([np.repeat([0.0, 5.0], 30), np.arange(60) % 30])
+    encoder(Watched(TimeOffset(3))).fit(rows, groups=rows[:, 0])
+    for _, x, (later,) in seen[1.0]:
+        assert torch.equal(x[:, 0], later[:, 0]) and (x[:, 1] != later[:, 1]).all()
 
 
 def test_no_shared_view_is_made_where_no_term_reads_one(monkeypatch):
@@ -321,8 +335,8 @@ def test_early_stopping_looks_at_the_same_masks():
             "views='segment_mask' reads series, but the rows are numbers",
         ),
         (
-            lambda o: encoder(clone(o).set_params(view=None, on="changed")).fit(X),
-            "one view is the rows themselves: type on='all', or clean_anchor=False",
+            lambda o: encoder(clone(o).set_params(from_="neighbors", on="changed")).fit(X),
+            "the view is the rows themselves: type on='all', or clean_anchor=False",
         ),
         (lambda o: encoder(clone(o).set_params(decoder=MLP(width=2))).fit(X), "has 2 columns"),
         (lambda o: encoder(clone(o).set_params(from_="rows")).fit(X), "'from_' parameter of"),

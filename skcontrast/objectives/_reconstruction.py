@@ -229,9 +229,9 @@ class Reconstruction(PairObjective):
 
     def _changed(self, rows, y, inputs, n_views):
         """Which entries of the first views differ from the rows: (V, n, ..., p)."""
-        if inputs is None or any(x is rows for x in inputs[:n_views]):
+        if inputs is None or all(x is rows for x in inputs[:n_views]):
             raise ValueError(
-                f"{self!r} rebuilds what a view changed, and one view is the rows themselves: type "
+                f"{self!r} rebuilds what a view changed, and the view is the rows themselves: type "
                 "on='all', or clean_anchor=False."
             )
         return torch.stack([_values(x) for x in inputs[:n_views]]) != y
