@@ -1,6 +1,7 @@
 """Series as people hand them over, and MiniRocket's features of them."""
 
 import warnings
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -9,13 +10,8 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from skcontrast._inputs.convolutions import (
-    LENGTH,
-    N_KERNELS,
-    Convolutions,
-    kernel_weights,
-    spread_dilations,
-)
+from skcontrast._inputs import convolutions
+from skcontrast._inputs.convolutions import LENGTH, N_KERNELS, Convolutions, spread_dilations
 from skcontrast._inputs.convolved import ConvolvedSeriesInput
 from skcontrast._inputs.series import SeriesInput, interpolated, padded_series
 
@@ -172,7 +168,8 @@ def by_loops(model, x, seen):
     out, start = [], 0
     for i, (dilation, count) in enumerate(zip(model.dilations_, model.counts_)):
         reach = 4 * dilation
-        for j, weights in enumerate(kernel_weights()):
+        for j, places in enumerate(combinations(range(LENGTH), 3)):
+            weights = np.where(np.isin(np.arange(LENGTH), places), 2.0, -1.0)
             summed = np.pad(x[model.channels_[i, j]].sum(axis=0), reach)
             values = [
                 sum(weights[k] * summed[t + k * dilation] for k in range(LENGTH))
@@ -204,16 +201,27 @@ def test_convolutions_are_shares_of_steps_above_a_bias(n_fields):
         np.testing.assert_allclose(z, by_loops(model, x, own), atol=1e-6)
 
 
-def test_a_series_has_the_same_shares_alone_and_padded():
+def test_a_series_has_the_same_shares_alone_and_padded(monkeypatch):
     S = RNG.normal(size=(70, 1, 25)).astype(np.float32)
     seen = np.ones((70, 25), dtype=bool)
     model = Convolutions(336).fit(S, seen, np.random.default_rng(0))
     Z = model.transform(S, seen)
     np.testing.assert_array_equal(model.transform(S[66:68], seen[66:68]), Z[66:68])
+    monkeypatch.setattr(convolutions, "BLOCK_VALUES", 1)  # eight series at a time
+    np.testing.assert_array_equal(model.transform(S, seen), Z)
     longer = np.pad(S, ((0, 0), (0, 0), (0, 15)))
     np.testing.assert_allclose(
         model.transform(longer, np.pad(seen, ((0, 0), (0, 15)))), Z, atol=1e-6
     )
+
+
+def test_steps_of_long_series_are_all_counted():
+    """A byte of the counts holds 255 steps."""
+    S = np.sign(RNG.normal(size=(9, 1, 700))).astype(np.float32)
+    model = Convolutions(84).fit(S, np.ones((9, 700), dtype=bool), np.random.default_rng(0))
+    model.biases_ = np.full_like(model.biases_, -100)  # which all steps exceed
+    seen = np.arange(700) < RNG.integers(100, 701, 9)[:, None]
+    assert (model.transform(S, seen) == 1).all()
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 8])

@@ -1,27 +1,20 @@
 """Random convolutions of series: MiniRocket's features, of several channels and of any length."""
 
+from functools import reduce
 from itertools import combinations
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
-
-from skcontrast.functional._rows import tensor_of
 
 # Each kernel is nine weights of sum zero: -1, and 2 in three places.
 LENGTH, N_KERNELS = 9, 84
-PLACES = np.array(list(combinations(range(LENGTH), 3)))
+PLACES = list(combinations(range(LENGTH), 3))
 MOST_DILATIONS, MOST_CHANNELS = 32, 9
 GOLDEN = (5**0.5 + 1) / 2
-# Numbers that the kernels of one dilation give for a block of series: they stay in the cache.
-BLOCK_VALUES, MOST_ROWS = 2**21, 64
-
-
-def kernel_weights():
-    """Weights (84, 9) of the kernels, in the order of their three places."""
-    weights = np.full((N_KERNELS, LENGTH), -1.0, dtype=np.float32)
-    np.put_along_axis(weights, PLACES, 2.0, axis=1)
-    return weights
+# Values of a block of series: few enough for the cache, and many for one call of NumPy.
+BLOCK_VALUES = 2**17
+# Eight series are counted at once, in the bytes of a word, of which each holds up to 255 steps.
+WORD, MOST_COUNTED = 8, 255
 
 
 def spread_dilations(length, n_biases):
@@ -92,58 +85,87 @@ class Convolutions(BaseEstimator):
         for i, count in enumerate(self.counts_):
             # Each kernel reads one series of its own.
             rows = able[rng.integers(len(able), size=N_KERNELS)]
-            own = np.arange(N_KERNELS)
-            values = self._convolved(X[rows], i)[own, own].numpy()
-            for value, row in zip(values, rows):
+            for kernel, row in enumerate(rows):
+                (values,) = self._convolved(X[row, :, :, None], i, [kernel])
                 stop = start + count
-                biases.append(np.quantile(value[seen[row]], levels[start:stop]))
+                biases.append(np.quantile(values[seen[row], 0], levels[start:stop]))
                 start = stop
         self.biases_ = np.concatenate(biases).astype(np.float32)
         return self
 
     def transform(self, X, seen):
         """Shares (n, n_features_out), float32, of series as :meth:`fit` takes them."""
-        n, _, length = X.shape
-        size = int(np.clip(BLOCK_VALUES // (N_KERNELS * length), 1, MOST_ROWS))
-        out = np.empty((n, len(self.biases_) * self.n_fields), dtype=np.float32)
-        for start in range(0, n, size):
-            # Always as many: products of other shapes are rounded in other ways, and a series
-            # must not depend on those that come with it.
-            rows = np.minimum(np.arange(start, start + size), n - 1)
-            out[start : start + size] = self._shares(X[rows], seen[rows])[: n - start]
-        return np.minimum(out, 1, out=out)  # above by rounding
-
-    def _shares(self, X, seen):
-        whole = _fields(seen, self.n_fields)
-        parts, stop = [], 0
-        for i, count in enumerate(self.counts_):
-            values = self._convolved(X, i)
-            start, stop = stop, stop + count * N_KERNELS
-            biases = tensor_of(self.biases_[start:stop]).reshape(N_KERNELS, count)
-            within = _fields(_inner(seen, 4 * int(self.dilations_[i])), self.n_fields)
-            shares = torch.empty(len(X), N_KERNELS, count, self.n_fields)
-            # Kernels in turn, beginning with the other one at the next dilation.
-            for first, weight in ((i % 2, whole), (1 - i % 2, within)):
-                part = values[:, first::2].contiguous()
-                above = torch.empty_like(part)
-                for j in range(count):
-                    torch.gt(part, biases[first::2, j, None], out=above)  # as 0 and 1, at once
-                    shares[:, first::2, j] = above @ weight
-            parts.append(shares.flatten(1))
-        return torch.cat(parts, dim=1).numpy()
-
-    def _convolved(self, X, i):
-        """What the kernels give at each step with one dilation: (n, 84, length)."""
-        dilation = int(self.dilations_[i])
-        weights = tensor_of(kernel_weights()[:, None] * self.channels_[i][:, :, None])
-        reach = (LENGTH // 2) * dilation
-        x = torch.nn.functional.pad(tensor_of(X), (reach, reach))
         n, n_channels, length = X.shape
-        row, channel, step = x.stride()
-        shifted = x.as_strided(
-            (n, n_channels, LENGTH, length), (row, channel, dilation * step, step)
-        )
-        return torch.matmul(weights.flatten(1), shifted.reshape(n, n_channels * LENGTH, length))
+        out = np.empty((n, len(self.biases_), self.n_fields), dtype=np.float32)
+        size = max(BLOCK_VALUES // (n_channels * length) // WORD, 1) * WORD
+        for start in range(0, n, size):
+            rows = slice(start, min(start + size, n))
+            width = -(-(rows.stop - start) // WORD) * WORD
+            # Series stand side by side, so that all of a step is moved and counted at once.
+            x = np.zeros((n_channels, length, width), dtype=np.float32)
+            within = np.zeros((length, width), dtype=bool)
+            x[:, :, : rows.stop - start] = X[rows].transpose(1, 2, 0)
+            within[:, : rows.stop - start] = seen[rows].T
+            self._share(x, within, out[rows])
+        return out.reshape(n, -1)
+
+    def _share(self, x, seen, out):
+        """Write the shares of a block of series (n_channels, length, n) as (n, n_biases, n_fields).
+
+        ``seen`` is (length, n).
+        """
+        whole, stop = _fields(seen, self.n_fields), 0
+        for i, count in enumerate(self.counts_):
+            start, stop = stop, stop + count * N_KERNELS
+            within = _fields(_inner(seen, LENGTH // 2 * int(self.dilations_[i])), self.n_fields)
+            # Kernels in turn, beginning with the other one at the next dilation.
+            masks = (whole, within) if i % 2 == 0 else (within, whole)
+            above = self._counted(x, i, self.biases_[start:stop].reshape(N_KERNELS, count), masks)
+            for first, mask in enumerate(masks):
+                above[first::2] /= np.maximum(mask.sum(axis=1), 1)
+            above = above.reshape(stop - start, self.n_fields, -1)
+            out[:, start:stop] = above[:, :, : len(out)].transpose(2, 0, 1)
+
+    def _counted(self, x, i, biases, masks):
+        """How many steps of each field exceed each bias: (84, count, n_fields, n)."""
+        n_fields, length, n = masks[0].shape
+        chunks = np.arange(0, length, MOST_COUNTED)
+        counts = np.empty((*biases.shape, n_fields, len(chunks), n // WORD), dtype=np.uint64)
+        above, masks = np.empty((length, n), dtype=bool), [mask.view(np.uint64) for mask in masks]
+        words, inside = above.view(np.uint64), np.empty_like(masks[0][0])
+        for kernel, values in enumerate(self._convolved(x, i)):
+            for bias, counted in zip(biases[kernel], counts[kernel]):
+                np.greater(values, bias, out=above)
+                for mask, sums in zip(masks[kernel % 2], counted):
+                    np.bitwise_and(words, mask, out=inside)
+                    np.add.reduceat(inside, chunks, axis=0, out=sums)
+        return counts.view(np.uint8).sum(axis=3, dtype=np.float64)
+
+    def _convolved(self, x, i, kernels=range(N_KERNELS)):
+        """What each kernel gives at each step with one dilation: (length, n), one after the other.
+
+        The next kernel writes over what the last one gave.
+        """
+        n_channels, length, n = x.shape
+        starts = [int(self.dilations_[i]) * k for k in range(LENGTH)]
+        padded = np.zeros((n_channels, length + starts[-1], n), dtype=np.float32)
+        padded[:, starts[LENGTH // 2] :][:, :length] = x
+        # Weights are -1 everywhere, and 3 more in three places: kernels share the shifted series.
+        lowered = -reduce(np.add, (padded[:, start : start + length] for start in starts))
+        padded *= 3
+        pair, values = np.empty((2, length, n), dtype=np.float32)
+        before = None
+        for kernel in kernels:
+            a, b, c = (starts[place] for place in PLACES[kernel])
+            chosen = self.channels_[i, kernel]
+            if before != (a, b, chosen.tobytes()):
+                before = a, b, chosen.tobytes()
+                channels = np.flatnonzero(chosen)
+                parts = ([part[channel] for channel in channels] for part in (padded, lowered))
+                summed, low = (reduce(np.add, part) for part in parts)
+                np.add(low, summed[a : a + length], out=pair)
+                pair += summed[b : b + length]
+            yield np.add(pair, summed[c : c + length], out=values)
 
 
 def _some(n_channels, rng):
@@ -157,19 +179,14 @@ def _some(n_channels, rng):
 
 def _inner(seen, reach):
     """Steps at least ``reach`` from both ends of each series; all steps where there are none."""
-    length = seen.shape[1] - seen[:, ::-1].argmax(axis=1)
-    step = np.arange(seen.shape[1])
-    inner = seen & (step >= reach) & (step < length[:, None] - reach)
-    return np.where(inner.any(axis=1, keepdims=True), inner, seen)
+    step = np.arange(len(seen))[:, None]
+    inner = seen & (step >= reach) & (step < len(seen) - seen[::-1].argmax(axis=0) - reach)
+    return np.where(inner.any(axis=0), inner, seen)
 
 
 def _fields(seen, n_fields):
-    """Weights (n, length, n_fields) that take the mean over each part of a series."""
+    """Steps (n_fields, length, n) of each part of a series."""
     if n_fields == 1:
-        weight = seen[:, :, None].astype(np.float32)
-    else:
-        position = np.cumsum(seen, axis=1) - 1
-        number = np.maximum(seen.sum(axis=1, keepdims=True), 1)
-        field = position * n_fields // number
-        weight = (seen[:, :, None] & (field[:, :, None] == np.arange(n_fields))).astype(np.float32)
-    return tensor_of(weight / np.maximum(weight.sum(axis=1, keepdims=True), 1))
+        return seen[None]
+    position, number = np.cumsum(seen, axis=0) - 1, np.maximum(seen.sum(axis=0), 1)
+    return seen & (position * n_fields // number == np.arange(n_fields)[:, None, None])
