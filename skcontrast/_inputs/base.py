@@ -113,6 +113,22 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
 
+class ColumnsOfInput:
+    """Number and names of the columns of X, for what has an input that reads X."""
+
+    _input_name = "input_"
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features seen during fit, of rows that have them: of series, channels."""
+        return getattr(self, self._input_name).n_features_in_
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of features seen during fit, when all are strings."""
+        return getattr(self, self._input_name).feature_names_in_
+
+
 def canonical(X):
     """CSR rows as what they hold: entries of one place added up, none of zero, columns in order."""
     if X.has_canonical_format and X.data.all():

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skcontrast._inputs.base import ColumnsOfInput
 from skcontrast._inputs.convolutions import Convolutions
 from skcontrast._inputs.series import SeriesInput
 from skcontrast._inputs.table import TableInput
@@ -20,7 +21,7 @@ MOST_STEPS, MOST_OF_CHANNEL = 512, 64
 LEAST_DEVIATION = 1e-3
 
 
-class ConvolvedSeriesInput(TableInput):
+class ConvolvedSeriesInput(ColumnsOfInput, TableInput):
     """Collections of series as rows of numbers: what random convolutions find in each.
 
     A row holds shares of steps at which convolutions of the series and of its differences exceed
@@ -49,6 +50,7 @@ class ConvolvedSeriesInput(TableInput):
     """
 
     hint = ", or name a network or views of series"
+    _input_name = "series_"
     # Convolutions lie in no order, and half of them are near to normal.
     parts = ("columns", "neighborhood")
     shares = {"learned": 1.0, "neighborhood": 0.1}
@@ -86,16 +88,6 @@ class ConvolvedSeriesInput(TableInput):
     def n_features(self):
         """Number of columns."""
         return len(self.mean_)
-
-    @property
-    def n_features_in_(self):
-        """Number of steps of flat series, else of channels."""
-        return self.series_.n_features_in_
-
-    @property
-    def feature_names_in_(self):
-        """Names of the columns of a DataFrame."""
-        return self.series_.feature_names_in_
 
     def column_names(self, names):
         """Names of the columns that the network reads: the block of each, and its number."""

@@ -5,6 +5,7 @@ import torch
 
 from skcontrast._inputs.convolutions import LENGTH, N_KERNELS
 from skcontrast._inputs.convolved import CONVOLUTIONS
+from skcontrast._inputs.table import TableInput
 from skcontrast._inputs.word_features import word_features
 from skcontrast._saved.heads import transforms
 from skcontrast._saved.step_tables import LINEAR
@@ -127,10 +128,8 @@ def _trained(model):
         sizes = getattr(network, "hidden_layer_sizes", ())
         _need(len(sizes) <= len(weights), "a network has more layers than weights_")
     _need(1 <= model._width < 2**31, "_width is no width")
-    scaled = getattr(source, "scale_", None) is not None
-    known = source.kind != "numbers" or hasattr(source, "series_")
-    known = known or bool(source.standardize) == scaled
-    _need(known, "scale_ and standardize do not agree")
+    same = type(source) is not TableInput or bool(source.standardize) == (source.scale_ is not None)
+    _need(same, "scale_ and standardize do not agree")
     with torch.device("meta"):  # shapes, without memory
         module, _ = build_module(vars(model), source.n_features, DTYPES[model.precision])
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}

@@ -12,6 +12,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skcontrast._inputs.base import ColumnsOfInput
 from skcontrast._inputs.side import LEARNED_OF_Y
 from skcontrast._state import OwnState
 from skcontrast._training.devices import DTYPES, device_at_hand, seeded
@@ -119,7 +120,7 @@ class ReadsOnce(OwnState, TransformerMixin):
         return super().fit_transform(X, y, **fit_params)
 
 
-class FittedEncoder(ClassNamePrefixFeaturesOutMixin, ReadsOnce):
+class FittedEncoder(ColumnsOfInput, ClassNamePrefixFeaturesOutMixin, ReadsOnce):
     """What an estimator with a fitted encoder gives: columns, and their names."""
 
     def transform(self, X: RowsLike) -> np.ndarray:
@@ -166,16 +167,6 @@ class FittedEncoder(ClassNamePrefixFeaturesOutMixin, ReadsOnce):
     def _embed_view(self, X, random_state):
         """What was learned of one random view of each row, for scorers; None without views."""
         return embed_one_view(self, X, random_state)
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of features seen during fit, of rows that have features."""
-        return self.input_.n_features_in_
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """Names of features seen during fit, when all are strings."""
-        return self.input_.feature_names_in_
 
     @property
     def mean_(self) -> np.ndarray | None:

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import Integral, Interval, check_parameters
+from skcontrast._inputs.base import ColumnsOfInput
 from skcontrast._inputs.convolutions import Convolutions
 from skcontrast._inputs.series import SeriesInput
 from skcontrast._state import OwnState
@@ -17,7 +18,7 @@ from skcontrast._typing import ArrayLike, RandomState, RowsLike, Self
 
 
 class RandomConvolutions(
-    ClassNamePrefixFeaturesOutMixin, OwnState, TransformerMixin, BaseEstimator
+    ColumnsOfInput, ClassNamePrefixFeaturesOutMixin, OwnState, TransformerMixin, BaseEstimator
 ):
     r"""Describe series by how often random convolutions exceed a bias: MiniRocket's features.
 
@@ -140,16 +141,6 @@ class RandomConvolutions(
         check_is_fitted(self)
         X = self.input_.read(X)
         return self.convolutions_.transform(*self.input_.convolvable(X)).astype(X.dtype)
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of steps of flat series, else of channels."""
-        return self.input_.n_features_in_
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """Names of the columns of a DataFrame of series, when all are strings."""
-        return self.input_.feature_names_in_
 
     @property
     def _n_features_out(self):
