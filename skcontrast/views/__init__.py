@@ -10,6 +10,7 @@ from skcontrast.views._base import (
     build_views,
     reads_order,
 )
+from skcontrast.views._history import HistoricalMean
 from skcontrast.views._mixing import FeatureSwap, Mixup
 from skcontrast.views._neighbors import Neighbors
 from skcontrast.views._order import TimeOffset
@@ -74,6 +75,7 @@ __all__ = [
     "FeatureMask",
     "FeatureSwap",
     "GaussianNoise",
+    "HistoricalMean",
     "Jitter",
     "Mixup",
     "NeighborBands",
