@@ -15,6 +15,7 @@ from skcontrast._inputs.columns import (
     first_line,
     refuse_masked,
 )
+from skcontrast._inputs.series import is_ragged, padded_series
 from skcontrast._inputs.target import (
     UNLABELLED,
     encode_classes,
@@ -80,10 +81,17 @@ def read_side(objective, sampler, given, n_samples, before=None, ordered=False):
         given["condition"] = _as_condition(given["target"])
     if "target" not in requires and not _target_serves(objective):
         _warn_second_rows(given.get("target"), type(objective).__name__)
+    by_step = any(getattr(c, "condition_by_step", False) for c in parts_of([objective]))
+    if by_step and ordered:
+        raise ValueError(
+            f"{requires['condition']} reads actions of each step of a series, and rows of a "
+            "recording are steps: cut it into episodes, (n_episodes, n_channels, length)."
+        )
     side, learned = check_side(
         requires,
         given,
         n_samples,
+        by_step=by_step,
         kind=target_type(sampler, objective),
         scales=None if scales[0] is None else scales,
         classes=earlier.get("classes_"),
@@ -183,6 +191,7 @@ def check_side(
     given,
     n_samples,
     *,
+    by_step=False,
     kind="class",
     scales=None,
     classes=None,
@@ -200,6 +209,9 @@ def check_side(
         The arguments of ``fit`` by name.
 
     n_samples : int
+
+    by_step : bool, default=False
+        Whether ``condition`` holds numbers for each step of the rows, which are series.
 
     kind : {"class", "real", "labels"}, default="class"
         What ``target`` holds; see :func:`skcontrast._inputs.target.target_type`.
@@ -219,7 +231,8 @@ def check_side(
     side : dict of str to ndarray
         target: (n,) int64 codes, -1 for unlabelled rows, for classes; (n, t) standardised
         numbers, NaN for unlabelled rows, for numbers; (n, t) int64 codes for columns of
-        labels. condition (n, q), categories as codes; prior (n, q); groups (n,) int64
+        labels. condition (n, q), categories as codes, or of steps
+        (n, q, length); prior (n, q); groups (n,) int64
         codes.
 
     learned : dict of str to ndarray
@@ -236,7 +249,8 @@ def check_side(
         if name == "target":
             side[name], learned = _target(value, needed_by, kind, scales, classes, dtype)
         elif name == "condition":
-            side[name] = encode_columns(value, name, dtype)
+            read = _of_steps if by_step else encode_columns
+            side[name] = read(value, name, dtype)
         elif name == "groups":
             side[name] = group_codes(value)
         else:
@@ -346,3 +360,19 @@ def _numbers(value, name, dtype):
             f"of shape (n_samples,) or (n_samples, q): {first_line(error)}"
         ) from None
     return array.reshape(len(array), -1)
+
+
+def _of_steps(value, name, dtype):
+    """Numbers of each step of series as an array (n_series, q, length), NaN where unknown."""
+    try:
+        value = padded_series(value) if is_ragged(value) else value
+        options = {"ensure_2d": False, "allow_nd": True, "ensure_all_finite": "allow-nan"}
+        array = check_array(value, dtype=dtype, input_name=name, **options)
+        if array.ndim not in (2, 3):
+            raise ValueError(f"Got an array of {array.ndim} dimensions.")
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must hold numbers for each step of each series, of shape (n_series, length) "
+            f"or (n_series, n_numbers, length): {first_line(error)}"
+        ) from None
+    return array[:, None] if array.ndim == 2 else array

@@ -13,23 +13,34 @@ from skcontrast.objectives._steps import seen_steps
 
 
 class _Ahead(nn.Module):
-    """A linear map of the context for each number of steps ahead: (V, n, d) -> (V, K, n, d)."""
+    """A linear map of the context, and of actions, for each number of steps ahead.
 
-    def __init__(self, n_steps, width):
+    The context is (V, n, d), actions are (K, n, a), and predictions (V, K, n, d).
+    """
+
+    def __init__(self, n_steps, width, n_actions=0):
         super().__init__()
         # What is now is the first guess at what will be, and no draw is spent on it.
-        self.weight = nn.Parameter(torch.eye(width).repeat(n_steps, 1, 1))  # (K, d, d)
+        first = torch.eye(width, width + n_actions)
+        self.weight = nn.Parameter(first.repeat(n_steps, 1, 1))  # (K, d, d + a)
         self.bias = nn.Parameter(torch.zeros(n_steps, width))
 
-    def forward(self, context):
-        return context[:, None] @ self.weight.mT + self.bias[:, None]
+    def forward(self, context, actions=None):
+        context = context[:, None]
+        if actions is not None:
+            parts = context, actions[None]
+            context = torch.cat([p.expand(len(context), len(actions), -1, -1) for p in parts], -1)
+        return context @ self.weight.mT + self.bias[:, None]
 
 
 class _BuiltFuturePrediction(BuiltPrediction):
     """The objective with its linear maps, which are as wide as the embedding."""
 
     def prepare(self, side, given, n_components=None):
-        self.head = _Ahead(self.objective.n_steps, n_components)
+        n_steps, acts = self.objective.n_steps, self.objective.condition_by_step
+        self.head = _Ahead(
+            n_steps, n_components, n_steps * side["condition"].shape[1] if acts else 0
+        )
 
 
 class FuturePrediction(Objective):
@@ -59,8 +70,10 @@ class FuturePrediction(Objective):
         Number K of steps ahead, fewer where a series ends. The authors took 6 to 50, the more
         the longer the series.
 
-    context : {"mean", "last"}, default="mean"
-        The context: the mean of the unit embeddings up to t, or the last of them.
+    context : {"mean", "last", "condition"}, default="mean"
+        The context: the mean of the unit embeddings up to t, or the last of them. "condition" is
+        the one at t, and what is done at t and after it, :math:`[z_t, a_t, \ldots, a_{t+k-1}]`
+        (TACO): ``fit(X, condition=actions)``.
 
     Notes
     -----
@@ -68,15 +81,23 @@ class FuturePrediction(Objective):
     them a view has seen. The authors' context is a transformer over the steps. ``times`` (n,)
     may give t.
 
-    The maps start at the identity. After a fit they are in the estimator's
-    ``objective_weights_`` as ``head.weight`` (K, d, d) and ``head.bias`` (K, d). Called on
-    tensors there are none: the context is the prediction.
+    Actions are an array (n_series, n_actions, length), or a list of arrays (n_actions, length),
+    with numbers for each step of X that lead to the next one. Series are episodes: a recording is
+    cut into such first. What is found is then what actions change, whereas without them it is what
+    goes on by itself. A network must not see the steps ahead, as
+    ``LightConv(kernel_size=1)``, which reads each by itself, nor views move them: ``views=None,
+    n_views=1``.
+
+    The maps start at the identity, and at zero for actions. After a fit they are in the estimator's
+    ``objective_weights_`` as ``head.weight`` (K, d, d), with actions (K, d, d + K a), and
+    ``head.bias`` (K, d). Called on tensors there are none: what was embedded is the prediction.
 
     References
     ----------
     Eldele et al., "Time-series representation learning via temporal and contextual
     contrasting", IJCAI 2021. van den Oord et al., "Representation learning with contrastive
-    predictive coding", 2018.
+    predictive coding", 2018. Zheng et al., "TACO: temporal latent action-driven contrastive loss
+    for visual reinforcement learning", NeurIPS 2023.
 
     Examples
     --------
@@ -87,19 +108,28 @@ class FuturePrediction(Objective):
     tensor(0.3133)
     """
 
-    requires = ("views", "steps")
     min_views = 1
 
     _module = _BuiltFuturePrediction
 
     _parameter_constraints = {
         "n_steps": [Interval(Integral, 1, None, closed="left")],
-        "context": [StrOptions({"mean", "last"})],
+        "context": [StrOptions({"mean", "last", "condition"})],
     }
 
-    def __init__(self, n_steps: int = 6, context: Literal["mean", "last"] = "mean"):
+    def __init__(self, n_steps: int = 6, context: Literal["mean", "last", "condition"] = "mean"):
         self.n_steps = n_steps
         self.context = context
+
+    @property
+    def condition_by_step(self) -> bool:
+        """Whether the condition has numbers for each step of a series."""
+        return self.context == "condition"
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Named tensors: the steps, and actions where these are part of the context."""
+        return ("views", "steps", *(["condition"] if self.condition_by_step else []))
 
     def loss(
         self,
@@ -108,6 +138,7 @@ class FuturePrediction(Objective):
         step_mask: Tensor | None = None,
         head: nn.Module | None = None,
         times: Tensor | None = None,
+        condition: Tensor | None = None,
         **named: Any,
     ) -> Tensor:
         """Loss of each anchor: steps (V, n, T, d), step_mask (V, n, T) -> (V n,)."""
@@ -124,6 +155,9 @@ class FuturePrediction(Objective):
         context, known = context.roll(-1, 0), known.roll(-1, 0)
         if head is None:
             prediction = context[:, None].expand(-1, self.n_steps, -1, -1)
+        elif self.condition_by_step:
+            actions, acted = self._actions(condition, ahead - 1, length)
+            prediction, there = head(context, actions.to(z.dtype)), there & acted
         else:
             prediction = head(context)
         loss, valid = future_contrast(future, prediction, there, known)
@@ -141,8 +175,28 @@ class FuturePrediction(Objective):
         """Context of each series (V, n, d) at the times (n,), and whether there is one (V, n)."""
         step = torch.arange(z.shape[2], device=z.device)
         before = seen & (step <= times[:, None])  # (V, n, T)
-        if self.context == "last":
+        if self.condition_by_step:
+            before = before & (step == times[:, None])
+        elif self.context == "last":
             last = torch.where(before, step, -1).amax(2, keepdim=True)
             before = before & (step == last)
         share = before.to(z.dtype) / before.sum(2, keepdim=True).clamp_min(1)
         return (share[:, :, None] @ z).squeeze(2), before.any(2)
+
+    def _actions(self, condition, when, length):
+        """Actions (K, n, K a) that lead to each step ahead, and where all are known (K, n).
+
+        ``condition`` is (n, a, T), NaN where no action is known, and ``when`` (n, K).
+        """
+        if condition.shape[2] != length:
+            raise ValueError(
+                f"condition holds actions of {condition.shape[2]} steps, but series have {length}: "
+                "pass an array of shape (n_series, n_actions, length), a number for each step of X."
+            )
+        index = when.clamp_max(length - 1)[:, None].expand(-1, condition.shape[1], -1)
+        taken = condition.gather(2, index).mT  # (n, K, a)
+        unknown = taken.isnan().any(2).cumsum(1) > 0
+        # Of actions up to the step: those after it would tell what comes next.
+        up_to = taken.new_ones(2 * when.shape[1:]).tril()  # (K, K)
+        actions = taken.nan_to_num() * up_to[:, None, :, None]  # (K, n, K, a)
+        return actions.flatten(2), ~unknown.T
