@@ -187,8 +187,8 @@ encoder.set_params(objective=SupCon(), views=None, n_views=1)
 encoder.fit(X, (20 * position).astype(int), groups=session)
 ```
 
-Where rows have a rhythm, `views=HistoricalMean(24)` pairs each with the mean of the rows at the same
-hour of all days of its session: how far the two lie apart says how much a row deviates.
+Where rows have a rhythm, `views=HistoricalMean(24)` pairs each with the mean of the rows at the
+same hour of all days of its session: how far the two lie apart says how much a row deviates.
 
 `metrics.linear_consistency` says how much of one run's columns another run explains, and
 `metrics.information_bits` what its loss says beyond guessing. A number
