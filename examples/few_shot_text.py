@@ -2,25 +2,26 @@
 ============================================================================================
 
 Sentence embeddings of titles on Stack Overflow and of their 20 topics, where ../shared/data is
-beside the repository; else scikit-learn's 20 newsgroups (downloaded once) as 200 latent dimensions
-of TF-IDF, and the groups' names so. One, two, ... rows a class are drawn five times.
+beside the repository; else 200 latent dimensions of TF-IDF, of texts and of the names of their
+classes: of scikit-learn's 20 newsgroups (downloaded once), or without a network of what SciPy and
+scikit-learn say of their functions and classes, by sub-package. One, two, ... rows a class are
+drawn five times. It needs text_classification.py beside it.
 """
 
-from pathlib import Path
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import fetch_20newsgroups
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import normalize
+from text_classification import DATA, frequent, newsgroups
 
 from skcontrast import ProKeRClassifier, ZeroShotClassifier
 
-HOME = next((p for p in Path.cwd().parents if (p / "shared/data").exists()), Path())
-EMBEDDINGS = HOME / "shared/data/embeddings/stackoverflow_titles.npz"
+EMBEDDINGS = DATA / "embeddings" / "stackoverflow_titles.npz"
 SHOTS, DRAWS, N_TEST = (1, 2, 4, 8, 16), 5, 2000
 
 
@@ -30,11 +31,12 @@ def load():
         print("Data: titles of questions on Stack Overflow, sentence embeddings")
         with np.load(EMBEDDINGS) as data:
             return data["X"].astype(float), data["y"], data["class_embeddings"].astype(float)
-    print("Data: 20 newsgroups, latent dimensions of TF-IDF")
-    news = fetch_20newsgroups(remove=("headers", "footers", "quotes"))
+    texts, labels = frequent(*newsgroups(), n_texts=40)
+    names, y = np.unique(labels, return_inverse=True)
+    print(f"{len(y)} texts, {len(names)} classes")
     lsa = make_pipeline(TfidfVectorizer(stop_words="english"), TruncatedSVD(200, random_state=0))
-    X = lsa.fit_transform(news.data)
-    return X, news.target, lsa.transform([name.replace(".", " ") for name in news.target_names])
+    X = lsa.fit_transform(texts)
+    return X, y, lsa.transform([re.sub(r"[._]", " ", name) for name in names])
 
 
 def main():

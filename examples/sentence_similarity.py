@@ -1,10 +1,10 @@
 """Which sentences say alike: nearest sentences, and agreement with people's scores.
 =================================================================================
 
-Sentences of the STS benchmark, where ../shared/data is beside the repository; else those of
-scikit-learn's docstrings, of which nobody scored pairs. Nothing is downloaded: all vectors are
-learned from these sentences alone. Pairs that people found equal can be given as groups. It needs
-text_classification.py beside it.
+Sentences of the STS benchmark, where ../shared/data is beside the repository; else the first ones
+of SciPy's and scikit-learn's docstrings, of which nobody scored pairs. Nothing is downloaded: all
+vectors are learned from these sentences alone. Pairs that people found equal can be given as
+groups. It needs text_classification.py beside it.
 """
 
 import warnings
@@ -33,8 +33,8 @@ def load():
         equal = (pairs["split"] == "train") & (pairs["score"] >= EQUAL)
         pairs = pairs[equal | (pairs["split"] == "test")]
         return sorted({*pairs["sentence1"], *pairs["sentence2"]}), pairs
-    print("Data: sentences of scikit-learn's docstrings, without scores")
-    return sorted({text.partition(". ")[0] for text in docstrings()[0]})[:8000], None
+    print("Data: first sentences of the docstrings of SciPy and scikit-learn, without scores")
+    return sorted({text.partition(". ")[0] for text in docstrings()[0]}), None
 
 
 def grouped(sentences, pairs):

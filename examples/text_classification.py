@@ -2,13 +2,17 @@
 ======================================================================================
 
 Titles of questions on Stack Overflow, where ../shared/data is beside the repository; else eight
-groups of scikit-learn's 20 newsgroups (downloaded once); without a network the docstrings of
-scikit-learn, by sub-package. At most 6,000 texts train and 2,000 test. First a Pipeline on strings
-is searched over solver, pooling and window, on half of them. Then vectors are learned from all
-training texts without labels, and a logistic regression reads the labels of a few.
+groups of scikit-learn's 20 newsgroups (downloaded once); without a network what SciPy and
+scikit-learn say of their functions and classes, by sub-package. At most 6,000 texts train and 2,000
+test. First a Pipeline on strings is searched over solver, pooling and window, on half of them. Then
+vectors are learned from all training texts without labels, and a logistic regression reads the
+labels of a few.
 """
 
-import ast
+import importlib
+import inspect
+import pkgutil
+import re
 import time
 import warnings
 from pathlib import Path
@@ -16,6 +20,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import scipy
 import scipy.sparse as sp
 import sklearn
 from sklearn.base import clone
@@ -36,40 +41,51 @@ GROUPS = ("comp.graphics", "rec.autos", "rec.sport.hockey", "sci.med", "sci.spac
 LABELS, DRAWS = (2, 5, 10, 20, 50), 5
 
 
-def docstrings():
-    """First paragraphs of scikit-learn's docstrings, and the sub-package of each."""
-    texts, home = {}, Path(sklearn.__file__).parent
-    for path in sorted(home.glob("*/**/*.py")):
-        if "tests" in path.parts or "externals" in path.parts:
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                for paragraph in (ast.get_docstring(node) or "").split("\n\n"):
-                    if len(paragraph.split()) > 5:
-                        texts[" ".join(paragraph.split())] = path.relative_to(home).parts[0]
+def docstrings(whole=False):
+    """Docstrings of SciPy's and scikit-learn's functions and classes, and their sub-packages.
+
+    All that stands before the list of parameters, or the whole.
+    """
+    texts = {}
+    for library in (scipy, sklearn):
+        for part in pkgutil.iter_modules(library.__path__):
+            if not part.ispkg or part.name.startswith("_"):
+                continue
+            members = vars(importlib.import_module(f"{library.__name__}.{part.name}"))
+            for name in sorted(members.get("__all__", ())):
+                text = (callable(members.get(name)) and inspect.getdoc(members[name])) or ""
+                words = (text if whole else re.split(r"\n.+\n---", text)[0]).split()
+                if len(words) > 5:
+                    texts.setdefault(" ".join(words), part.name)
     return [*texts], [*texts.values()]
 
 
-def newsgroups(categories=None):
+def newsgroups(categories=None, whole=False):
     """Posts and their groups, or docstrings where they cannot be downloaded."""
     try:
         news = fetch_20newsgroups(remove=("headers", "footers", "quotes"), categories=categories)
     except OSError as error:
-        print(f"Data: docstrings of scikit-learn (20 newsgroups: {error})")
-        return docstrings()
+        print(f"Data: docstrings of SciPy and scikit-learn (20 newsgroups: {error})")
+        return docstrings(whole)
     print("Data: 20 newsgroups")
     return news.data, np.array(news.target_names)[news.target].tolist()
 
 
+def frequent(texts, labels, n_texts):
+    """The texts and labels of labels with so many texts at least."""
+    table = pd.DataFrame({"text": texts, "label": labels})
+    table = table[table.groupby("label")["label"].transform("size") >= n_texts]
+    return table["text"], table["label"]
+
+
 def load():
-    """Texts and labels, of labels with a hundred texts at least."""
+    """Texts and labels; two thirds of the rarest label are as many as are read."""
+    n_texts = max(LABELS) * 3 // 2
     if TITLES.exists():
         print("Data: titles of questions on Stack Overflow")
         table = pd.read_csv(TITLES, keep_default_na=False)
-    else:
-        table = pd.DataFrame(dict(zip(("text", "label"), newsgroups(GROUPS))))
-    table = table[table.groupby("label")["label"].transform("size") >= 100]
-    return table["text"], table["label"]
+        return frequent(table["text"], table["label"], n_texts)
+    return frequent(*newsgroups(GROUPS), n_texts)
 
 
 def search(X, y):

@@ -2,7 +2,8 @@
 ================================================================================
 
 Three million words of articles and speeches, where ../shared/data is beside the repository; else
-scikit-learn's 20 newsgroups (downloaded once); without a network the docstrings of scikit-learn.
+scikit-learn's 20 newsgroups (downloaded once); without a network the docstrings of SciPy and
+scikit-learn.
 PhraseTransformer joins words that belong together, then Word2VecVectorizer factorises what stands
 beside what (solver="spectral"). It needs text_classification.py beside it.
 """
@@ -34,7 +35,7 @@ def load():
         print("Data: articles and speeches, three million words")
         with gzip.open(CORPUS, "rt", encoding="utf-8") as file:
             return file.read().splitlines()
-    return newsgroups()[0]
+    return newsgroups(whole=True)[0]
 
 
 def names(similar):
