@@ -27,7 +27,7 @@ HOME = next((p for p in Path.cwd().parents if (p / "shared/data").exists()), Pat
 LOCAL = HOME / "shared/data/tabular/adult/adult.csv.gz"
 
 
-def load(n_rows=3000):
+def load(n_rows=1600):
     """Features, whether the target is high, and whether the sex is the first of the two."""
     try:
         if LOCAL.exists():
@@ -53,7 +53,7 @@ def scores(X, X_test, y, y_test, sex, sex_test):
 
 
 def main():
-    split = train_test_split(*load(), test_size=0.3, random_state=0)
+    split = train_test_split(*load(), test_size=0.5, random_state=0)
     fair = KernelConditionalContrastive(mode="fair", independence=10, random_state=0)
     results = {}
     for kind, dropped in (("", []), (", without sex", ["sex"])):

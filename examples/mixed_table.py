@@ -1,9 +1,9 @@
 """A table with categories and missing values, and five labels a class.
 ====================================================================
 
-Adult census rows: numbers, categories and gaps. The encoder reads the data frame as it is, and
-learns from rows without a label; the usual preparation is fitted on the same rows. Compared is what
-a classifier makes of five labels a class, and of more.
+Adult census rows, or wines where there is no network: numbers, categories and gaps. The encoder
+reads the data frame as it is, and learns from rows without a label; the usual preparation is fitted
+on the same rows. Compared is what a classifier makes of five labels a class, and of more.
 """
 
 from pathlib import Path
@@ -42,7 +42,7 @@ def wines():
     return features.mask(erased).assign(target=frame["target"])
 
 
-def read_table():
+def load():
     try:
         if LOCAL.exists():
             name, frame = "adult of shared/data", pd.read_csv(LOCAL).drop(columns="split")
@@ -62,7 +62,7 @@ def read_table():
     return X.astype(dict.fromkeys(words, "category")), y
 
 
-X, X_test, y, y_test = train_test_split(*read_table(), test_size=0.5, random_state=0)
+X, X_test, y, y_test = train_test_split(*load(), test_size=0.5, random_state=0)
 
 # %%
 # The encoder learns from all training rows, without their labels. In a pipeline it stands in

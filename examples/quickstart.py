@@ -103,7 +103,7 @@ def main():
             "clf": [ProKeRClassifier(), logistic()],
         },
         scoring=make_labelled_scorer("accuracy"),
-        cv=LabelledKFold(N_LABELS),
+        cv=LabelledKFold(3),
     )
     begin = time.perf_counter()
     show_progress(search).fit(X_train, y_few)

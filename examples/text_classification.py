@@ -3,7 +3,7 @@
 
 Titles of questions on Stack Overflow, where ../shared/data is beside the repository; else eight
 groups of scikit-learn's 20 newsgroups (downloaded once); without a network what SciPy and
-scikit-learn say of their functions and classes, by sub-package. At most 6,000 texts train and 2,000
+scikit-learn say of their functions and classes, by sub-package. At most 4,000 texts train and 2,000
 test. First a Pipeline on strings is searched over solver, pooling and window, on half of them. Then
 vectors are learned from all training texts without labels, and a logistic regression reads the
 labels of a few.
@@ -136,7 +136,7 @@ def main():
     warnings.filterwarnings("ignore", ".* documents have no known word")
     X, y = load()
     X_train, X_test, y_train, y_test = train_test_split(
-        X, y, train_size=min(6000, len(X) * 2 // 3), stratify=y, random_state=0
+        X, y, train_size=min(4000, len(X) * 2 // 3), stratify=y, random_state=0
     )
     X_test, y_test = X_test[:2000], y_test[:2000]
     print(f"{len(X_train)} texts to train, {len(X_test)} to test, {y.nunique()} classes")

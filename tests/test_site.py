@@ -7,11 +7,14 @@ import inspect
 import io
 import pkgutil
 import re
+import sys
 from email.message import Message
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
+from sklearn import datasets
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -101,6 +104,45 @@ def test_examples_have_a_heading_and_run_as_notebooks(path):
     # A notebook has no file, and arguments that are not for the example.
     assert not re.search(r"(?<!\.)__file__|\bargparse\b|\bsys\.argv\b", text)
     assert "plt.show()" in text
+
+
+# What an example reads where no data are near and nothing can be downloaded.
+INSTALLED = {
+    "fair_representation": "Data: scikit-learn's diabetes",
+    "few_shot_text": "Data: docstrings of SciPy and scikit-learn",
+    "mixed_table": "Data: wines",
+    "sentence_similarity": "Data: first sentences of the docstrings of SciPy and scikit-learn",
+    "text_classification": "Data: docstrings of SciPy and scikit-learn",
+    "word_vectors": "Data: docstrings of SciPy and scikit-learn",
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")  # parts of SciPy
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
+def test_examples_run_without_a_network(path, monkeypatch, tmp_path, capsys):
+    text = path.read_text(encoding="utf-8")
+    if not re.search("fetch_|import .*newsgroups|import .*docstrings", text):
+        assert path.stem not in INSTALLED
+        return
+
+    def refuse(*args, **kwargs):
+        raise URLError("no network")
+
+    for name in re.findall(r"\bfetch_\w+", " ".join(datasets.__all__)):
+        monkeypatch.setattr(datasets, name, refuse)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    # Imported anew, and forgotten afterwards, as it keeps the function that refuses.
+    monkeypatch.setitem(sys.modules, "text_classification", None)
+    del sys.modules["text_classification"]
+    space = {"__name__": path.stem}
+    exec(text.partition("\nX, X_test, ")[0], space)  # what follows trains
+    found = space["load"]()
+    assert INSTALLED[path.stem] in capsys.readouterr().out
+    rows, labels = found[:2] if isinstance(found, tuple) else (found, None)
+    assert len(rows) > 150
+    if labels is not None:
+        assert len(labels) == len(rows) and len(set(labels)) > 1
 
 
 @pytest.mark.parametrize(
