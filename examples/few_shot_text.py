@@ -36,7 +36,8 @@ def load():
     print(f"{len(y)} texts, {len(names)} classes")
     lsa = make_pipeline(TfidfVectorizer(stop_words="english"), TruncatedSVD(200, random_state=0))
     X = lsa.fit_transform(texts)
-    return X, y, lsa.transform([re.sub(r"[._]", " ", name) for name in names])
+    some = X.any(axis=1)  # of the posts some are empty
+    return X[some], y[some], lsa.transform([re.sub(r"[._]", " ", name) for name in names])
 
 
 def main():

@@ -1,5 +1,5 @@
-"""Long-tailed classes: from 120 rows of the most frequent class to 3 of the rarest.
-=================================================================================
+"""Long-tailed classes: from 80 rows of the most frequent class to 3 of the rarest.
+================================================================================
 
 scikit-learn's digits, and pen strokes of digits (pendigits) where ../shared/data is beside the
 repository. The training rows are thinned out to a long tail, in another order of the classes in
@@ -24,7 +24,7 @@ from skcontrast.objectives import LogitAdjusted, SubclassBalanced
 
 HOME = next((p for p in Path.cwd().parents if (p / "shared/data").exists()), Path())
 LOCAL = HOME / "shared/data/tabular/pendigits/pendigits.csv.gz"
-SIZES = np.geomspace(120, 3, 10).round().astype(int)
+SIZES = np.geomspace(80, 3, 10).round().astype(int)
 N_TAIL, DRAWS = 4, 2
 
 
