@@ -36,7 +36,7 @@ def load():
     print(f"{len(y)} texts, {len(names)} classes")
     lsa = make_pipeline(TfidfVectorizer(stop_words="english"), TruncatedSVD(200, random_state=0))
     X = lsa.fit_transform(texts)
-    some = X.any(axis=1)  # of the posts some are empty
+    some = X.any(axis=1)  # some say nothing but stop words
     return X[some], y[some], lsa.transform([re.sub(r"[._]", " ", name) for name in names])
 
 
