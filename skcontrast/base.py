@@ -176,9 +176,9 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         ordered = source.ordered or reads_order([views, *objective.own_views(source.kind).values()])
         before = self if call.partial else None
         side, of_y, given = read_side(objective, sampler, given, X.shape[0], before, ordered)
-        run = Run(self, call, X, side, given["target"])
         batch_size = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
         batch_size = min(batch_size, X.shape[0])
+        run = Run(self, call.sized(X.shape[0], batch_size), X, side, given["target"])
         with seeded(run.draws, device), memory_advice(batch_size):
             train_index, held_out = self._hold_out(source, X, side, objective.min_rows, run)
             rows = source.rows(X, side, dtype=dtype, device=device, train_index=train_index)

@@ -12,6 +12,9 @@ from skcontrast._training.embed import learned, optimizer_to_tensors
 from skcontrast._training.loop import Training
 from skcontrast.optimizers import OPTIMIZERS
 
+# What max_iter="auto" stands for: about so many steps, and epochs between these.
+AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 800, 5, 100
+
 
 class Call(NamedTuple):
     """What a call of ``fit``, ``partial_fit`` or ``finetune`` trains.
@@ -21,7 +24,7 @@ class Call(NamedTuple):
     objective : str, component or None
         None is the estimator's own.
 
-    max_iter : int
+    max_iter : int or "auto"
         Epochs.
 
     further : bool
@@ -38,11 +41,18 @@ class Call(NamedTuple):
     """
 
     objective: Any
-    max_iter: int
+    max_iter: Any
     further: bool
     partial: bool = False
     second: bool = False
     source: Any = None
+
+    def sized(self, n_rows, batch_size):
+        """The call with its number of epochs, where "auto" leaves it to the number of rows."""
+        if self.max_iter != "auto":
+            return self
+        n_epochs = round(AUTO_STEPS * batch_size / n_rows)
+        return self._replace(max_iter=min(max(n_epochs, LEAST_EPOCHS), MOST_EPOCHS))
 
 
 class Run:

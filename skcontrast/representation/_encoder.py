@@ -98,8 +98,9 @@ class ContrastiveEncoder(BaseContrastive):
         Rows in a batch; "auto" is ``min(256, n_samples)``. The other rows of the batch
         are an anchor's negatives.
 
-    max_iter : int, default=100
-        Number of epochs.
+    max_iter : int or "auto", default="auto"
+        Number of epochs. "auto" takes as many as make about 800 steps, but at least 5 and at
+        most 100: 100 up to 2,048 rows, 50 of 4,096 rows, 5 from 40,960 rows on.
 
     early_stopping : bool, default=False
         Whether to hold out rows, stop once their loss does not fall any more, and
@@ -230,7 +231,7 @@ class ContrastiveEncoder(BaseContrastive):
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
         batch_size: int | Literal["auto"] = "auto",
-        max_iter: int = 100,
+        max_iter: int | Literal["auto"] = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,

@@ -139,7 +139,7 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
         batch_size: int | Literal["auto"] = "auto",
-        max_iter: int = 100,
+        max_iter: int | Literal["auto"] = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,

@@ -85,8 +85,8 @@ class SeriesContrastiveEncoder(BaseContrastive):
         Whether each channel is centred and scaled over all series and steps. "series" does so
         for each series by itself, for shapes whose level and size mean nothing.
 
-    max_iter : int, default=30
-        Number of epochs.
+    max_iter : int or "auto", default=30
+        Number of epochs; see :class:`skcontrast.ContrastiveEncoder`.
 
     optimizer, learning_rate, batch_size : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
@@ -195,7 +195,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
         batch_size: int | Literal["auto"] = "auto",
-        max_iter: int = 30,
+        max_iter: int | Literal["auto"] = 30,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,

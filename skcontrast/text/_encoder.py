@@ -99,7 +99,7 @@ class ContrastiveTextEncoder(BaseContrastive):
     learning_rate : float, default=3e-3
         Highest learning rate.
 
-    max_iter : int, default=20
+    max_iter : int or "auto", default=20
         Number of epochs.
 
     optimizer, batch_size, early_stopping : default=as in ContrastiveEncoder
@@ -200,7 +200,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         optimizer: str | Component = "adamw",
         learning_rate: float = 3e-3,
         batch_size: int | Literal["auto"] = "auto",
-        max_iter: int = 20,
+        max_iter: int | Literal["auto"] = 20,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
