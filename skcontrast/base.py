@@ -194,7 +194,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
             training = train(module, criterion, rows, batches, held_out, **settings)
             final = run.learned(training)
             learned = partial(embedded, self, module.encoder, source, final["weights_"])
-            final["output_"] = self._fit_output(source, X, learned, objective, call)
+            final["output_"] = self._fit_output(source, X, learned, objective, run)
         final["n_components_"] = final["output_"].width(final["_width"])
         run.tasks.end(lambda: final)
         keep(self, final, training, module.encoder, call)
@@ -217,13 +217,13 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         """Names of what stands beside the learned columns, where rows have columns."""
         return wanted_parts(getattr(self, "passthrough", False), objective.requires, source)
 
-    def _fit_output(self, source, X, learned, objective, call):
+    def _fit_output(self, source, X, learned, objective, run):
         """What puts columns out: a stream and a second stage keep the columns that there are."""
-        parts, width = self._parts(objective, source), self.n_components
+        call, parts, width = run.call, self._parts(objective, source), self.n_components
         output = Output(parts, int(width) if parts and width else None)
         if call.further and (call.second or repr(output) == repr(self.output_)):
             return self.output_.adapted(source, X, learned)
-        return output.fit(source, X, learned)
+        return output.fit(source, X, learned, run.labels)
 
     def _settled(self, name, value, source=None):
         """What "auto" stands for with this kind of row."""

@@ -34,6 +34,7 @@ from threadpoolctl import threadpool_limits
 from skcontrast._component import did_you_mean
 from skcontrast._inputs.base import PARTS
 from skcontrast._output.directions import leading_directions, projected
+from skcontrast._output.labels import columns_suffice, told
 from skcontrast._output.parts import Columns, Kernel, Neighborhood, Ranks
 from skcontrast._output.patterns import Patterns, layout
 
@@ -42,6 +43,8 @@ MOST_ROWS, FEWER_ROWS = 20_000, 6_000
 # Rows transformed at a time, always as many: BLAS rounds products of other shapes in other ways,
 # and a row must not depend on its neighbours in the batch.
 BLOCK = 64
+# Share of its variance that each part keeps where labels say that the columns do better alone.
+LITTLE = 0.01
 # So many directions are looked at as a map, and rows of one length would be a circle or a sphere.
 MAP = 3
 
@@ -114,13 +117,18 @@ class Output(BaseEstimator):
 
     length_ : float or None
         Length of all rows on the directions, where all rows of the input had one length.
+
+    told_ : bool
+        Whether labels said that the columns do better alone; the others are then next to nothing.
     """
+
+    told_ = False
 
     def __init__(self, parts=(), n_components=None):
         self.parts = parts
         self.n_components = n_components
 
-    def fit(self, source, X, embed):
+    def fit(self, source, X, embed, y=None):
         """Fit the parts and the directions to the rows of a training.
 
         Parameters
@@ -132,11 +140,14 @@ class Output(BaseEstimator):
 
         embed : callable
             ``embed(X) -> (n, width)`` learned columns.
+
+        y : array-like, default=None
+            Labels that may say how much the parts count; -1 or a missing value for none.
         """
         if not self.parts:
             return self
         # Drawn apart from training, which the parts take no part in.
-        rng = np.random.default_rng(0)
+        rng, whole = np.random.default_rng(0), X
         X = X[np.sort(rng.permutation(X.shape[0])[:MOST_ROWS])]
         with threadpool_limits(1, user_api="blas"):  # last bits depend on their number
             S = source.standardized(X)
@@ -148,6 +159,7 @@ class Output(BaseEstimator):
             learned = embed(X)
             self._scale_learned(S, source, learned)
             self._limit(S, learned)
+            self._listen(source, whole, embed, y)
             values = self._values(S, learned)
             self._lay_out(values)
             if self.n_components is not None:
@@ -252,7 +264,20 @@ class Output(BaseEstimator):
     def _scale_learned(self, S, source, learned):
         variance = self.parts_["columns"].transform(S).var(axis=0).sum()
         self.part_means_["learned"] = learned.mean(axis=0)
-        self.part_scales_["learned"] = _factor(source.shares["learned"] * variance, learned)
+        share = source.shares["learned"] * (LITTLE if self.told_ else 1.0)
+        self.part_scales_["learned"] = _factor(share * variance, learned)
+
+    def _listen(self, source, X, embed, y):
+        """Make the parts beside the columns small, where labels say that these do better alone."""
+        rows, targets = told(y)
+        if rows is None or len(self.parts_) == 0:
+            return
+        values = self._values(source.standardized(X[rows]), embed(X[rows]))
+        everything = [part for name, part in values.items() if name in (*self.parts, "learned")]
+        if columns_suffice(values["columns"], np.hstack(everything), targets):
+            self.told_ = True
+            for name in self.part_scales_:
+                self.part_scales_[name] *= LITTLE**0.5
 
     def _limit(self, S, learned):
         """Bring parts with more columns than rows to the directions that the rows span."""

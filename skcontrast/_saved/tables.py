@@ -134,6 +134,7 @@ TABLES = {
         ?mean_               float e
         ?directions_         float e k
         ?length_             none number >0
+        ?told_               bool
     """,
     "Columns": "components_  none float k f",
     "Ranks": """

@@ -79,12 +79,16 @@ class Run:
     draws : int
         Of the draws in it.
 
+    labels : array-like or None
+        What the output may read of the target, which it does with passthrough="auto" alone.
+
     settings : dict
         Arguments of :func:`skcontrast._training.loop.train`.
     """
 
     def __init__(self, estimator, call, X, side, y):
         self.call = call
+        self.labels = y if getattr(estimator, "passthrough", None) == "auto" else None
         apart = call.partial or call.second
         self.checkpoint = None if apart else open_checkpoint(estimator, X, side, call.further)
         seed = check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max)
