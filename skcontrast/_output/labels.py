@@ -16,10 +16,9 @@ Rasmussen and Williams, "Gaussian processes for machine learning", MIT Press 200
 """
 
 import numpy as np
-from sklearn.utils.multiclass import type_of_target
 
 from skcontrast._inputs.columns import as_array
-from skcontrast._inputs.target import check_numbers, class_codes
+from skcontrast._inputs.target import UNLABELLED, labelled
 
 # Labelled rows that are read at most, and that it takes: in all, and in the mean of a class.
 MOST_ROWS, LEAST_ROWS, LEAST_PER_CLASS = 500, 10, 4
@@ -60,20 +59,18 @@ def told(y):
 def _targets(y):
     if y is None or as_array(y, "y").shape[1:] not in ((), (1,)):
         return None, None
-    array = as_array(y, "y").ravel()
-    if array.dtype.kind == "f" and type_of_target(array[np.isfinite(array)]) == "continuous":
-        numbers = check_numbers(array)
-        rows = np.flatnonzero(np.isfinite(numbers[:, 0]))
-        return rows, numbers[rows]
-    codes, classes = class_codes(array)
-    rows = np.flatnonzero(codes >= 0)
-    if len(classes) > MOST_CLASSES and len(rows) < LEAST_PER_CLASS * len(classes):
-        if classes.dtype.kind not in "if":
-            return None, None
-        return rows, classes[codes[rows]].astype(np.float64)[:, None]
-    if len(classes) < 2 or len(rows) < LEAST_PER_CLASS * len(classes):
+    there, labels = labelled(y)
+    if labels.dtype.kind in "iuf":
+        known = np.isfinite(labels) & (labels != UNLABELLED)
+        there[there], labels = known, labels[known]
+    rows, (classes, codes) = np.flatnonzero(there), np.unique(labels, return_inverse=True)
+    few = len(rows) < LEAST_PER_CLASS * len(classes)
+    whole = labels.dtype.kind != "f" or not (labels % 1).any()
+    if labels.dtype.kind in "iuf" and (not whole or (few and len(classes) > MOST_CLASSES)):
+        return rows, labels.astype(np.float64)[:, None]
+    if few or len(classes) < 2:
         return None, None
-    return rows, np.eye(len(classes))[codes[rows]]
+    return rows, np.eye(len(classes))[codes]
 
 
 def log_density(E, targets):

@@ -122,8 +122,6 @@ class Output(BaseEstimator):
         Whether labels said that the columns do better alone; the others are then next to nothing.
     """
 
-    told_ = False
-
     def __init__(self, parts=(), n_components=None):
         self.parts = parts
         self.n_components = n_components
@@ -147,7 +145,7 @@ class Output(BaseEstimator):
         if not self.parts:
             return self
         # Drawn apart from training, which the parts take no part in.
-        rng, whole = np.random.default_rng(0), X
+        rng, whole, self.told_ = np.random.default_rng(0), X, False
         X = X[np.sort(rng.permutation(X.shape[0])[:MOST_ROWS])]
         with threadpool_limits(1, user_api="blas"):  # last bits depend on their number
             S = source.standardized(X)
@@ -264,13 +262,14 @@ class Output(BaseEstimator):
     def _scale_learned(self, S, source, learned):
         variance = self.parts_["columns"].transform(S).var(axis=0).sum()
         self.part_means_["learned"] = learned.mean(axis=0)
-        share = source.shares["learned"] * (LITTLE if self.told_ else 1.0)
+        # Folders written before labels were read do not say so.
+        share = source.shares["learned"] * (LITTLE if vars(self).get("told_") else 1.0)
         self.part_scales_["learned"] = _factor(share * variance, learned)
 
     def _listen(self, source, X, embed, y):
         """Make the parts beside the columns small, where labels say that these do better alone."""
         rows, targets = told(y)
-        if rows is None or len(self.parts_) == 0:
+        if rows is None:
             return
         values = self._values(source.standardized(X[rows]), embed(X[rows]))
         everything = [part for name, part in values.items() if name in (*self.parts, "learned")]
