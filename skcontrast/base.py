@@ -61,7 +61,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Target, for objectives and samplers that require it: classes, numbers, or
             columns of labels, which may be sparse. None, NaN, pandas.NA or -1 marks rows without
-            a class, and NaN rows without a number.
+            a class, and NaN rows without a number. ``passthrough="auto"`` may read it too.
 
         condition : array-like of shape (n_samples,) or (n_samples, q), default=None
             Side variable of each row, for objectives that require ``"condition"``.

@@ -13,7 +13,7 @@ from skcontrast._training.loop import Training
 from skcontrast.optimizers import OPTIMIZERS
 
 # What max_iter="auto" stands for: about so many steps, and epochs between these.
-AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 800, 5, 100
+AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 5, 100
 
 
 class Call(NamedTuple):

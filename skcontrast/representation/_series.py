@@ -49,7 +49,8 @@ class SeriesContrastiveEncoder(BaseContrastive):
     passthrough : bool, "auto" or list of str, default="auto"
         What ``transform`` puts beside the learned columns: of convolutions "columns", which are
         these, and "neighborhood", the mean of the nearest training rows. "auto" is all of it,
-        unless the objective reads ``y`` or a condition. A network of series stands alone.
+        unless the objective reads ``y`` or a condition, and labels given to ``fit`` may weigh it
+        as in :class:`skcontrast.ContrastiveEncoder`. A network of series stands alone.
 
     objective : str or component, default="auto"
         What is trained for: a name in :data:`skcontrast.objectives.OBJECTIVES` or an object
