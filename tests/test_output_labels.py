@@ -1,6 +1,7 @@
 """Labels given to an objective that needs none: they say how much the parts count, and no more."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 
@@ -51,6 +52,7 @@ def test_what_tells_the_targets_is_likelier():
     assert not columns_suffice(X, shuffled * X, shuffled)
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "y",
     [
@@ -63,8 +65,22 @@ def test_what_tells_the_targets_is_likelier():
         SCORE,
         np.where(rng.random(400) < 0.5, SCORE, np.nan),
         (1e5 * SCORE).astype(int),
+        CLASSES[:, None],
+        pd.Series(CLASSES.astype(bool)),
+        pd.DataFrame({"y": CLASSES}),
     ],
-    ids=["classes", "strings", "missing", "-1", "numbers", "NaN", "whole numbers"],
+    ids=[
+        "classes",
+        "strings",
+        "missing",
+        "-1",
+        "numbers",
+        "NaN",
+        "whole numbers",
+        "column",
+        "Series",
+        "frame",
+    ],
 )
 def test_columns_are_left_nearly_alone(y):
     model, other = fitted(y), fitted(None)

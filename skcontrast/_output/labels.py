@@ -59,7 +59,7 @@ def told(y):
 def _targets(y):
     if y is None or as_array(y, "y").shape[1:] not in ((), (1,)):
         return None, None
-    there, labels = labelled(y)
+    there, labels = labelled(y if np.ndim(y) == 1 else as_array(y, "y").ravel())
     if labels.dtype.kind in "iuf":
         known = np.isfinite(labels) & (labels != UNLABELLED)
         there[there], labels = known, labels[known]
