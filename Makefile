@@ -49,7 +49,7 @@ test-floor: .venv-floor/.installed
 
 # The site, in docs/_build/html. `make docs DOCS_EXAMPLES=0` leaves the examples out of the run.
 docs: $(VENV)/.installed-docs
-	SKCONTRAST_DOCS_EXAMPLES=$(DOCS_EXAMPLES) $(BIN)/python -m sphinx -b html -W --keep-going \
+	OMP_NUM_THREADS=1 SKCONTRAST_DOCS_EXAMPLES=$(DOCS_EXAMPLES) $(BIN)/python -m sphinx -b html -W --keep-going \
 		docs docs/_build/html
 
 # The numbers that tests/test_own_golden.py compares with.
