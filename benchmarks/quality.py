@@ -19,6 +19,9 @@ anew; after a change of the code, give ``--fresh``, which forgets the rows that 
     python benchmarks/quality.py --data-dir DIR --quick --half dev \
         --rows raw default "ContrastiveEncoder(n_components=64)" "raw + default"
 
+``--train 200`` takes fewer rows to train, and ``--drawn`` labels as they come, rare classes few:
+a choice has to hold there too.
+
 ``--update`` puts what is measured into the CSV in place of the same rows of the same sets, so that
 a change that concerns some kinds alone is measured on these. ``--kept`` measures nothing, and draws
 a page anew from its CSV:
@@ -63,6 +66,8 @@ def arguments():
     parser.add_argument("--kinds", nargs="*", help="table, text, series, image, embedding")
     parser.add_argument("--half", choices=HALVES, help="all sets without it")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--train", type=int, help="rows to train at most, such as 200")
+    parser.add_argument("--drawn", action="store_true", help="labels drawn at random, not by class")
     parser.add_argument("--splits", type=int, help="2; 1 with --quick")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--fresh", action="store_true", help="measure the rows anew")
@@ -122,6 +127,7 @@ def measured(options):
         print(reason)
     rows = [row for row in options.rows if not missing(row)]
     size = "quick" if options.quick else "full"
+    size += f" {options.train}" * bool(options.train) + " drawn" * options.drawn
     record = Record("quality_probes")
     if options.fresh:
         forget(record, rows, size)

@@ -1,7 +1,7 @@
 """One job of benchmarks/quality.py: a representation on a split of a set, all label draws."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from datasets import classification_sets, featurizer, load_any, take
@@ -18,7 +18,8 @@ class Size:
     """Rows at most to train and to test, and label draws of a split by labels a class.
 
     The draws are for up to four classes, fewer for more of them. What learns with the
-    labels of a draw gets the first draws.
+    labels of a draw gets the first draws. ``balanced`` draws have as many labels of each
+    class, others as many in all, at random but one of each class.
     """
 
     train: int
@@ -26,6 +27,7 @@ class Size:
     draws: dict
     least_draws: int
     learned_draws: int
+    balanced: bool = True
 
 
 # Raised when a number here or a probe changes: what was kept before is then measured anew.
@@ -36,6 +38,16 @@ SIZES = {
     "full": Size(2000, 2000, {1: 300, 5: 100, 20: 30, None: 1}, 10, 10),
     "quick": Size(800, 1000, {1: 60, 5: 20, 20: 5, None: 1}, 5, 3),
 }
+
+
+def size_of(name):
+    """The size of a name such as "quick", "full 200" (rows to train) or "full 200 drawn"."""
+    first, *words = name.split()
+    size = SIZES[first]
+    for word in words:
+        change = {"balanced": False} if word == "drawn" else {"train": int(word)}
+        size = replace(size, **change)
+    return size
 
 
 def label_name(n):
@@ -51,12 +63,17 @@ def split(y, size, seed):
     )
 
 
-def draw(y, n, seed):
+def draw(y, n, seed, balanced=True):
     """Row numbers of n rows a class (all of a class with fewer), or of all rows."""
     if n is None:
         return np.arange(len(y))
     rng = np.random.default_rng(seed)
-    return np.concatenate([rng.permutation(np.flatnonzero(y == c))[:n] for c in np.unique(y)])
+    classes = np.unique(y)
+    if not balanced:
+        one = np.array([rng.choice(np.flatnonzero(y == c)) for c in classes])
+        others = np.setdiff1d(rng.permutation(len(y)), one, assume_unique=True)
+        return np.append(one, rng.permutation(others)[: (n - 1) * len(classes)])
+    return np.concatenate([rng.permutation(np.flatnonzero(y == c))[:n] for c in classes])
 
 
 def share(y):
@@ -91,7 +108,7 @@ def prepared(folder, set_name, size, seed):
 def by_draw(size, y, score):
     """Scores of the draws by name of the number of labels."""
     return {
-        label_name(n): [score(draw(y, n, seed)) for seed in range(draws)]
+        label_name(n): [score(draw(y, n, seed, size.balanced)) for seed in range(draws)]
         for n, draws in budgets(y, size).items()
     }
 
@@ -100,7 +117,7 @@ def by_first_draws(size, y, score, least_labels=1):
     """As ``by_draw``, of the few draws for what learns with the labels of each."""
     most = max(round(size.learned_draws * share(y)), size.learned_draws // 2)
     return {
-        label_name(n): [score(draw(y, n, seed)) for seed in range(min(draws, most))]
+        label_name(n): [score(draw(y, n, seed, size.balanced)) for seed in range(min(draws, most))]
         for n, draws in budgets(y, size).items()
         if n is None or n >= least_labels
     }
@@ -155,7 +172,7 @@ def supervised(name, inputs, y, y_test, size, seed):
 
 def measure(folder, set_name, row_name, seed, size_name, protocol, signature):
     """Accuracy of every draw by probe and labels a class, and seconds of CPU to learn."""
-    size = SIZES[size_name]
+    size = size_of(size_name)
     with threadpool_limits(1):
         given, matrices, y, y_test = prepared(folder, set_name, size, seed)
         ours = row_name.startswith(("default", "ContrastiveEncoder"))
