@@ -28,7 +28,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from skcontrast import SeriesContrastiveEncoder
 from skcontrast.networks import DilatedConv
-from skcontrast.objectives import InfoNCE, SupCon
+from skcontrast.objectives import InfoNCE, SupCon, YAware
 from skcontrast.views import TimeOffset
 
 WIDTH, WINDOW, OFFSET, STEPS, BATCH, HIDDEN = 8, 10, 10, 1000, 256, 32
@@ -65,16 +65,20 @@ def lagged(X, sessions):
 
 
 def labels(data, shuffled, seed):
-    """Classes of what happened, twenty bins of a number, in order or shuffled."""
-    y = data.y if data.y.dtype.kind == "i" else (20 * data.y).astype(int)
-    return np.random.default_rng(seed).permutation(y) if shuffled else y
+    """What happened, in order or shuffled."""
+    return np.random.default_rng(seed).permutation(data.y) if shuffled else data.y
+
+
+def alike(y):
+    """The objective whose positives are steps of one class, or of near numbers."""
+    return SupCon(TEMPERATURE) if y.dtype.kind == "i" else YAware(temperature=TEMPERATURE)
 
 
 def by_session(transform, X, sessions):
     return np.vstack([transform(X[sessions == one]) for one in np.unique(sessions)])
 
 
-def ours(objective, read=None, trained=True, **params):
+def ours(objective=None, read=None, trained=True, **params):
     """An encoder of windows; ``read`` says which labels it reads, "true" or "shuffled"."""
 
     def make(data, seed):
@@ -82,7 +86,7 @@ def ours(objective, read=None, trained=True, **params):
             WIDTH,
             window=WINDOW,
             network=DilatedConv(hidden=HIDDEN, n_blocks=2, pooling="mean"),
-            objective=objective,
+            objective=objective or alike(data.y),
             batch_size=BATCH,
             learning_rate=RATE if trained else 1e-12,
             max_iter=round(STEPS / np.ceil(len(data.X) / BATCH)) if trained else 1,
@@ -128,7 +132,7 @@ def cebra(read=False):
     return make
 
 
-ALIKE = {"objective": SupCon(TEMPERATURE), "views": None, "n_views": 1}
+ALIKE = {"views": None, "n_views": 1}
 # Name -> ``make(data, seed)``, which gives the columns of both parts.
 ROWS = {
     "steps": Raw(),
@@ -170,7 +174,7 @@ end of each. Split a recording with `TimeSeriesSplit`, or by sessions with `Grou
 ```python
 import numpy as np
 from skcontrast import ContrastiveEncoder, SeriesContrastiveEncoder
-from skcontrast.objectives import InfoNCE, SupCon
+from skcontrast.objectives import InfoNCE, YAware
 from skcontrast.views import TimeOffset
 
 rng = np.random.default_rng(0)  # in place of a recording
@@ -182,17 +186,16 @@ ContrastiveEncoder(8, passthrough=False, **later).fit(X, groups=session)
 # Each step with those around it; sessions are transformed one by one.
 encoder = SeriesContrastiveEncoder(8, window=10, **later).fit(X, groups=session)
 Z = encoder.transform(X[session == 0])  # (100, 8)
-# Positives are steps of one label, such as a class or a bin of a number.
-encoder.set_params(objective=SupCon(), views=None, n_views=1)
-encoder.fit(X, (20 * position).astype(int), groups=session)
+# The nearer two positions, the more their steps are positives; of classes type SupCon().
+encoder.set_params(objective=YAware(), views=None, n_views=1)
+encoder.fit(X, position, groups=session)
 ```
 
 Where rows have a rhythm, `views=HistoricalMean(24)` pairs each with the mean of the rows at the
 same hour of all days of its session: how far the two lie apart says how much a row deviates.
 
 `metrics.linear_consistency` says how much of one run's columns another run explains, and
-`metrics.information_bits` what its loss says beyond guessing. A number
-without bins is the condition of `KernelConditionalContrastive`. CEBRA's own sampling by the change
+`metrics.information_bits` what its loss says beyond guessing. CEBRA's own sampling by the change
 of a label is not offered: its authors say that it is patented.
 
 *track*: 60 simulated neurons of an animal on a track, under a gain that rises until the end; 3,200
