@@ -218,7 +218,9 @@ Written with {versions} by
 REMARK = """\
 Principal components of windows, of unit length, decode the track as well as anything: try them
 first. Time positives add most on the sensors, and take away where something louder is slow too.
-With labels CEBRA is ahead in linear decoding of the track; shuffled ones do worse than none."""
+With labels ours decodes as well as CEBRA or better, in two thirds of its time or less; with time it
+takes nearly as long, and is behind by near steps where other neurons are louder. Shuffled labels
+do worse than none."""
 
 
 def table_of(results, seeds):
