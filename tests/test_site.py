@@ -299,6 +299,7 @@ NEWCOMERS = {
     "cross-validated": "search_everything",
     "long recording with a time stamp": "recording_with_times",
     "long recording in even steps": "recording_with_behaviour",
+    "change points": "change_points",
     "more rows than memory": "rows_from_disk",
     "classes from few labels": "few_labelled_series",
 }
