@@ -74,7 +74,10 @@ def arguments():
     parser.add_argument("--update", action="store_true", help="keep the CSV's other lines")
     parser.add_argument("--kept", action="store_true", help="draw the page anew from its CSV")
     parser.add_argument("--write", type=Path, help="page to write; also a CSV of its name")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.write and (options.train or options.drawn):
+        parser.error("a page tells of draws by class and of all rows: leave out --write")
+    return options
 
 
 def forget(record, rows, size):

@@ -231,9 +231,8 @@ def check_side(
     side : dict of str to ndarray
         target: (n,) int64 codes, -1 for unlabelled rows, for classes; (n, t) standardised
         numbers, NaN for unlabelled rows, for numbers; (n, t) int64 codes for columns of
-        labels. condition (n, q), categories as codes, or of steps
-        (n, q, length); prior (n, q); groups (n,) int64
-        codes.
+        labels. condition (n, q), categories as codes, or (n, q, length) of steps; prior
+        (n, q); groups (n,) int64 codes.
 
     learned : dict of str to ndarray
         What the target was: ``classes_`` that the codes stand for, or ``target_mean_`` and

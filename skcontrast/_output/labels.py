@@ -20,7 +20,7 @@ import numpy as np
 from skcontrast._inputs.columns import as_array
 from skcontrast._inputs.target import UNLABELLED, labelled
 
-# Labelled rows that are read at most, and that it takes: in all, and in the mean of a class.
+# Most labelled rows that are read; the fewest that say something, in all and a class on average.
 MOST_ROWS, LEAST_ROWS, LEAST_PER_CLASS = 500, 10, 4
 # Whole numbers are classes up to so many different ones, however few rows each has.
 MOST_CLASSES = 20
@@ -35,8 +35,8 @@ def told(y):
     Parameters
     ----------
     y : array-like or None
-        As it was given to ``fit``, where an objective without labels may be trained, so that
-        nothing need be raised.
+        As it was given to ``fit``. No objective need read it, so it may be anything: what cannot
+        be read says nothing, and is no error.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def told(y):
     """
     try:
         rows, targets = _targets(y)
-    except (TypeError, ValueError):  # what no objective reads may be anything
+    except (TypeError, ValueError):
         return None, None
     if rows is None or len(rows) < LEAST_ROWS:
         return None, None
