@@ -241,6 +241,16 @@ def test_patterns_tell_forms_apart_wherever_they_are():
     assert scores["patterns"] > 0.9 > scores["columns"] + 0.1
 
 
+@pytest.mark.parametrize(("length", "share"), [(32, 0.5), (64, 2.0), (128, 2.0)])
+def test_patterns_of_a_short_series_count_less(length, share):
+    X, _ = waves(length=length)
+    Z = small().fit(X)
+    first, last = Z.output_.part_columns_["patterns"]
+    Z = Z.transform(X)
+    columns, patterns = Z[:, :length].var(axis=0).sum(), Z[:, first:last].var(axis=0).sum()
+    assert patterns / columns == pytest.approx(share, rel=1e-3)
+
+
 def test_patterns_read_rows_as_they_were_before_standardisation():
     X, _ = waves()
     X = X * np.geomspace(1, 30, X.shape[1]) + np.linspace(0, 20, X.shape[1])

@@ -47,6 +47,8 @@ BLOCK = 64
 LITTLE = 0.01
 # So many directions are looked at as a map, and rows of one length would be a circle or a sphere.
 MAP = 3
+# Points from which local patterns count in full: a shorter series has few places for one.
+MANY_POINTS = 64
 
 
 def wanted_parts(passthrough, read, source):
@@ -246,7 +248,10 @@ class Output(BaseEstimator):
         for name, part in found.items():
             if name == "patterns" or len(part.columns_):
                 ranked = C[:, part.columns_] if name == "ranks" else C
-                self._keep_part(name, part, part.transform(S), source.shares[name], ranked)
+                share = source.shares[name]
+                if name == "patterns":
+                    share *= min(1.0, np.prod(shape) / MANY_POINTS) ** 2
+                self._keep_part(name, part, part.transform(S), share, ranked)
         lifted = self._lifted(S, C)
         for name, part in (("kernel", Kernel()), ("neighborhood", Neighborhood())):
             if name in self.parts:

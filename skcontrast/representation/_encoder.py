@@ -50,7 +50,8 @@ class ContrastiveEncoder(BaseContrastive):
         - "neighborhood", the mean of the nearest training rows, of which up to 4096 are kept,
 
         each on a scale that leaves most of the variance to the input; only patterns have twice
-        its variance, as they say more than single points do. Of a part with more
+        its variance, as they say more than single points do (less for fewer than 64 points, by
+        the square of their number). Of a part with more
         columns than there are rows, only the directions that the rows span are kept. "auto"
         is False where the objective reads ``y`` or a condition, as the parts would drown
         what these teach and bring back what a fair representation leaves out, else True. Where
