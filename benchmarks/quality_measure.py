@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from datasets import classification_sets, featurizer, load_any, take
 from quality_probes import PROBES, Features
-from quality_rivals import CLASSIFIERS, SUPERVISED
+from quality_rivals import CLASSIFIERS, HEADS, SUPERVISED
 from quality_rows import FRAME_ROW, representation
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import train_test_split
@@ -146,7 +146,7 @@ def scored(features, y, y_test, size):
 
 def classifier(name, inputs, y, y_test, size, seed):
     """Scores of a classifier, and seconds to fit one draw of the most labels."""
-    classify = CLASSIFIERS[name](*inputs, seed)
+    classify = {**CLASSIFIERS, **HEADS}[name](*inputs, seed)
     scores = by_first_draws(size, y, lambda rows: accuracy(classify(rows, y[rows]), y_test))
     begin = time.process_time()
     classify(np.arange(len(y)), y)
@@ -175,10 +175,10 @@ def measure(folder, set_name, row_name, seed, size_name, protocol, signature):
     size = size_of(size_name)
     with threadpool_limits(1):
         given, matrices, y, y_test = prepared(folder, set_name, size, seed)
-        ours = row_name.startswith(("default", "ContrastiveEncoder"))
+        ours = row_name.startswith(("default", "ContrastiveEncoder", "classifier"))
         as_it_is = row_name == FRAME_ROW or ours and not hasattr(given[0], "columns")
         inputs = given if as_it_is else matrices
-        if row_name in CLASSIFIERS:
+        if row_name in CLASSIFIERS or row_name in HEADS:
             run = classifier
         else:
             run = supervised if row_name in SUPERVISED else unsupervised

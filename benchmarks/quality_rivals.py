@@ -9,13 +9,16 @@ import copy
 import numpy as np
 import scipy.sparse as sp
 from quality_external import cebra, narrow, width
-from quality_probes import Features
-from sklearn.base import clone
+from quality_probes import FIXED_STRENGTH, Features, choose_strength, fit_logistic, one_scale
+from scipy.linalg import svd
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
-from sklearn.semi_supervised import LabelSpreading
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
-from skcontrast import ContrastiveEncoder
+from skcontrast import ContrastiveEncoder, ProKeRClassifier, SupervisedContrastiveClassifier
 
 # NCA compares all pairs of rows in each step.
 MOST_ROWS = 500
@@ -91,5 +94,84 @@ def told(train, test, seed):
     return learn
 
 
+class TunedLogistic(ClassifierMixin, BaseEstimator):
+    """The logistic probe as a classifier: its strength is chosen on the rows of each fit."""
+
+    def fit(self, X, y):
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self.mean_ = X.mean(axis=0)
+        U, values, V = svd(X - self.mean_, full_matrices=False)
+        kept = values > 1e-6 * values[0]
+        A, self.axes_ = (U * values)[:, kept], V[kept]
+        Y, spectrum = np.eye(len(self.classes_))[codes], values[kept] ** 2
+        few = Y.sum(axis=0).min() < 2
+        strength = FIXED_STRENGTH if few else choose_strength(A, spectrum, Y, codes)
+        self.weights_, self.intercept_ = fit_logistic(A, spectrum, Y, strength)
+        return self
+
+    def predict_proba(self, X):
+        scores = (X - self.mean_) @ self.axes_.T @ self.weights_ + self.intercept_
+        return softmax(scores, axis=1)
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def self_training(train, test, seed):
+    """The logistic regression, which labels rows that it is sure of and learns from these."""
+    train, test = one_scale(*narrow(train, test, seed, 256))
+
+    def classify(rows, codes):
+        y = np.full(len(train), -1)
+        y[rows] = codes
+        if len(rows) == len(train):
+            return TunedLogistic().fit(train, codes).predict(test)
+        return SelfTrainingClassifier(TunedLogistic()).fit(train, y).predict(test)
+
+    return classify
+
+
+def proker(train, test, seed):
+    train, test = one_scale(*narrow(train, test, seed, 256))
+    return lambda rows, codes: (
+        ProKeRClassifier(random_state=seed).fit(train[rows], codes).predict(test)
+    )
+
+
+def proker_on_default(train, test, seed):
+    """The encoder learns from all rows without labels, once for all draws."""
+    model = ContrastiveEncoder(random_state=seed, device="cpu").fit(train)
+    return proker(model.transform(train), model.transform(test), seed)
+
+
+def label_free(train, test, seed):
+    """The estimator with a head whose encoder reads no labels; it is fitted once."""
+    encoder = ContrastiveEncoder(random_state=seed, device="cpu").fit(train)
+    return _half_labelled(FrozenEstimator(encoder), train, test, seed)
+
+
+def half_labelled(train, test, seed):
+    """The same at its default: the encoder reads the labels that there are."""
+    return _half_labelled(None, train, test, seed)
+
+
+def _half_labelled(encoder, train, test, seed):
+    def classify(rows, codes):
+        y = np.full(train.shape[0], -1)
+        y[rows] = codes
+        model = SupervisedContrastiveClassifier(encoder, random_state=seed)
+        return model.fit(train, y).predict(test)
+
+    return classify
+
+
 CLASSIFIERS = {"boosting": boosting, "label spreading": label_spreading}
 SUPERVISED = {"nca": nca, "cebra": cebra, "default, fit(X, y)": told}
+# What stands in the table of docs/supervised.md beside these, by benchmarks/heads.py.
+HEADS = {
+    "self-training": self_training,
+    "proker": proker,
+    "default + proker": proker_on_default,
+    "classifier, label-free encoder": label_free,
+    "classifier": half_labelled,
+}

@@ -195,13 +195,24 @@ def test_minus_one_as_a_string_is_a_class_with_a_warning():
 
 @pytest.mark.parametrize(
     ("data", "passthrough", "width"),
-    [(X, "auto", 8), (X, True, 8), (X, False, 3)]
-    + [(SPARSE, "auto", 3), (SPARSE, True, 8), (SPARSE, False, 3)],
+    [(X, True, 8), (X, False, 3), (SPARSE, True, 8), (SPARSE, False, 3)],
 )
 def test_passthrough(data, passthrough, width):
     model = classifier(passthrough=passthrough).fit(data, Y)
     assert model.classifier_.n_features_in_ == width
     assert model.score(data, Y) > 0.7
+
+
+@pytest.mark.parametrize("objective", ["supcon", "info_nce"])
+@pytest.mark.parametrize("data", [X, SPARSE], ids=["dense", "sparse"])
+def test_the_head_reads_what_an_encoder_with_parts_puts_out(data, objective):
+    model = classifier()
+    model.set_params(encoder__objective=objective, encoder__n_components=None).fit(data, Y)
+    encoder = clone(model.encoder_).set_params(passthrough=True).fit(data, Y)
+    seen = model._features(model.encoder_.input_.read(data))
+    np.testing.assert_allclose(seen, encoder.transform(data), rtol=1e-5, atol=1e-5)
+    assert model.classifier_.n_features_in_ == seen.shape[1] > 5
+    assert (model._output is model.encoder_.output_) == (objective == "info_nce")
 
 
 @pytest.mark.parametrize("passthrough", ["auto", True, False])

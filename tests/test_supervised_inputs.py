@@ -107,7 +107,7 @@ def test_passthrough_of_texts(head):
 @on_heads
 @pytest.mark.parametrize("name", ["default", "table", "condition"])
 def test_frames_with_categories(head, name):
-    model, given = case(head, name)
+    model, given = case(head, name, passthrough=True)
     color = pd.Categorical(np.array(["red", "blue", "green"])[np.arange(60) // 7 % 3])
     given["X"] = pd.DataFrame({"a": X[:, 0], "color": color, "b": X[:, 2]})
     model.fit(**given)

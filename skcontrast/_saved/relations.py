@@ -225,7 +225,12 @@ def _adapter(model):
 def _head(model):
     head = getattr(model, "classifier_", None) or getattr(model, "regressor_", None)
     source = model.encoder_.input_
-    width = model.encoder_._width + model._n_raw
+    width, own = model.encoder_._width + model._n_raw, vars(model).get("_output")
+    if own is not None:
+        _output(own, source, model.encoder_._width)
+        width = own.width(model.encoder_._width)
+    else:
+        _need("_embedding_scale" in vars(model), "_embedding_scale is missing")
     raw = (0, source.n_features) if source.parts else (0,)
     _need(model._n_raw in raw, "_n_raw is not the number of columns")
     if head is not None and hasattr(head, "n_features_in_"):

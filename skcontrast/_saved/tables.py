@@ -24,9 +24,9 @@ _TRAINED = """
 """
 _HEAD = """
     encoder_             BaseContrastive
-    _sparse_columns      bool
+    ?_sparse_columns     bool
     _n_raw               whole
-    _embedding_scale     number >0
+    ?_embedding_scale    number >0
 """
 _WORDS = """
     vocabulary_            index w
@@ -163,6 +163,7 @@ TABLES = {
     """,
     "SupervisedContrastiveClassifier": f"""
         {_HEAD}
+        ?_output             none Output
         classes_             label c
         ?classifier_         estimator
     """,

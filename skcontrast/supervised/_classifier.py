@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,8 +14,10 @@ from sklearn.utils.metaestimators import available_if
 from skcontrast._component import HasMethods, StrOptions, check_parameters
 from skcontrast._inputs.side import check_one_each
 from skcontrast._inputs.target import classes_of
+from skcontrast._output import Output
 from skcontrast._progress import stage
 from skcontrast._training.callbacks import with_callbacks
+from skcontrast._training.fitted import embed
 from skcontrast._typing import ArrayLike, Estimator, RandomState, RowsLike, Self
 from skcontrast.supervised._adjusted import WeightedProbabilities
 from skcontrast.supervised._defaults import (
@@ -42,8 +45,9 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseHead):
 
     An encoder is trained by an objective that reads the classes: rows of a class attract
     each other, and rows of different classes repel. A classifier is then fitted on the
-    embedding of the labelled rows, with their standardised columns beside it. Rows without a
-    label (None, NaN, pandas.NA or -1) shape the representation alone.
+    embedding of the labelled rows and what is known of rows without training beside it: the
+    standardised columns, local patterns and other parts of :class:`ContrastiveEncoder`. Rows
+    without a label (None, NaN, pandas.NA or -1) shape the representation and these parts.
 
     Parameters
     ----------
@@ -54,12 +58,15 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseHead):
         rows alone. In a ``sklearn.frozen.FrozenEstimator`` it stays as it is.
 
     classifier : classifier or None, default=None
-        The head. A copy is fitted on the columns and the embedding. None was chosen by
-        measurement: :class:`skcontrast.ProKeRClassifier`.
+        The head. A copy is fitted on the embedding and what stands beside it. None was chosen
+        by measurement: :class:`skcontrast.ProKeRClassifier`.
 
     passthrough : bool or "auto", default="auto"
-        Whether the head reads the standardised columns beside the embedding; "auto" does
-        but for sparse rows.
+        What the head reads beside the embedding. "auto" is all parts that
+        ``ContrastiveEncoder(passthrough=True)`` has, on their scales, whatever ``encoder``
+        itself puts out; texts have none. Labels may say that the columns do better without
+        the others, as there. True is the standardised columns alone, sparse ones for a
+        classifier that takes them, and False nothing.
 
     finetune : bool, default=False
         Whether encoder and a linear output are trained together on the labelled rows,
@@ -193,11 +200,28 @@ class SupervisedContrastiveClassifier(ClassifierMixin, BaseHead):
             encoder.classes_ = classes  # it was given their codes
         fitted = copy.copy(self)  # an error in the head leaves an earlier fit whole
         fitted.encoder_, fitted.classes_ = encoder, classes
-        features = fitted._head_input(encoder, source, X[labelled])
+        features = fitted._head_input(encoder, source, X, labelled, codes)
         with stage(self.verbose, f"Fitting {type(head).__name__} to {len(labelled)} rows"):
             fitted.classifier_ = clone(head).fit(features, classes[codes[labelled]], **options)
         vars(self).update(vars(fitted))
         return self
+
+    def _head_input(self, encoder, source, X, labelled, codes):
+        """Features of the labelled rows, and what makes those of new ones."""
+        own, parts, self._output = encoder.output_, tuple(source.parts), None
+        if self.passthrough != "auto" or not parts:
+            return super()._head_input(encoder, source, X[labelled])
+        if tuple(own.parts) != parts or own.n_components is not None:
+            own = Output(parts).fit(source, X, partial(embed, encoder), codes)
+        self._output, self._n_raw = own, 0
+        return self._features(X[labelled])
+
+    def _features(self, X, Z=None):
+        # Folders of earlier versions hold none.
+        if vars(self).get("_output") is None:
+            return super()._features(X, Z)
+        Z = np.asarray(embed(self.encoder_, X), dtype=np.float64)
+        return self._output.transform(self.encoder_.input_, X, Z)
 
     def _weighted_head(self, codes, classes, labelled, seed):
         """The head, options of its fit, and the weight of each row in the objective."""
