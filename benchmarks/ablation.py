@@ -1,14 +1,13 @@
 """What each part of ContrastiveEncoder adds, on the sets and with the probes of quality.py.
 
-    python benchmarks/ablation.py --data-dir DIR [--half dev] [--groups parts] [--jobs 2]
+    python benchmarks/ablation.py --data-dir DIR [--groups parts] [--jobs 2]
 
-Three groups of rows, each beside the default on the same split and the same label draws:
+Two groups of rows, each beside the default on the same split and the same label draws:
 "parts" drops one part of the output of the default, "training" changes how the learned
-columns are trained, "structure" has objectives, views and samplers that take negatives or
-positives from the data. Sets have the size of ``quality.py --quick``: one split, at most 800
-training rows. What was measured is kept, so that a run that was stopped goes on; a change of
-an encoder's parameters is measured anew, and after a change of the code ``--fresh`` forgets
-the rows of the groups:
+columns are trained, on sets of the half dev. Sets have the size of ``quality.py --quick``: one
+split, at most 800 training rows. What was measured is kept, so that a run that was stopped goes
+on; a change of an encoder's parameters is measured anew, and after a change of the code
+``--fresh`` forgets the rows of the groups:
 
     python benchmarks/ablation.py --data-dir DIR --jobs 2 --write docs/ablation.md
 """
@@ -19,9 +18,10 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from ablation_rows import GROUPS, PARTS, TRAININGS, measure, signature
+from ablation_rows import GROUPS, PARTS, TRAINING, TRAININGS, measure, signature
+from datasets import load_any
 from figures import strips
-from quality import HALVES, forget, save, sets_of
+from quality import forget, save, sets_of
 from quality_measure import PROTOCOL, SIZES
 from quality_report import bounds, collect, count, interval, intervals, labels, markdown, read
 from record import Record
@@ -29,6 +29,8 @@ from record import Record
 CSV = Path(__file__).parent / "results" / "ablation.csv"
 SIZE = "quick"
 ALONE = "default, alone"
+# Of the sets on which trainings are compared.
+MOST_CLASSES = 10
 BUDGETS = ("5", "20", "all")
 # Of two accuracies that are one number a difference is rounding.
 LEAST = 1e-9
@@ -44,10 +46,9 @@ does not hold zero: {bold} of {comparisons} on this page, where about {chance:.0
 nothing differed. The median set has {median} training rows and a batch 256, so that an epoch has
 at most {batches} batches, and on {one_batch} of the sets one.
 
-All of it was measured before patterns read series and images as they are, and with a lower weight
-of theirs.
-
 {tables}
+What was tried and is not there stands in [a table of its own](tried.md).
+
 ## All numbers
 
 [`ablation.csv`](../benchmarks/results/ablation.csv) has every set and row by the names of
@@ -57,8 +58,7 @@ This measures it ({versions}):
     {command}
 
 All sets have the parts, and those {few} of the half dev that have at most ten classes the other
-groups (`--groups training structure --sets` and their names, which the CSV has). With `--kept` the
-command measures nothing and draws the page from the CSV.
+rows. With `--kept` the command measures nothing and draws the page from the CSV.
 """
 ABOUT = {
     "parts": """## The parts of the output
@@ -76,15 +76,6 @@ on quality.
 
 On {few} sets of the half dev. Each row changes one parameter of the default, and is one fit, which
 gives both tables: all parts, and the learned columns cut out of the same output.
-`WeightAverage` ends with the exponential average of the weights of all steps (decay 0.99, less in
-the first steps).
-""",
-    "structure": """## Positives and negatives from the data
-
-On the same {few} sets. Objectives, views and samplers that look at where other rows lie, with their
-default parameters where a row does not say otherwise. `form='one_way'` alone is there for what
-hard negatives add to it, `two encoders` (half as wide each, other seeds) for what stages add: of
-`two stages` the second encoder has batches out of clusters of the first one's embedding.
 """,
 }
 
@@ -96,7 +87,6 @@ def arguments():
     parser.add_argument("--data-dir", required="--kept" not in sys.argv)
     parser.add_argument("--groups", nargs="*", choices=list(GROUPS), default=list(GROUPS))
     parser.add_argument("--sets", nargs="*")
-    parser.add_argument("--half", choices=HALVES, help="all sets without it")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--fresh", action="store_true", help="measure the rows anew")
     parser.add_argument("--kept", action="store_true", help="draw the page anew from its CSV")
@@ -154,10 +144,9 @@ def tables(frame):
     """Heading, rows and reference of every table that has rows."""
     parts = [*(f"without {part}" for part in (*PARTS, "learned")), ALONE]
     found = [(ABOUT["parts"], parts, "default")]
-    for group in ("training", "structure"):
-        alone = [f"{name}, alone" for name in GROUPS[group]]
-        found.append((ABOUT[group] + "\n### Beside the parts\n", list(GROUPS[group]), "default"))
-        found.append(("### The learned columns alone\n", alone, ALONE))
+    alone = [f"{name}, alone" for name in TRAINING]
+    found.append((ABOUT["training"] + "\n### Beside the parts\n", list(TRAINING), "default"))
+    found.append(("### The learned columns alone\n", alone, ALONE))
     there = set(frame.row)
     found = [(heading, [row for row in rows if row in there], of) for heading, rows, of in found]
     return [table for table in found if table[1]]
@@ -203,8 +192,6 @@ def typed(row):
     """A row as one types what it changes."""
     name = row if row == ALONE else row.removesuffix(", alone")
     text = TRAININGS.get(name, name)
-    if callable(text):
-        return f"`{name}`"
     changed = re.fullmatch(r"ContrastiveEncoder\((.+)\)", text)
     return f"`{changed[1] if changed else text}`"
 
@@ -243,21 +230,27 @@ def page(path, target):
     )
 
 
+def few_classes(folder, name, kind):
+    """Whether a set has at most ten classes: others cost more than they tell."""
+    y = load_any(folder, name, kind, SIZES[SIZE].train, 0)[1]
+    return y.max() < MOST_CLASSES
+
+
 def measured(options):
     """One line for each set, row, probe and number of labels; see ``collect``."""
     sets = sets_of(options.data_dir)
-    chosen = [
-        name
-        for name, (_, half) in sets.items()
-        if (not options.sets or name in options.sets) and options.half in (None, half)
-    ]
-    names = ["raw", "default", *(name for group in options.groups for name in GROUPS[group])]
+    every = [name for name in sets if not options.sets or name in options.sets]
+    names = {"raw": every, "default": every}
+    if "training" in options.groups:
+        of_dev = [name for name in every if sets[name][1] == "dev"]
+        few = [name for name in of_dev if few_classes(options.data_dir, name, sets[name][0])]
+        names |= dict.fromkeys(TRAINING, few)
     record = Record("ablation")
     if options.fresh:
         forget(record, names, SIZE)
     signed = {name: signature(name) for name in names}
     # Row by row: a run that was stopped has whole rows, of all sets.
-    jobs = [(s, name, 0, SIZE, PROTOCOL, signed[name]) for name in names for s in chosen]
+    jobs = [(s, name, 0, SIZE, PROTOCOL, signed[name]) for name in names for s in names[name]]
     return lines_of(record.run(measure, options.data_dir, jobs, options.jobs), sets)
 
 
