@@ -30,12 +30,9 @@ TRAINING = {
     "neighbors only": by_views("'neighbors'"),
     "temperature 0.1": objective("InfoNCE(0.1)"),
     "temperature 0.5": objective("InfoNCE(0.5)"),
-    "decoupled": objective("'decoupled'"),
     "ClusterNS": objective("ClusterNS()"),
     "PositiveAware": objective("PositiveAware()"),
-    "DCLR": objective("DCLR()"),
     "30 epochs": "ContrastiveEncoder(max_iter=30)",
-    "200 epochs": "ContrastiveEncoder(max_iter=200)",
     "one hidden layer": "ContrastiveEncoder(network=MLP((256,)))",
     "no skip": "ContrastiveEncoder(network=MLP(skip=False))",
 }
