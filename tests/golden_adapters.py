@@ -13,6 +13,7 @@ from golden_metrics import hubs, metrics
 from golden_phrases import phrases
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
+from golden_retrieval import bm25
 from golden_series import (
     cebra,
     comet,
@@ -263,6 +264,7 @@ ADAPTERS = {
     "adacon": adacon,
     "align": align,
     "barlow_twins": barlow_twins,
+    "bm25": bm25,
     "cacr": cacr,
     "cclk": cclk,
     "cebra": cebra,

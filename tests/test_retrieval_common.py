@@ -1,0 +1,33 @@
+"""scikit-learn's checks on the estimators of search whose input is a table."""
+
+import inspect
+
+import pytest
+import test_common
+from sklearn.base import clone
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skcontrast import retrieval
+from skcontrast.retrieval import BM25Transformer
+
+TABLES = [BM25Transformer(), BM25Transformer(variant="bm25+")]
+# Their input is documents, or lists of arrays: they have tests of their own.
+OTHERS: set[type] = set()
+
+
+def test_every_estimator_is_tested():
+    found = {v for v in vars(retrieval).values() if inspect.isclass(v) and hasattr(v, "fit")}
+    assert found == {type(e) for e in TABLES} | OTHERS
+
+
+@parametrize_with_checks(TABLES)
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", TABLES, ids=repr)
+@pytest.mark.parametrize("name", test_common.UNLISTED)
+def test_scikit_learn_unlisted(estimator, name):
+    check = getattr(estimator_checks, name)
+    check(type(estimator).__name__, clone(estimator))
