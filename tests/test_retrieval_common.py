@@ -9,9 +9,16 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skcontrast import retrieval
-from skcontrast.retrieval import BM25Transformer
+from skcontrast.retrieval import BM25Transformer, EmbeddingIndex
 
-TABLES = [BM25Transformer(), BM25Transformer(variant="bm25+")]
+TABLES = [
+    BM25Transformer(),
+    BM25Transformer(variant="bm25+"),
+    EmbeddingIndex(3),
+    EmbeddingIndex(3, metric="euclidean"),
+    EmbeddingIndex(3, algorithm="codes", random_state=0),
+    EmbeddingIndex(3, algorithm="signs", random_state=0),
+]
 # Their input is documents, or lists of arrays: they have tests of their own.
 OTHERS: set[type] = set()
 
