@@ -13,7 +13,7 @@ from golden_metrics import hubs, metrics
 from golden_phrases import phrases
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
-from golden_retrieval import bm25
+from golden_retrieval import bm25, ranking
 from golden_series import (
     cebra,
     comet,
@@ -294,6 +294,7 @@ ADAPTERS = {
     "phrases": phrases,
     "polyview": polyview,
     "proker": proker,
+    "rank_metrics": ranking,
     "rnc": rnc,
     "sbcl": sbcl,
     "sgns_shared_step": sgns_shared_step,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skcontrast.metrics import rank_metrics
 from skcontrast.retrieval import BM25Transformer
 
 
@@ -22,3 +23,13 @@ def bm25(case):
         case.check(f"scores_{variant.replace('+', 'plus')}", scores)
     assert len(case.compared) == sum(key.startswith("scores_") for key in case.arrays)
     assert np.all(scores >= 0)
+
+
+def ranking(case):
+    """All measures at all depths, from scores and from the numbers of sorted documents."""
+    scores, relevant, depths = (case.arrays[name] for name in ("scores", "relevant", "k"))
+    ids = np.argsort(-scores, axis=1, kind="stable")
+    for found, kind in ((scores, "scores"), (ids, "ids")):
+        values = rank_metrics(found, relevant, depths.tolist(), kind=kind)
+        for name in ("accuracy", "precision", "recall", "ndcg", "mrr", "map"):
+            case.check(name, [values[f"{name}@{k}"] for k in depths])
