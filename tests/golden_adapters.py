@@ -13,7 +13,7 @@ from golden_metrics import hubs, metrics
 from golden_phrases import phrases
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
-from golden_retrieval import bm25, ranking
+from golden_retrieval import bm25, margin_mining, maxsim, ranking
 from golden_series import (
     cebra,
     comet,
@@ -287,6 +287,8 @@ ADAPTERS = {
     "isogclr": isogclr,
     "kernel_infonce": kernel_infonce,
     "macl": macl,
+    "margin_mining": margin_mining,
+    "maxsim": maxsim,
     "metrics": metrics,
     "minirocket": minirocket,
     "mining": mining,

@@ -102,7 +102,9 @@ def rank_metrics(
     ranks = _ranks_by_score(scores, grades) if kind == "scores" else _ranks_of_ids(scores, grades)
     query = np.repeat(np.arange(grades.shape[0]), np.diff(grades.indptr))
     worth = grades.data if gain == "linear" else np.expm1(np.log(2) * grades.data)
-    values = {name: {} for name in ("accuracy", "precision", "recall", "mrr", "map", "ndcg")}
+    values: dict[str, dict[str, float]] = {
+        name: {} for name in ("accuracy", "precision", "recall", "mrr", "map", "ndcg")
+    }
     for depth in depths:
         for name, value in _at(depth, ranks, query, worth, grades).items():
             values[name][f"{name}@{depth}"] = float(value.mean())
