@@ -13,6 +13,7 @@ from golden_metrics import hubs, metrics
 from golden_phrases import phrases
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
+from golden_retrieval import bm25, margin_mining, maxsim, ranking
 from golden_series import (
     cebra,
     comet,
@@ -263,6 +264,7 @@ ADAPTERS = {
     "adacon": adacon,
     "align": align,
     "barlow_twins": barlow_twins,
+    "bm25": bm25,
     "cacr": cacr,
     "cclk": cclk,
     "cebra": cebra,
@@ -285,6 +287,8 @@ ADAPTERS = {
     "isogclr": isogclr,
     "kernel_infonce": kernel_infonce,
     "macl": macl,
+    "margin_mining": margin_mining,
+    "maxsim": maxsim,
     "metrics": metrics,
     "minirocket": minirocket,
     "mining": mining,
@@ -292,6 +296,7 @@ ADAPTERS = {
     "phrases": phrases,
     "polyview": polyview,
     "proker": proker,
+    "rank_metrics": ranking,
     "rnc": rnc,
     "sbcl": sbcl,
     "sgns_shared_step": sgns_shared_step,

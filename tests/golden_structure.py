@@ -5,6 +5,7 @@ import torch
 
 from skcontrast.functional import distinct, mine_negatives, normalize, score_ceiling
 from skcontrast.objectives import DCLR, ClusterNS
+from skcontrast.retrieval import hard_negatives
 
 
 def clusterns(case):
@@ -103,3 +104,7 @@ def mining(case):
             )
             assert (score.diff(dim=1).nan_to_num(0) <= 0).all()
             case.check(f"{name}_selected", found[same], expected=expected[same])
+        # No cosine is above the ceiling 1.
+        options = options if ceiling is not None else {"rule": "fixed", "margin": 0, **options}
+        found = hard_negatives(query.numpy(), corpus.numpy(), own.numpy(), k, **options)
+        case.check(f"{name}_selected", found[same], expected=expected[same])

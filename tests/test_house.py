@@ -42,6 +42,7 @@ FLOORS = {
     "metrics": 1,
     "_output": 2,
     "model_selection": 2,
+    "retrieval": 2,
     "_training": 3,
     "_saved": 4,
     "checkpoint": 4,

@@ -3,6 +3,7 @@
 from skcontrast.metrics._kernel_alignment import cka, linear_cka
 from skcontrast.metrics._neighbors import hubness, k_occurrence, retrieval
 from skcontrast.metrics._order import boundary_scores, rsa, similarity_profile
+from skcontrast.metrics._ranking import rank_metrics
 from skcontrast.metrics._runs import information_bits, linear_consistency
 from skcontrast.metrics._scorers import (
     EmbeddingScorer,
@@ -40,6 +41,7 @@ __all__ = [
     "k_occurrence",
     "linear_cka",
     "linear_consistency",
+    "rank_metrics",
     "resample_columns",
     "retrieval",
     "rsa",

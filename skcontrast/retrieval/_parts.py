@@ -1,0 +1,144 @@
+"""A retriever of any kind as one thing: what a hybrid and a reranker ask it for."""
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+from skcontrast.retrieval._exact import best_columns, products, unit
+
+
+def rows_of(X, name):
+    """Documents or queries as a table or a list, of at least one row."""
+    if isinstance(X, str):
+        raise TypeError(f"{name} is one string: pass a list of texts, or a table.")
+    if not hasattr(X, "shape"):
+        try:
+            X = list(X)
+        except TypeError:
+            raise TypeError(
+                f"{name} is a {type(X).__name__}: pass a list of texts, or a table."
+            ) from None
+    if n_rows(X) == 0:
+        raise ValueError(f"{name} is empty: pass at least one row or text.")
+    return X
+
+
+def n_rows(X):
+    """Number of rows of a table or a list."""
+    return X.shape[0] if hasattr(X, "shape") else len(X)
+
+
+def inside(retriever):
+    """The estimator that a FrozenEstimator holds, or itself."""
+    while isinstance(retriever, FrozenEstimator):
+        retriever = retriever.estimator
+    return retriever
+
+
+class Part:
+    """A fitted retriever, asked by queries that its first steps read.
+
+    Of the last step of a Pipeline, or of a retriever by itself,
+
+    - ``score_matrix(queries)`` gives scores of all documents,
+    - ``kneighbors(queries, k)`` distances and numbers of the nearest,
+    - ``transform`` vectors, compared by cosines; where ``transform_query`` is there too, as of
+      ``BM25Transformer``, its vectors of queries are multiplied with those of documents.
+    """
+
+    def __init__(self, retriever, name):
+        self.name, self.retriever = name, clone(retriever)
+        offers = [m for m in ("score_matrix", "kneighbors", "transform") if hasattr(self.last, m)]
+        if not offers:
+            raise TypeError(
+                f"{name} is a {type(retriever).__name__} and gives no vectors, scores or "
+                "neighbours: pass a transformer, a Pipeline that ends in one, or an object with "
+                "score_matrix or kneighbors."
+            )
+        self.way = offers[0]
+
+    @property
+    def last(self):
+        """The step that compares, or makes what is compared."""
+        retriever = inside(self.retriever)
+        return inside(retriever[-1]) if isinstance(retriever, Pipeline) else retriever
+
+    def fit(self, documents):
+        self.retriever.fit(documents, None)
+        return self.over(documents)
+
+    def over(self, documents):
+        """Look among these documents; what makes no vectors is fitted to them."""
+        self.n_documents = n_rows(documents)
+        if self.way == "transform":
+            self.vectors = self._vectors(self.retriever.transform(documents))
+        return self
+
+    def elsewhere(self, documents):
+        """The same retriever over other documents; what has no vectors is fitted anew."""
+        other = Part(FrozenEstimator(self.retriever), self.name)
+        if self.way == "transform":
+            return other.over(documents)
+        return Part(self.retriever, self.name).fit(documents)
+
+    @property
+    def _lexical(self):
+        return hasattr(self.last, "transform_query")
+
+    def _vectors(self, Z):
+        Z = sp.csr_matrix(Z) if sp.issparse(Z) else np.asarray(Z)
+        if Z.ndim != 2 or Z.dtype.kind not in "fiu":
+            raise TypeError(
+                f"{self.name} gives no table of numbers: pass a transformer whose output has a row "
+                "of numbers for each document."
+            )
+        Z = Z if Z.dtype.kind == "f" else Z.astype(np.float64)
+        return Z if self._lexical else unit(Z)
+
+    def encode(self, queries):
+        """Queries as what is compared with documents, row by row."""
+        retriever = inside(self.retriever)
+        if isinstance(retriever, Pipeline) and len(retriever) > 1:
+            queries = retriever[:-1].transform(queries)
+        if self.way != "transform":
+            return queries
+        return self._vectors(
+            self.last.transform_query(queries) if self._lexical else self.last.transform(queries)
+        )
+
+    def scores(self, encoded, k=None):
+        """Scores of all documents, (n_queries, n_documents).
+
+        Of a retriever that gives neighbours alone, k are asked for, and all others are a little
+        farther than the farthest.
+        """
+        if self.way == "transform":
+            return products(encoded, self.vectors)
+        if self.way == "score_matrix":
+            return np.asarray(self.last.score_matrix(encoded))
+        distance, ids = self.last.kneighbors(encoded, min(k or self.n_documents, self.n_documents))
+        farther = np.nextafter(-distance.max(axis=1, keepdims=True), -np.inf)
+        scores = np.repeat(farther, self.n_documents, axis=1)
+        np.put_along_axis(scores, ids, -distance, axis=1)
+        return scores
+
+    def best(self, encoded, k):
+        """Numbers of the k best documents, best first."""
+        if self.way == "kneighbors":
+            return self.last.kneighbors(encoded, k)[1]
+        return best_columns(self.scores(encoded), k)[1]
+
+    def at(self, encoded, ids):
+        """Scores of some documents for each query, (n_queries, n_candidates)."""
+        if self.way == "transform" and not sp.issparse(self.vectors):
+            return np.einsum("qd,qcd->qc", encoded, self.vectors[ids])
+        if hasattr(self.last, "score_candidates"):
+            return self.last.score_candidates(encoded, ids)
+        return np.take_along_axis(self.scores(encoded), ids, axis=1)
+
+
+def take(rows, part):
+    """A slice of rows of a table or of a list."""
+    return rows.iloc[part] if hasattr(rows, "iloc") else rows[part]
