@@ -10,6 +10,7 @@ from golden_conr import conr
 from golden_kernels import cclk, decoupled_uniformity
 from golden_longtail import gml, sbcl
 from golden_metrics import hubs, metrics
+from golden_pairs import distilcse_ckd
 from golden_phrases import phrases
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
@@ -278,6 +279,7 @@ ADAPTERS = {
     "debiased": debiased,
     "decoupled_uniformity": decoupled_uniformity,
     "dialog2flow_soft": dialog2flow_soft,
+    "distilcse_ckd": distilcse_ckd,
     "gda": gda,
     "gml": gml,
     "hard_negative": hard_negative,

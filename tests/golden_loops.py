@@ -18,6 +18,7 @@ import test_rank_n_contrast
 import test_reconstruction
 import test_soft_target
 import test_subclass_balanced
+import test_teacher
 import test_y_aware
 import torch
 
@@ -136,7 +137,7 @@ def of_naive(*names, **params):
 
 
 T = {"temperature": 0.3}
-CONDITION, GUIDE = numbers(1, 6, 2), numbers(2, 6, 3)
+CONDITION, GUIDE, QUEUE = numbers(1, 6, 2), numbers(2, 6, 3), numbers(10, 2, 3)
 NOISE, BANK, CENTROIDS = numbers(3, 2, 4), numbers(4, 6, 2, 4), numbers(5, 3, 4)
 SOFT, ADJUSTED = test_soft_target.TARGET, test_logit_adjusted.TARGET
 LABELS = {"target": test_y_aware.TARGET}
@@ -351,6 +352,16 @@ CASES = {
             {"negatives": BANK},
         )
     ],
+    "pair_score": [
+        Golden(
+            {},
+            on_unit_rows(test_teacher.pair_score, test_teacher.SCORES),
+            n_views,
+            5,
+            {"target": test_teacher.SCORES},
+        )
+        for n_views in (2, 3)
+    ],
     "poly_view": of_naive(
         "geometric",
         "arithmetic",
@@ -401,6 +412,25 @@ CASES = {
         b={**T, "form": "inside"},
         c={**T, "anchors": "first"},
     ),
+    "teacher_match": [
+        Golden(
+            {"temperature": TAU},
+            lambda views: test_teacher.teacher_match(views, np.array(GUIDE), TAU, np.array(QUEUE)),
+            2,
+            6,
+            {"prior": GUIDE, "queue": QUEUE},
+        )
+    ],
+    "teacher_similarity": [
+        Golden(
+            {"temperature": TAU, "teacher_temperature": 0.2},
+            on_unit_rows(test_teacher.teacher_similarity, np.array(GUIDE), TAU, 0.2),
+            n_views,
+            6,
+            {"prior": GUIDE},
+        )
+        for n_views in (1, 2)
+    ],
     "vicreg": [Golden({}, lambda z: plain.vicreg(z), 2, 7)],
     "y_aware": [
         Golden(

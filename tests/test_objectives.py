@@ -33,6 +33,7 @@ from skcontrast.objectives import (
     SubclassBalanced,
     SupCon,
     SupReMix,
+    TeacherSimilarity,
     VICReg,
     YAware,
 )
@@ -96,6 +97,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "positive_aware-prior": PositiveAware(rule="fixed", guide="prior", n_negatives=1),
     "reconstruction-huber": Reconstruction(error="huber", delta=0.5),
     "reconstruction-neighbors": Reconstruction(from_="neighbors"),
+    "teacher_similarity-sharp": TeacherSimilarity(teacher_temperature=0.02),
     "sum": InfoNCE() + 0.5 * AlignmentUniformity(),
 }
 # The gradient is not that of the value: something is held constant on purpose.
@@ -121,9 +123,9 @@ PREDICTORS = {name for name in VARIANTS if name.startswith(HEADS)}
 # Work on the columns as they are, not on unit rows.
 COLUMNS = {"barlow_twins", "vicreg", "independence", *PREDICTORS}
 # Not invariant under rotation: columns have a meaning.
-ORIENTED = {*COLUMNS, "kernel_info_nce-concatenation"}
+ORIENTED = {*COLUMNS, "kernel_info_nce-concatenation", "teacher_match"}
 SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "sum", *COLUMNS - PREDICTORS}
-FIRST_VIEW = {"one_way", "hard", "first", "energy_hinge", "soft_target", "neighbors"}
+FIRST_VIEW = {"one_way", "hard", "first", "energy_hinge", "soft_target", "neighbors", "pair_score"}
 
 every = pytest.mark.parametrize("name", VARIANTS)
 

@@ -13,6 +13,7 @@ from skcontrast.functional._pairs import (
     nearest,
     pair_loss,
     pair_sums,
+    softmax_shares,
 )
 from skcontrast.functional._rows import (
     distance_power,
@@ -66,6 +67,7 @@ __all__ = [
     "power_distance",
     "ridge_smoother",
     "score_ceiling",
+    "softmax_shares",
     "softplus",
     "squared_distance",
 ]

@@ -239,6 +239,55 @@ def pair_loss(
     return torch.where(valid, partition - attraction, 0), valid
 
 
+def softmax_shares(
+    anchors: Tensor,
+    candidates: Tensor,
+    temperature: float,
+    keep: Pairs,
+    *,
+    similarity: Similarity = dot,
+    block_size: int | None = None,
+) -> Pairs:
+    """Make pair weights of a softmax over the candidates that are kept, for each anchor.
+
+    Parameters
+    ----------
+    anchors, candidates : tensors of shape (n, d) and (m, d)
+
+    temperature : float
+
+    keep : callable
+        ``keep(rows, columns)`` gives the bool tensor of pairs that have a weight.
+
+    similarity, block_size
+        As in :func:`pair_sums`.
+
+    Returns
+    -------
+    shares : callable
+        ``shares(rows, columns)`` for a slice of anchors and of candidates, without a gradient.
+        The whole row of an anchor sums to 1, or to 0 where it keeps no candidate.
+    """
+    anchors, candidates = anchors.detach(), candidates.detach()
+    # One pass over the tiles for the sums of the rows: no weight overflows.
+    with torch.no_grad():
+        log_mass = pair_sums(
+            anchors,
+            candidates,
+            lambda rows, columns: (None, keep(rows, columns)),
+            temperature,
+            similarity=similarity,
+            block_size=block_size,
+        ).log_partition
+
+    def shares(rows, columns):
+        logits = similarity(anchors[rows], candidates[columns]) / temperature
+        logits = logits - log_mass[rows, None]
+        return logits.masked_fill(~keep(rows, columns), -math.inf).exp()
+
+    return shares
+
+
 @torch.no_grad()
 def nearest(
     anchors: Tensor,

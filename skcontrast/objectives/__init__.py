@@ -18,6 +18,7 @@ from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
 from skcontrast.objectives._mined import MinedNegatives
+from skcontrast.objectives._pair_score import PairScore
 from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
 from skcontrast.objectives._prediction import CrossEntropy, PredictionError
@@ -29,6 +30,7 @@ from skcontrast.objectives._spectral import SpectralContrastive
 from skcontrast.objectives._subclass_balanced import SubclassBalanced
 from skcontrast.objectives._supcon import SupCon
 from skcontrast.objectives._supremix import SupReMix
+from skcontrast.objectives._teacher import TeacherMatch, TeacherSimilarity
 from skcontrast.objectives._uniformity import AlignmentUniformity, DecoupledUniformity
 from skcontrast.objectives._y_aware import YAware
 
@@ -55,6 +57,7 @@ OBJECTIVES = {
     "kernel_info_nce": KernelInfoNCE,
     "logit_adjusted": LogitAdjusted,
     "mined": MinedNegatives,
+    "pair_score": PairScore,
     "poly_view": PolyView,
     "positive_aware": PositiveAware,
     "prediction_error": PredictionError,
@@ -65,6 +68,8 @@ OBJECTIVES = {
     "subclass_balanced": SubclassBalanced,
     "supcon": SupCon,
     "supremix": SupReMix,
+    "teacher_match": TeacherMatch,
+    "teacher_similarity": TeacherSimilarity,
     "vicreg": VICReg,
     "y_aware": YAware,
 }
@@ -94,6 +99,7 @@ __all__ = [
     "LogitAdjusted",
     "MinedNegatives",
     "Objective",
+    "PairScore",
     "PolyView",
     "PositiveAware",
     "PredictionError",
@@ -105,6 +111,8 @@ __all__ = [
     "Sum",
     "SupCon",
     "SupReMix",
+    "TeacherMatch",
+    "TeacherSimilarity",
     "VICReg",
     "Weighted",
     "YAware",

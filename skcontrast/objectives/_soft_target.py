@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
 from skcontrast._typing import ArrayLike
-from skcontrast.functional import distinct, dot, normalize, pair_loss, pair_sums
+from skcontrast.functional import distinct, dot, normalize, pair_loss, softmax_shares
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._likeness import (
     BuiltLabelObjective,
@@ -171,23 +169,8 @@ class SoftTarget(PairObjective):
         if self.target_temperature == 0:
             return known
         codes, alike = self._likeness(target, table, z)
-        # One pass over the tiles for the sums of the rows: no weight overflows.
-        with torch.no_grad():
-            log_mass = pair_sums(
-                codes,
-                codes,
-                lambda rows, columns: (None, known(rows, columns)),
-                self.target_temperature,
-                similarity=alike,
-                block_size=self.block_size,
-            ).log_partition
-
-        def shares(rows, columns):
-            logits = alike(codes[rows], codes[columns]) / self.target_temperature
-            logits = logits - log_mass[rows, None]
-            return logits.masked_fill(~known(rows, columns), -math.inf).exp()
-
-        return shares
+        tau, options = self.target_temperature, {"block_size": self.block_size}
+        return softmax_shares(codes, codes, tau, known, similarity=alike, **options)
 
     def _likeness(self, target, table, z):
         """Entries for the rows, (n,) or (n, q), and the similarity of two tiles of these."""
