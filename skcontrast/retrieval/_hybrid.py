@@ -49,9 +49,9 @@ class HybridRetriever(OnSite, _BaseComposition, BaseEstimator):
 
     weights : "auto", array-like of shape (n_retrievers,) or None, default="auto"
         Weights from 0 on; a retriever of weight 0 is not asked. None gives all the same. "auto"
-        chooses those of the highest mean reciprocal rank, 0 allowed: on the pairs given to
-        ``fit``, else on halves of the documents, where the second half of a text looks for the
-        first.
+        begins with the retriever of the highest mean reciprocal rank, and mixes another in where
+        this gains more than two standard errors: on the pairs given to ``fit``, else on halves of
+        the documents, where the second half of a text looks for the first.
 
     n_candidates : int, default=100
         Number of candidates of each retriever.
