@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import validation_curve
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
@@ -68,7 +68,7 @@ def names_of_a_line():
         "series": rng.normal(size=(12, 2, 24)), "patients": np.arange(12) // 4,
     }  # fmt: skip
     learn = [KMeans, LogisticRegression, KNeighborsClassifier, KNeighborsRegressor, make_pipeline]
-    learn += [FeatureUnion, TfidfVectorizer, normalize, validation_curve]
+    learn += [FeatureUnion, CountVectorizer, TfidfVectorizer, normalize, validation_curve]
     return public_names() | {f.__name__: f for f in learn} | short | data | {"np": np, "nn": nn}
 
 

@@ -172,6 +172,13 @@ class TestHybrid:
         with pytest.raises((ValueError, TypeError), match=message):
             hybrid().set_params(**change).fit(**{"X": TEXTS, **call})
 
+    def test_a_frozen_index_of_other_documents_is_refused(self):
+        frozen = FrozenEstimator(EmbeddingIndex().fit(Z[:50]))
+        with pytest.raises(ValueError, match="50 documents of its own, not these 200: freeze"):
+            HybridRetriever([("index", frozen)]).fit(Z)
+        frozen = FrozenEstimator(EmbeddingIndex().fit(Z))
+        assert HybridRetriever([("index", frozen)]).fit(Z).kneighbors(Z[:1], 1)[1] == 0
+
     def test_queries_that_are_refused(self):
         model = hybrid(weights=None).fit(TEXTS)
         with pytest.raises(ValueError, match="n_neighbors=81, .* type n_neighbors=80 or less"):

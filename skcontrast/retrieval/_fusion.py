@@ -9,6 +9,8 @@ RRF = 60
 # Logarithm of a product of 0: finite, as candidates stand before what is none.
 LOG_ZERO = -1e100
 STEPS = np.arange(10) / 10
+# Standard errors of a gain beyond which it counts.
+SURE = 2.0
 
 
 def union(best):
@@ -43,27 +45,28 @@ def weighted(tables, here, weights):
     return np.where(here, sum(w * t for w, t in used), -np.inf)
 
 
-def reciprocal_rank(total, relevant):
-    """Mean over queries of 1 / mean rank of the best relevant candidate, 0 where none is."""
+def reciprocal_ranks(total, relevant):
+    """1 / mean rank of the best relevant candidate of each query, 0 where none is."""
     best = np.where(relevant, total, -np.inf).max(axis=1, keepdims=True)
     above, equal = (total > best).sum(axis=1), (total == best).sum(axis=1)
     rank = 1 + above + (equal - 1) / 2
-    return float(np.where(relevant.any(axis=1), 1 / rank, 0).mean())
+    return np.where(relevant.any(axis=1), 1 / rank, 0)
 
 
 def choose_weights(tables, here, relevant):
     """Weights that sum to one, and their mean reciprocal rank, beside those of each alone.
 
     From the best retriever alone on, each in turn is mixed in at steps of a tenth, or left out,
-    for as long as that helps.
+    for as long as that gains more than is due to which queries there are.
     """
     n = len(tables)
 
-    def value(weights):
-        return reciprocal_rank(weighted(tables, here, weights), relevant)
+    def values(weights):
+        return reciprocal_ranks(weighted(tables, here, weights), relevant)
 
-    alone = [value(row) for row in np.eye(n)]
-    weights, best = np.eye(n)[int(np.argmax(alone))], max(alone)
+    alone = [values(row) for row in np.eye(n)]
+    start = int(np.argmax([v.mean() for v in alone]))
+    weights, now = np.eye(n)[start], alone[start]
     improved = n > 1
     while improved:
         improved = False
@@ -71,8 +74,10 @@ def choose_weights(tables, here, relevant):
             tried = [(1 - step) * weights + step * unit_weight for step in STEPS[1:]]
             without = np.where(unit_weight > 0, 0, weights)
             tried += [without / without.sum()] if without.sum() > 0 else []
-            values = [value(w) for w in tried]
-            if max(values) > best + 1e-9:
-                best, improved = max(values), True
-                weights = tried[int(np.argmax(values))]
-    return np.where(weights < 1e-12, 0, weights), best, alone
+            found = [values(w) for w in tried]
+            best = int(np.argmax([v.mean() for v in found]))
+            gain = found[best] - now
+            if gain.mean() > SURE * gain.std() / np.sqrt(len(gain)) + 1e-9:
+                weights, now, improved = tried[best], found[best], True
+    weights = np.where(weights < 1e-12, 0, weights)
+    return weights, float(now.mean()), [float(v.mean()) for v in alone]

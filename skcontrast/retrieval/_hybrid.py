@@ -49,9 +49,9 @@ class HybridRetriever(OnSite, _BaseComposition, BaseEstimator):
 
     weights : "auto", array-like of shape (n_retrievers,) or None, default="auto"
         Weights from 0 on; a retriever of weight 0 is not asked. None gives all the same. "auto"
-        chooses those of the highest mean reciprocal rank, 0 allowed: on the pairs given to
-        ``fit``, else on halves of the documents, where the second half of a text looks for the
-        first.
+        begins with the retriever of the highest mean reciprocal rank, and mixes another in where
+        this gains more than two standard errors: on the pairs given to ``fit``, else on halves of
+        the documents, where the second half of a text looks for the first.
 
     n_candidates : int, default=100
         Number of candidates of each retriever.
@@ -86,9 +86,10 @@ class HybridRetriever(OnSite, _BaseComposition, BaseEstimator):
 
     Notes
     -----
-    Weights chosen on halves are right for questions that are like documents. An embedding that was
-    trained on the documents has seen both halves, and one trained on pairs has seen these: give
-    others to ``fit`` where there are some.
+    Weights chosen on halves are right for questions that are like documents. Retrievers are fitted
+    a second time for it, on the first halves of at most 5,000 documents. One in a FrozenEstimator
+    is not: if it was trained on these documents it has seen both halves, and one that was trained
+    on pairs has seen these. Give other pairs to ``fit`` where there are some.
 
     In a search over parameters, documents and queries are two parts of X. With y the number of the
     document that a query looks for::
@@ -256,7 +257,8 @@ class HybridRetriever(OnSite, _BaseComposition, BaseEstimator):
             self.chosen_on_ = "halves"
             random_state = check_random_state(self.random_state)
             queries, firsts, relevant = halves(documents, random_state)
-            parts = [part.elsewhere(firsts) for part in parts]
+            # Fitted anew: what has seen whole documents knows which halves belong together.
+            parts = [Part(part.retriever, part.name).fit(firsts) for part in parts]
         else:
             self.chosen_on_, queries = "pairs", rows_of(queries, "queries")
         n = n_rows(queries)

@@ -66,22 +66,18 @@ class Part:
         return inside(retriever[-1]) if isinstance(retriever, Pipeline) else retriever
 
     def fit(self, documents):
-        self.retriever.fit(documents, None)
-        return self.over(documents)
-
-    def over(self, documents):
-        """Look among these documents; what makes no vectors is fitted to them."""
         self.n_documents = n_rows(documents)
+        self.retriever.fit(documents, None)
         if self.way == "transform":
             self.vectors = self._vectors(self.retriever.transform(documents))
+            return self
+        own = getattr(self.last, "n_documents_", getattr(self.last, "n_samples_fit_", None))
+        if own not in (None, self.n_documents):
+            raise ValueError(
+                f"{self.name} is frozen and searches {own} documents of its own, not these "
+                f"{self.n_documents}: freeze the encoder before it alone."
+            )
         return self
-
-    def elsewhere(self, documents):
-        """The same retriever over other documents; what has no vectors is fitted anew."""
-        other = Part(FrozenEstimator(self.retriever), self.name)
-        if self.way == "transform":
-            return other.over(documents)
-        return Part(self.retriever, self.name).fit(documents)
 
     @property
     def _lexical(self):
