@@ -26,7 +26,7 @@ from skcontrast._training.run import Call, Run
 from skcontrast._typing import ArrayLike, RowsLike, Self
 from skcontrast.objectives import OBJECTIVES, Objective
 from skcontrast.samplers import SAMPLERS, in_order
-from skcontrast.views import makes_negatives, reads_order
+from skcontrast.views import makes_negatives, members, reads_order
 
 AUTO_BATCH = 256
 
@@ -174,8 +174,8 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         source, X = self._read(X, call)
         objective, sampler, views = self._resolved(call, source)
         ordered = source.ordered or reads_order([views, *objective.own_views(source.kind).values()])
-        before = self if call.partial else None
-        side, of_y, given = read_side(objective, sampler, given, X.shape[0], before, ordered)
+        others, before = [sampler, *members(views)], self if call.partial else None
+        side, of_y, given = read_side(objective, others, given, X.shape[0], before, ordered)
         batch_size = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
         batch_size = min(batch_size, X.shape[0])
         run = Run(self, call.sized(X.shape[0], batch_size), X, side, given["target"])

@@ -6,11 +6,12 @@ its paper, the docstring says which form is checked.
 
 import torch
 from golden_adaptation import gda, proker, tip_adapter
+from golden_case import tangent
 from golden_conr import conr
 from golden_kernels import cclk, decoupled_uniformity
 from golden_longtail import gml, sbcl
 from golden_metrics import hubs, metrics
-from golden_pairs import distilcse_ckd
+from golden_pairs import clp, cross_view_distribution, distilcse_ckd, guided_negatives, swav
 from golden_phrases import phrases
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
@@ -26,7 +27,7 @@ from golden_series import (
     ts2vec,
     tstcc,
 )
-from golden_soft import dialog2flow_soft
+from golden_soft import congrat, dialog2flow_soft, dual_encoder_soft, m3col_soft
 from golden_stateful import isogclr, macl, sogclr
 from golden_structure import clusterns, dclr, mining
 from golden_supervised import supcon
@@ -177,11 +178,6 @@ def kernel_infonce(case):
             case.check(key, leaf.grad, expected=tangent(case.constant(key), leaf.detach()))
 
 
-def tangent(gradient, unit):
-    """Part of the rows of ``gradient`` that is orthogonal to the rows of ``unit``."""
-    return gradient - (gradient * unit).sum(-1, keepdim=True) * unit
-
-
 def polyview(case):
     """The formulas; the repository's arithmetic branch matches neither paper nor formula."""
     settings = {
@@ -269,10 +265,13 @@ ADAPTERS = {
     "cacr": cacr,
     "cclk": cclk,
     "cebra": cebra,
+    "clp": clp,
     "clusterns": clusterns,
     "comet": comet,
+    "congrat": congrat,
     "conr": conr,
     "contrastive_planning": contrastive_planning,
+    "cross_view_distribution": cross_view_distribution,
     "dcl": decoupled,
     "dclr": dclr,
     "dclw": decoupled,
@@ -280,14 +279,17 @@ ADAPTERS = {
     "decoupled_uniformity": decoupled_uniformity,
     "dialog2flow_soft": dialog2flow_soft,
     "distilcse_ckd": distilcse_ckd,
+    "dual_encoder": dual_encoder_soft,
     "gda": gda,
     "gml": gml,
+    "guided_negatives": guided_negatives,
     "hard_negative": hard_negative,
     "hubness": hubs,
     "hypersphere": hypersphere,
     "infonce_bidirectional": infonce_bidirectional,
     "isogclr": isogclr,
     "kernel_infonce": kernel_infonce,
+    "m3col": m3col_soft,
     "macl": macl,
     "margin_mining": margin_mining,
     "maxsim": maxsim,
@@ -308,6 +310,7 @@ ADAPTERS = {
     "sogclr": sogclr,
     "supcon": supcon,
     "supremix": supremix,
+    "swav": swav,
     "time_control": time_control,
     "tip_adapter": tip_adapter,
     "tnc": tnc,

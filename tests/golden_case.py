@@ -99,3 +99,8 @@ class Case:
         expected = {key for key in self.arrays if _EXPECTED.search(key)}
         forgotten = sorted(expected - self.compared - set(self.waived))
         assert not forgotten, f"{self.name}: not compared: {', '.join(forgotten)}"
+
+
+def tangent(gradient, unit):
+    """Part of the rows of ``gradient`` that is orthogonal to the rows of ``unit``."""
+    return gradient - (gradient * unit).sum(-1, keepdim=True) * unit

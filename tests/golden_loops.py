@@ -14,6 +14,7 @@ import test_conr
 import test_logit_adjusted
 import test_objectives_naive as plain
 import test_prediction
+import test_prototypes
 import test_rank_n_contrast
 import test_reconstruction
 import test_soft_target
@@ -45,6 +46,9 @@ def on_unit_rows(loop, *args):
 
 def on_tensors(loop, *args):
     return lambda views: loop(torch.tensor(views), *args)
+
+
+unit = test_prototypes.unit
 
 
 def cosine(a, b):
@@ -145,6 +149,7 @@ CODES = test_prediction.CODES
 KERNEL = {"kernel": "rbf", "kernel__gamma": 0.3}
 CONR = {"target": test_conr.TARGET.tolist(), "prediction": test_conr.PREDICTION.tolist()}
 PARTS = {"target": test_subclass_balanced.TARGET, "subclass": test_subclass_balanced.SUBCLASS}
+CLUSTERS = [[0, 2], [1, 1], [2, 1], [0, 1], [2, 2], [1, 0]]
 RELATIVE = {"relative_temperature": test_subclass_balanced.RELATIVE}
 
 
@@ -159,6 +164,12 @@ def _conditional(mode, form):
     return Golden(
         {"mode": mode, "form": form, **KERNEL, **given}, loop, 2, 6, {"condition": CONDITION}
     )
+
+
+def _soft_rows(views, prior):
+    target = test_soft_target.linear(test_soft_target.cosines(prior, prior))
+    target = test_soft_target.mixed(target, 0.3)
+    return test_soft_target.of_rows(torch.tensor(views), [(target, target)], 0.3)
 
 
 def _subclasses(form, side):
@@ -260,6 +271,18 @@ CASES = {
         a={"t_pos": 1.5, "t_neg": 0.7, "alpha": 2, "beta": 3},
         b={"cost": "rbf", "t": 1.5},
     ),
+    "cluster_discrimination": [
+        Golden(
+            {"temperature": TAU, "margin": 0.1, "negative_share": share},
+            on_unit_rows(
+                test_prototypes.discrimination, np.array(CENTROIDS), CLUSTERS, TAU, 0.1, share
+            ),
+            2,
+            6,
+            {"centers": CENTROIDS, "cluster": CLUSTERS},
+        )
+        for share in (0.0, 1.0)
+    ],
     "cluster_ns": [
         Golden(
             {"temperature": TAU, "alpha": 0.1, "beta": 0.3, "weight": 0.7},
@@ -274,6 +297,17 @@ CASES = {
     ],
     "conr": [_conr("corrected"), _conr("reference")],
     "cross_entropy": [_cross_entropy(0.0, 0.0), _cross_entropy(0.5, 0.2)],
+    "cross_view_distribution": [
+        Golden(
+            {"temperature": TAU, "reference_temperature": 0.3},
+            on_unit_rows(
+                test_prototypes.cross_view, unit(numbers(11, 2, 5, 4)), unit(NOISE), TAU, 0.3
+            ),
+            2,
+            5,
+            {"reference": numbers(11, 2, 5, 4), "queue": NOISE},
+        )
+    ],
     "dclr": [
         Golden(
             {"temperature": TAU, "guide": "prior", "threshold": 0.2},
@@ -398,7 +432,14 @@ CASES = {
             2,
             6,
             {"target": SOFT},
-        )
+        ),
+        Golden(
+            {**T, "similarity": "prior", "alpha": 0.3, "scaling": "linear"},
+            lambda views: _soft_rows(views, np.array(GUIDE)),
+            2,
+            6,
+            {"prior": GUIDE},
+        ),
     ],
     "spectral": of_naive(
         "spectral", "spectral all", a={}, b={"weight": 0.5, "include_positive": True}
@@ -444,5 +485,6 @@ CASES = {
     ],
 }
 CASES = {name: list(cases) for name, cases in CASES.items()}
-# It draws mixtures and holds them constant in the gradient; test_supremix.py has its loop.
-WITHOUT = {"supremix"}
+# They hold mixtures, or shares of prototypes, constant in the gradient: test_supremix.py and
+# test_prototypes.py have their loops.
+WITHOUT = {"supremix", "swapped_prototypes"}

@@ -150,7 +150,8 @@ def test_no_series_wait_for_the_device(params, waiting_is_an_error):
 
 @pytest.mark.parametrize("view", [*sorted(VIEWS), ("neighbors", "corruption"), shifted])
 def test_no_view_waits_for_the_device(view, waiting_is_an_error):
-    encoder(views=view, callbacks=[waiting_is_an_error]).fit(X)
+    groups = {"groups": np.arange(len(X)) // 4} if view == "same_group" else {}
+    encoder(views=view, callbacks=[waiting_is_an_error]).fit(X, **groups)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from skcontrast.objectives import (
     DCLR,
     OBJECTIVES,
     AlignmentUniformity,
+    ClusterDiscrimination,
     ClusterNS,
     ConditionalInfoNCE,
     ConR,
@@ -24,6 +25,7 @@ from skcontrast.objectives import (
     InfoNCE,
     KernelInfoNCE,
     LogitAdjusted,
+    MinedNegatives,
     PolyView,
     PositiveAware,
     PredictionError,
@@ -64,6 +66,8 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "soft_target-hard": SoftTarget(target_temperature=0),
     "soft_target-table": SoftTarget(similarity=[[1.0, 0.5], [0.2, 2.0]]),
     "soft_target-embeddings": SoftTarget(class_embeddings=[[1.0, 0.5], [-1.0, 2.0]]),
+    "soft_target-prior": SoftTarget(similarity="prior", alpha=0.4),
+    "soft_target-view": SoftTarget(similarity="view", scaling="linear"),
     "kernel_info_nce-0.5": KernelInfoNCE(gamma=0.5),
     "kernel_info_nce-loss": KernelInfoNCE(gamma=1, mixture="loss", weight=0.3, eps=1e-6),
     "kernel_info_nce-kernel": KernelInfoNCE(gamma=1, mixture="kernel", weight=0.3),
@@ -92,16 +96,27 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "cluster_ns-one_way": ClusterNS(form="one_way"),
     "dclr-one_way": DCLR(form="one_way", threshold=0.2),
     "dclr-prior": DCLR(guide="prior", threshold=0.0),
+    "positive_aware-one_way": PositiveAware(margin=0.3, form="one_way"),
+    "dclr-soft": DCLR(guide="prior", weight="soft"),
+    "info_nce-groups": InfoNCE(exclude="groups"),
+    "info_nce-groups-two_way": InfoNCE(form="two_way", exclude="groups"),
+    "info_nce-groups-one_way": InfoNCE(form="one_way", exclude="groups"),
+    "mined-groups": MinedNegatives(exclude="groups"),
+    "hard_negative-weight": HardNegative(tau_plus=0, beta=0.5, positive_weight=0.5),
     "positive_aware-hardest": PositiveAware(n_negatives=2),
     "positive_aware-absolute": PositiveAware(rule="absolute", margin=0.5),
     "positive_aware-prior": PositiveAware(rule="fixed", guide="prior", n_negatives=1),
     "reconstruction-huber": Reconstruction(error="huber", delta=0.5),
     "reconstruction-neighbors": Reconstruction(from_="neighbors"),
+    "cluster_discrimination-all": ClusterDiscrimination(n_labels=2, negative_share=1.0),
     "teacher_similarity-sharp": TeacherSimilarity(teacher_temperature=0.02),
     "sum": InfoNCE() + 0.5 * AlignmentUniformity(),
 }
 # The gradient is not that of the value: something is held constant on purpose.
 SURROGATES = {
+    "soft_target-view",
+    "swapped_prototypes",
+    "cross_view_distribution",
     "info_nce-model_aware",
     "info_nce-individual",
     "decoupled-model_aware",
@@ -114,7 +129,7 @@ SURROGATES = {
     "supremix-positives",
 }
 # Draw random numbers, in the order of the rows.
-RANDOM = {"supremix", "supremix-negatives"}
+RANDOM = {"cluster_discrimination", "supremix", "supremix-negatives"}
 # Neither unit rows nor columns: rows as they are.
 LENGTHS = {"rank_n_contrast"}
 # Without a head, the columns of the embedding are the prediction.
@@ -122,10 +137,23 @@ HEADS = "prediction_error", "cross_entropy", "conr", "reconstruction"
 PREDICTORS = {name for name in VARIANTS if name.startswith(HEADS)}
 # Work on the columns as they are, not on unit rows.
 COLUMNS = {"barlow_twins", "vicreg", "independence", *PREDICTORS}
+# Without prototypes these are the axes.
+PROTOTYPES = {"cluster_discrimination", "cluster_discrimination-all", "swapped_prototypes"}
 # Not invariant under rotation: columns have a meaning.
-ORIENTED = {*COLUMNS, "kernel_info_nce-concatenation", "teacher_match"}
+ORIENTED = {*COLUMNS, "kernel_info_nce-concatenation", "teacher_match", *PROTOTYPES}
 SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "sum", *COLUMNS - PREDICTORS}
-FIRST_VIEW = {"one_way", "hard", "first", "energy_hinge", "soft_target", "neighbors", "pair_score"}
+FIRST_VIEW = {
+    "one_way",
+    "hard",
+    "first",
+    "energy_hinge",
+    "soft_target",
+    "neighbors",
+    "pair_score",
+} | {
+    "swapped_prototypes",
+    "cross_view_distribution",
+}
 
 every = pytest.mark.parametrize("name", VARIANTS)
 
@@ -150,6 +178,8 @@ def draw(objective, n=6, d=4, n_views=None, seed=0, dtype=torch.float64):
     side = {"index": torch.arange(n)}
     if "target" in objective.requires:
         side["target"] = random_target(objective.target_type, n, generator)
+    if "groups" in objective.requires:
+        side["groups"] = torch.arange(n) % 3
     for name in {"condition", "prior", "rows"} & set(objective.requires):
         side[name] = torch.randn(n, 2, generator=generator, dtype=torch.float64)
     return views.to(dtype), side
@@ -232,8 +262,8 @@ def test_finite_at_extreme_temperatures(name, temperature):
 
 @every
 def test_gradient_is_that_of_the_value(name):
-    if name in SURROGATES:
-        pytest.skip("something is held constant in the gradient on purpose")
+    if name in SURROGATES | RANDOM:
+        pytest.skip("something is held constant in the gradient on purpose, or drawn anew")
     objective = VARIANTS[name]
     views, side = draw(objective, n=4, d=4)
     built = objective.build(4).double()

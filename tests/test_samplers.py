@@ -35,7 +35,8 @@ SIZES = [
 ]
 
 
-@pytest.mark.parametrize("name", sorted(SAMPLERS))
+# Batches of one group have the rows that it has.
+@pytest.mark.parametrize("name", sorted(SAMPLERS.keys() - {"group_mixture"}))
 @pytest.mark.parametrize("n, batch_size, min_rows", SIZES)
 def test_length_and_size_of_batches(name, n, batch_size, min_rows):
     batches = SAMPLERS[name]().build(make_rows(n, np.arange(n) % 3), batch_size, min_rows)

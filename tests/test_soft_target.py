@@ -141,6 +141,113 @@ def test_names_of_the_classes_do_not_matter():
         )
 
 
+# ---------------------------------------------------------------- rows, not classes
+
+
+def cosines(rows, others):
+    rows, others = (np.asarray(x) for x in (rows, others))
+    unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (rows, others)]
+    return unit[0] @ unit[1].T
+
+
+def linear(similarity):
+    above = similarity - similarity.min(1, keepdims=True)
+    return above / above.sum(1, keepdims=True)
+
+
+def of_rows(views, targets, tau):
+    """Loss by the matrices T of each other view, there and back."""
+    losses = np.zeros(views.shape[1])
+    for y, (there, back) in zip(views[1:], targets):
+        for a, b, T in ((views[0], y, there), (y, views[0], back)):
+            logits = cosines(a.numpy(), b.numpy()) / tau
+            logs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+            losses -= (T * logs).sum(1)
+    return torch.tensor(losses / (2 * (len(views) - 1)))
+
+
+def mixed(T, alpha):
+    return alpha * T + (1 - alpha) * np.eye(len(T))
+
+
+@pytest.mark.parametrize("block_size", [None, 1, 4])
+@pytest.mark.parametrize("n_views", [2, 3])
+def test_targets_of_rows(n_views, block_size):
+    views, prior = draw(n_views), draw(n_views, d=3, seed=1)
+    settings = {"target_temperature": 0.4, "alpha": 0.3, "block_size": block_size}
+    for scaling, spread in (("softmax", lambda s: softmax(s / 0.4)), ("linear", linear)):
+        given = {**settings, "scaling": scaling}
+        T = mixed(spread(cosines(prior[0], prior[0])), 0.3)
+        objective = SoftTarget(0.3, similarity="prior", **given)
+        assert objective.requires == ("views", "prior")
+        expected = of_rows(views, [(T, T)] * (n_views - 1), 0.3)
+        same(objective(views, prior=prior[0]), expected)
+        both = [(cosines(prior[0], q), cosines(q, prior[0])) for q in prior[1:]]
+        both = [tuple(mixed(spread(s), 0.3) for s in pair) for pair in both]
+        same(objective(views, prior=prior), of_rows(views, both, 0.3))
+        own = [2 * (mixed(spread(cosines(y, y)), 0.3),) for y in views[1:]]
+        objective = SoftTarget(0.3, similarity="view", **given)
+        assert objective.requires == ("views",)
+        same(objective(views), of_rows(views, own, 0.3))
+
+
+def softmax(s):
+    return np.exp(s) / np.exp(s).sum(1, keepdims=True)
+
+
+def test_targets_of_rows_end_in_two_way_info_nce():
+    views, prior, target = draw(), draw(1, d=3, seed=1)[0], torch.tensor(TARGET)
+    expected = InfoNCE(0.3, form="two_way")(views).view(2, -1).mean(0)
+    for similarity, named in (
+        ("prior", {"prior": prior}),
+        ("view", {}),
+        (None, {"target": target}),
+    ):
+        for scaling in ("softmax", "linear"):
+            none = SoftTarget(0.3, similarity=similarity, alpha=0.0, scaling=scaling)
+            same(none(views, **named), expected)
+        if similarity:
+            for tau in (0, 1e-4):
+                same(SoftTarget(0.3, tau, similarity)(views, **named), expected)
+    # Rows that are all alike: no similarity is above the least.
+    flat = SoftTarget(0.3, similarity="prior", scaling="linear")
+    same(flat(views, prior=torch.ones(6, 3)), expected)
+
+
+def test_linear_targets_of_classes():
+    views, target = draw(), torch.tensor([0, 2, 1, 1, 0, 2])
+    T = linear(SIMILARITY[np.ix_(target, target)])
+    objective = SoftTarget(0.3, similarity=SIMILARITY, scaling="linear")
+    same(objective(views, target=target), of_rows(views, [(T, T)], 0.3))
+    # An unlabelled row has itself alone.
+    unknown = objective(views, target=torch.tensor([0, 2, 1, 1, 0, -1]))
+    expected = InfoNCE(0.3, form="two_way")(views).view(2, -1).mean(0)
+    same(unknown[5], expected[5])
+
+
+def test_the_target_of_a_view_is_held_constant():
+    views = draw()
+    x, y = views.clone().requires_grad_(), views.clone().requires_grad_()
+    T = softmax(cosines(views[1].numpy(), views[1].numpy()) / 0.35)
+    SoftTarget(0.3, similarity="view")(x).mean().backward()
+    z = y / y.norm(dim=2, keepdim=True)
+    logits = z[0] @ z[1].T / 0.3
+    T = torch.tensor(T)
+    loss = -(T * logits.log_softmax(1)).sum(1) - (T * logits.T.log_softmax(1)).sum(1)
+    (loss / 2).mean().backward()
+    same(x.grad, y.grad)
+
+
+def test_trains_on_rows(tmp_path):
+    for similarity, given in (("prior", {"prior": X}), ("view", {})):
+        objective = SoftTarget(similarity=similarity, alpha=0.5)
+        model = encoder(objective=objective, batch_size=7).fit(X, **given)
+        assert np.isfinite(model.loss_curve_).all()
+        skcontrast.save(model, tmp_path / similarity)
+        again = skcontrast.load(tmp_path / similarity)
+        assert np.array_equal(again.transform(X), model.transform(X))
+
+
 def test_large_similarities_are_finite():
     views, target = draw(), torch.tensor(TARGET)
     for similarity in (1e4 * SIMILARITY, -1e4 * SIMILARITY):

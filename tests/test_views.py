@@ -30,7 +30,12 @@ def _seed():
 
 
 def dense_rows(n=40, d=7, dtype=torch.float32, **kwargs):
-    return table_rows(np.random.RandomState(0).randn(n, d), dtype=dtype, **kwargs)
+    side = {"groups": np.arange(n) // 2}
+    return table_rows(np.random.RandomState(0).randn(n, d), side, dtype=dtype, **kwargs)
+
+
+def sparse_rows():
+    return table_rows(sparse_matrix(), {"groups": np.arange(30) // 2})
 
 
 def sparse_matrix(n=30, d=12, density=0.3, empty=(0, 4, 5)):
@@ -73,7 +78,7 @@ def test_dense_view_keeps_shape_type_and_its_argument(name, dtype):
 
 @pytest.mark.parametrize("name", sorted(VIEWS))
 def test_sparse_view_stays_sparse(name):
-    rows = table_rows(sparse_matrix())
+    rows = sparse_rows()
     x, index = all_of(rows)
     before = x.to_dense()
     out = VIEWS[name]().build(rows)(x, index)
@@ -98,7 +103,7 @@ def test_sparse_view_stays_sparse(name):
     ids=["constant", "one feature", "two rows", "nothing stored", "two sparse rows", "one column"],
 )
 def test_view_on_degenerate_data(name, X):
-    rows = table_rows(X)
+    rows = table_rows(X, {"groups": np.zeros(X.shape[0], dtype=int)})
     x, out = apply(VIEWS[name](), rows)
     assert out.shape == x.shape
     dense = out.to_dense() if rows.is_sparse else out
@@ -106,7 +111,7 @@ def test_view_on_degenerate_data(name, X):
 
 
 @pytest.mark.parametrize("name", sorted(VIEWS))
-@pytest.mark.parametrize("make", [dense_rows, lambda: table_rows(sparse_matrix())])
+@pytest.mark.parametrize("make", [dense_rows, sparse_rows])
 def test_view_is_reproducible_and_accepts_a_batch_of_one_row(name, make):
     rows = make()
     x, index = all_of(rows)

@@ -34,13 +34,15 @@ MADE = ("views", "embedding", "steps", "rows", "index")
 LEARNED_OF_Y = ("classes_", "target_mean_", "target_scale_")
 
 
-def read_side(objective, sampler, given, n_samples, before=None, ordered=False):
+def read_side(objective, others, given, n_samples, before=None, ordered=False):
     """Read what stands beside X, one entry for each row, as the training needs it.
 
     Parameters
     ----------
-    objective, sampler : component
-        Their ``requires`` say what is needed.
+    objective : component
+
+    others : list of component
+        The sampler and the views. The ``requires`` of all say what is needed.
 
     given : dict of str to array-like or None
         The arguments of ``fit`` by name, and ``weight``.
@@ -66,7 +68,7 @@ def read_side(objective, sampler, given, n_samples, before=None, ordered=False):
     given : dict
         What was read, under the names of what it serves as.
     """
-    requires, given = needs(sampler, objective), dict(given)
+    requires, given = needs(*others, objective), dict(given)
     weight, groups = given.pop("weight", None), given.get("groups")
     earlier = {} if before is None else vars(before)
     scales = earlier.get("target_mean_"), earlier.get("target_scale_")
@@ -92,7 +94,7 @@ def read_side(objective, sampler, given, n_samples, before=None, ordered=False):
         given,
         n_samples,
         by_step=by_step,
-        kind=target_type(sampler, objective),
+        kind=target_type(*others, objective),
         scales=None if scales[0] is None else scales,
         classes=earlier.get("classes_"),
     )

@@ -48,6 +48,7 @@ def build(estimator, fitted, rows, given, call):
     if hasattr(criterion, "prepare"):
         # Of a later call too, whose rows need not be of every class.
         known = {"classes": fitted.get("classes_"), "rows": rows}
+        known["width"] = _width_of(module.projector, width)
         criterion.prepare(rows.side, {**given, **known}, width)
     criterion = criterion.to(dtype)
     with seeded(torch.initial_seed(), rows.device):
@@ -58,6 +59,17 @@ def build(estimator, fitted, rows, given, call):
     elif hasattr(module.encoder, "prepare"):
         module.encoder.prepare(rows)
     return module, criterion
+
+
+@torch.no_grad()
+def _width_of(projector, n_in):
+    """Columns of a projection of ``n_in`` columns."""
+    if isinstance(projector, torch.nn.Identity):
+        return n_in
+    # A copy, as a pass may fill in what a module finds out by itself.
+    projector = copy.deepcopy(projector).eval()
+    first = next(projector.parameters(), torch.zeros(()))
+    return projector(first.new_zeros(2, n_in)).shape[1]
 
 
 def _described(estimator, fitted):

@@ -9,6 +9,7 @@ from skcontrast.functional._pairs import (
     OFF_DIAGONAL,
     TILE,
     PairSums,
+    linear_shares,
     mean_over,
     nearest,
     pair_loss,
@@ -33,6 +34,7 @@ from skcontrast.functional._series import (
     neighbor_weights,
     positive_unlabelled,
 )
+from skcontrast.functional._transport import balanced_assignment
 
 __all__ = [
     "Between",
@@ -43,6 +45,7 @@ __all__ = [
     "PairSums",
     "TILE",
     "alignment",
+    "balanced_assignment",
     "class_cross_entropy",
     "contrast_apart",
     "contrast_within",
@@ -51,6 +54,7 @@ __all__ = [
     "dot",
     "draw_between",
     "future_contrast",
+    "linear_shares",
     "log_mean_by_class",
     "log_mean_gaussian",
     "logsumexp",

@@ -4,9 +4,11 @@ from skcontrast.objectives._adaptive_margin import AdaptiveMargin
 from skcontrast.objectives._base import Objective, Sum, Weighted
 from skcontrast.objectives._bridge import BrownianBridge
 from skcontrast.objectives._cacr import CACR
+from skcontrast.objectives._cluster_discrimination import ClusterDiscrimination
 from skcontrast.objectives._cluster_ns import ClusterNS
 from skcontrast.objectives._conditional import ConditionalInfoNCE
 from skcontrast.objectives._conr import ConR
+from skcontrast.objectives._cross_view import CrossViewDistribution
 from skcontrast.objectives._dclr import DCLR
 from skcontrast.objectives._decoupled import DecoupledContrastive
 from skcontrast.objectives._energy import EnergyHinge
@@ -30,6 +32,7 @@ from skcontrast.objectives._spectral import SpectralContrastive
 from skcontrast.objectives._subclass_balanced import SubclassBalanced
 from skcontrast.objectives._supcon import SupCon
 from skcontrast.objectives._supremix import SupReMix
+from skcontrast.objectives._swapped import SwappedPrototypes
 from skcontrast.objectives._teacher import TeacherMatch, TeacherSimilarity
 from skcontrast.objectives._uniformity import AlignmentUniformity, DecoupledUniformity
 from skcontrast.objectives._y_aware import YAware
@@ -40,10 +43,12 @@ OBJECTIVES = {
     "barlow_twins": BarlowTwins,
     "brownian_bridge": BrownianBridge,
     "cacr": CACR,
+    "cluster_discrimination": ClusterDiscrimination,
     "cluster_ns": ClusterNS,
     "conditional": ConditionalInfoNCE,
     "conr": ConR,
     "cross_entropy": CrossEntropy,
+    "cross_view_distribution": CrossViewDistribution,
     "dclr": DCLR,
     "debiased": DebiasedContrastive,
     "decoupled": DecoupledContrastive,
@@ -68,6 +73,7 @@ OBJECTIVES = {
     "subclass_balanced": SubclassBalanced,
     "supcon": SupCon,
     "supremix": SupReMix,
+    "swapped_prototypes": SwappedPrototypes,
     "teacher_match": TeacherMatch,
     "teacher_similarity": TeacherSimilarity,
     "vicreg": VICReg,
@@ -82,10 +88,12 @@ __all__ = [
     "AlignmentUniformity",
     "BarlowTwins",
     "BrownianBridge",
+    "ClusterDiscrimination",
     "ClusterNS",
     "ConR",
     "ConditionalInfoNCE",
     "CrossEntropy",
+    "CrossViewDistribution",
     "DebiasedContrastive",
     "DecoupledContrastive",
     "DecoupledUniformity",
@@ -111,6 +119,7 @@ __all__ = [
     "Sum",
     "SupCon",
     "SupReMix",
+    "SwappedPrototypes",
     "TeacherMatch",
     "TeacherSimilarity",
     "VICReg",

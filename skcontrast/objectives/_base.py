@@ -25,7 +25,8 @@ class BuiltObjective(nn.Module):
 
         ``side`` holds the side information as tensors (n_samples, ...), ``given`` the
         arguments of ``fit`` as they came, with ``classes``, those that the codes of a
-        target stand for, and ``rows``, and ``n_components`` is the embedding's width.
+        target stand for, ``rows``, and ``width``, that of a projection, and ``n_components``
+        is the embedding's width.
         """
 
     def refresh(self, epoch, project):
@@ -90,7 +91,9 @@ class BuiltByEpochs(BuiltObjective):
             self.epochs = int(self.n_epochs)
         since = self.epochs - self.objective.warm_up
         self.warming = since < 0
-        if not self.warming and since % getattr(self.objective, "refresh_every", 1) == 0:
+        every = getattr(self.objective, "refresh_every", 1)
+        # None is once.
+        if not self.warming and (since == 0 if every is None else since % every == 0):
             self.renew(project())
         self.epochs += 1
         self.n_epochs += 1
@@ -168,7 +171,17 @@ class Objective(Component):
         module : torch.nn.Module
             ``module(views=..., **named) -> loss``.
         """
-        return self._module(self, n_samples)
+        built = self._module(self, n_samples)
+        if built.temperature is not None and not self._accepts(built.temperature):
+            raise ValueError(
+                f"temperature={self.temperature!r} is a rule for InfoNCE and is not defined "
+                f"for {type(self).__name__}: use a positive number or 'learned'."
+            )
+        return built
+
+    def _accepts(self, rule):
+        """Whether the formula is defined for a temperature rule."""
+        return not rule.decoupled
 
     def __call__(self, views: Tensor, **named: Any) -> Tensor:
         """Evaluate on tensors: ``views`` (V, n, d) and what ``requires`` names."""
@@ -324,19 +337,6 @@ class PairObjective(Objective):
         "block_size": [Interval(Integral, 1, None, closed="left"), None],
     }
     _shorthand = {"temperature": "skcontrast.temperatures:TEMPERATURES"}
-
-    def build(self, n_samples: int) -> nn.Module:
-        built = super().build(n_samples)
-        if not self._accepts(built.temperature):
-            raise ValueError(
-                f"temperature={self.temperature!r} is a rule for InfoNCE and is not defined "
-                f"for {type(self).__name__}: use a positive number or 'learned'."
-            )
-        return built
-
-    def _accepts(self, rule):
-        """Whether the formula is defined for a temperature rule."""
-        return not rule.decoupled
 
 
 def anchor_index(index, views):

@@ -9,15 +9,16 @@ from skcontrast.objectives._base import PairObjective
 GUIDE_CONSTRAINTS = [StrOptions({"projection", "prior"})]
 
 
-def guide_rows(z, guide, prior=None):
-    """Unit rows whose cosines decide, without a gradient: (V, n, q).
+def guide_rows(z, guide, prior=None, unit=True):
+    """Rows whose products decide, of length 1 if ``unit``, without a gradient: (V, n, q).
 
     They are the unit projections z (V, n, d) or features from elsewhere, ``prior``, of each row
     (n, q) or of each of its views (V, n, q).
     """
     if guide == "projection":
         return z.detach()
-    rows = normalize(prior.detach().to(z.dtype))
+    rows = prior.detach().to(z.dtype)
+    rows = normalize(rows) if unit else rows
     return rows.expand(len(z), *rows.shape) if rows.ndim == 2 else rows
 
 

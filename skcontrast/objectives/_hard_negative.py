@@ -73,6 +73,7 @@ class DebiasedContrastive(PairObjective):
         **PairObjective._parameter_constraints,
         "tau_plus": [Interval(Real, 0, 1, closed="left")],
     }
+    positive_weight = 1.0
 
     def __init__(
         self, temperature: Temperature = 0.5, tau_plus: float = 0.1, block_size: int | None = None
@@ -89,7 +90,11 @@ class DebiasedContrastive(PairObjective):
         positive = positive_similarity(z)  # (V n,)
         tau = temperature(positive.detach(), anchor_index(index, z))
         log_negatives, _ = self.log_negatives(z, positive, tau)
-        return softplus(log_negatives - positive / tau)
+        gap = log_negatives - positive / tau
+        if self.positive_weight == 1:
+            return softplus(gap)
+        log_weight = math.log(self.positive_weight) if self.positive_weight else -math.inf
+        return torch.logaddexp(gap, torch.full_like(gap, log_weight))
 
     def log_negatives(
         self, z: Tensor, positive: Tensor, tau: float | Tensor
@@ -123,7 +128,7 @@ class HardNegative(DebiasedContrastive):
         N_i = \max\Big( \frac{R_i - \tau^+ M e^{s_{i,p(i)}/\tau}}{1 - \tau^+}, \;
                         M e^{-1/\tau} \Big)
 
-    .. math:: l_i = -\log \frac{e^{s_{i,p(i)}/\tau}}{e^{s_{i,p(i)}/\tau} + N_i}
+    .. math:: l_i = -\log \frac{e^{s_{i,p(i)}/\tau}}{\alpha e^{s_{i,p(i)}/\tau} + N_i}
 
     Parameters
     ----------
@@ -131,7 +136,8 @@ class HardNegative(DebiasedContrastive):
         Temperature tau: a positive number or "learned".
 
     tau_plus : float, default=0.1
-        Probability, in [0, 1), that a random sample is of the anchor's class.
+        Probability, in [0, 1), that a random sample is of the anchor's class. With 0 no
+        negative is taken to be false.
 
     beta : float, default=1.0
         How much hard negatives are preferred; 0 is :class:`DebiasedContrastive`.
@@ -143,9 +149,15 @@ class HardNegative(DebiasedContrastive):
     block_size : int, default=None
         Side of a tile of the similarity matrix; None chooses by size.
 
+    positive_weight : float, default=1.0
+        Weight alpha of the positive in the denominator. With 0, and ``tau_plus=0, beta=0``,
+        it is :class:`DecoupledContrastive`.
+
     References
     ----------
-    Robinson et al., "Contrastive learning with hard negative samples", ICLR 2021.
+    Robinson et al., "Contrastive learning with hard negative samples", ICLR 2021. Radenovic
+    et al., "Filtering, distillation, and hard negatives for vision-language pre-training",
+    CVPR 2023: weights with ``tau_plus=0``, and the weight of the positive.
 
     Examples
     --------
@@ -160,6 +172,7 @@ class HardNegative(DebiasedContrastive):
         **DebiasedContrastive._parameter_constraints,
         "beta": [Interval(Real, 0, None, closed="left")],
         "detach_weights": ["boolean"],
+        "positive_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -169,10 +182,12 @@ class HardNegative(DebiasedContrastive):
         beta: float = 1.0,
         detach_weights: bool = False,
         block_size: int | None = None,
+        positive_weight: float = 1.0,
     ):
         super().__init__(temperature, tau_plus, block_size)
         self.beta = beta
         self.detach_weights = detach_weights
+        self.positive_weight = positive_weight
 
     def _log_total(self, z, tau, count):
         """Log of R, (V n,)."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
-from skcontrast.functional import OFF_DIAGONAL, normalize, pair_sums
+from skcontrast.functional import OFF_DIAGONAL, distinct, normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 
 
@@ -31,7 +31,25 @@ def other_samples(n, device):
     return lambda rows, columns: (None, ~same_sample(rows, columns, n, device))
 
 
-class InfoNCE(PairObjective):
+def own_or_apart(groups, rows, columns, n):
+    """Bool (rows, columns): True for views of one sample, and for samples of two groups (n,)."""
+    device = groups.device
+    i, j = (torch.arange(tile.start, tile.stop, device=device) % n for tile in (rows, columns))
+    return (i[:, None] == j) | (groups[i][:, None] != groups[j])
+
+
+class Excluding(PairObjective):
+    """An objective with the parameter ``exclude``: which samples are no negatives of another."""
+
+    exclude: str | None
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Named tensors: the groups, where those of one are no negatives."""
+        return ("views", "groups") if self.exclude == "groups" else ("views",)
+
+
+class InfoNCE(Excluding):
     r"""Noise-contrastive estimation: find the other view among all rows (NT-Xent).
 
     With unit rows z and cosines s,
@@ -64,6 +82,11 @@ class InfoNCE(PairObjective):
     block_size : int, default=None
         Side of a tile of the similarity matrix; None chooses by size.
 
+    exclude : {"groups"}, default=None
+        "groups": rows of one group, as ``fit(X, groups=...)`` says, are no negatives of each
+        other. With ``views="same_group"`` they are positives. An anchor that has no negative
+        left has loss 0 with two views.
+
     References
     ----------
     van den Oord et al., "Representation learning with contrastive predictive coding",
@@ -85,6 +108,7 @@ class InfoNCE(PairObjective):
         "form": [StrOptions({"ntxent", "two_way", "one_way"})],
         "hard_negatives": ["boolean"],
         "hard_negative_weight": [Interval(Real, None, None, closed="neither")],
+        "exclude": [StrOptions({"groups"}), None],
     }
 
     def __init__(
@@ -94,12 +118,14 @@ class InfoNCE(PairObjective):
         hard_negatives: bool = False,
         hard_negative_weight: float = 0.0,
         block_size: int | None = None,
+        exclude: Literal["groups"] | None = None,
     ):
         self.temperature = temperature
         self.form = form
         self.hard_negatives = hard_negatives
         self.hard_negative_weight = hard_negative_weight
         self.block_size = block_size
+        self.exclude = exclude
 
     @property
     def min_views(self) -> int:
@@ -121,24 +147,38 @@ class InfoNCE(PairObjective):
                 f"temperature={self.temperature!r} is defined for form='ntxent', got "
                 f"form={self.form!r}: use form='ntxent', a number or 'learned'."
             )
+        if built.temperature.decoupled and self.exclude:
+            raise ValueError(
+                f"temperature={self.temperature!r} counts all other rows as negatives, and "
+                f"exclude={self.exclude!r} leaves some out: use a number or 'learned'."
+            )
         return built
 
     def loss(
-        self, views: Tensor, temperature: nn.Module, index: Tensor | None = None, **named: Any
+        self,
+        views: Tensor,
+        temperature: nn.Module,
+        groups: Tensor | None = None,
+        index: Tensor | None = None,
+        **named: Any,
     ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
         z = normalize(views)
+        groups = groups if self.exclude else None
         if self.form == "one_way":
-            return self._one_way(z, temperature, index)
+            return self._one_way(z, temperature, groups, index)
         n_views, n, _ = z.shape
         positive = positive_similarity(z)  # (V n,)
         anchors = anchor_index(index, z) if temperature.stateful else None
         tau = temperature(positive.detach(), anchors)
         flat = z.flatten(0, 1)
+        among = lambda r, c: True if groups is None else own_or_apart(groups, r, c, n)
         if temperature.decoupled:
             weights = other_samples(n, z.device)
         elif self.form == "two_way":
-            weights = lambda r, c: (None, other_view(r, c, n, z.device))
+            weights = lambda r, c: (None, other_view(r, c, n, z.device) & among(r, c))
+        elif groups is not None:
+            weights = lambda r, c: (None, distinct(r, c, z.device) & among(r, c))
         else:
             weights = lambda r, c: (None, OFF_DIAGONAL)
         sums = pair_sums(
@@ -148,7 +188,7 @@ class InfoNCE(PairObjective):
             return temperature.combine(positive, sums, tau, anchors, n_views, n_views * (n - 1))
         return sums.log_partition - positive / tau
 
-    def _one_way(self, z, temperature, index):
+    def _one_way(self, z, temperature, groups, index):
         n = z.shape[1]
         anchors, positives = z[0], z[1]
         candidates = torch.cat([positives, z[-1]]) if self.hard_negatives else positives
@@ -156,12 +196,18 @@ class InfoNCE(PairObjective):
         tau = temperature(positive.detach(), anchor_index(index, z[:1]))
 
         def weights(rows, columns):
+            # Of samples of the anchor's group the hard negatives stay, and not the positives.
+            keep = None
+            if groups is not None:
+                hard = torch.arange(columns.start, columns.stop, device=z.device) >= n
+                keep = own_or_apart(groups, rows, columns, n) | hard
             if not (self.hard_negatives and self.hard_negative_weight):
-                return None, None
+                return None, keep
             i = torch.arange(rows.start, rows.stop, device=z.device)
             j = torch.arange(columns.start, columns.stop, device=z.device)
             own = i[:, None] + n == j
-            return None, (own.to(z.dtype) * self.hard_negative_weight).exp()
+            weight = (own.to(z.dtype) * self.hard_negative_weight).exp()
+            return None, weight if keep is None else weight * keep
 
         sums = pair_sums(anchors, candidates, weights, tau, block_size=self.block_size)
         return sums.log_partition - positive / tau

@@ -9,6 +9,7 @@ from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast.functional import (
     CEILINGS,
     OFF_DIAGONAL,
+    distinct,
     logsumexp,
     mine_negatives,
     normalize,
@@ -16,13 +17,24 @@ from skcontrast.functional import (
     score_ceiling,
 )
 from skcontrast.objectives._base import BuiltByEpochs, PairObjective, Temperature, anchor_index
-from skcontrast.objectives._info_nce import positive_similarity
+from skcontrast.objectives._info_nce import Excluding, own_or_apart, positive_similarity
+
+# Share of the score at mining under which negatives have become easy.
+DROP = 0.8
 
 
 class _BuiltMinedNegatives(BuiltByEpochs):
     def __init__(self, objective, n_samples):
         super().__init__(objective, n_samples)
-        self.bank = self.mined = None
+        self.bank = self.mined = self.groups = None
+        if objective.refresh == "score_drop":
+            # What was mined, and the mean score then, go on where a training is resumed.
+            k = min(objective.n_candidates, n_samples, objective.max_candidates)
+            self.register_buffer("kept", torch.full((n_samples, k), -1))
+            self.register_buffer("kept_score", torch.full((n_samples,), torch.inf))
+
+    def prepare(self, side, given, n_components=None):
+        self.groups = side["groups"] if self.objective.exclude else None
 
     @torch.no_grad()
     def renew(self, projection):
@@ -34,9 +46,12 @@ class _BuiltMinedNegatives(BuiltByEpochs):
             chosen = torch.randperm(len(rows), device=rows.device)[: options.max_candidates]
             number = chosen.sort().values
 
+        of = None if self.groups is None else self.groups.to(rows.device)
+
         def keep(anchors, candidates):
             i = torch.arange(anchors.start, anchors.stop, device=rows.device)
-            return i[:, None] != number[candidates]
+            other = i[:, None] != number[candidates]
+            return other if of is None else other & (of[i][:, None] != of[number[candidates]])
 
         k, skip = min(options.n_candidates, len(number)), min(options.skip, len(number))
         index, _ = mine_negatives(
@@ -44,6 +59,18 @@ class _BuiltMinedNegatives(BuiltByEpochs):
         )
         self.bank = projection
         self.mined = torch.where(index >= 0, number[index.clamp_min(0)], -1)  # (n_samples, k)
+        if options.refresh == "score_drop":
+            self._keep_hard(rows)
+
+    def _keep_hard(self, rows):
+        """Keep what was mined before, where it still scores high enough."""
+        before, now = (mean_score(rows, mined) for mined in (self.kept, self.mined))
+        stays = before >= DROP * self.kept_score
+        self.mined = torch.where(stays[:, None], self.kept, self.mined)
+        self.kept.copy_(self.mined)
+        score = torch.where(stays, self.kept_score, now)
+        # Where nothing was found, it is looked for again.
+        self.kept_score.copy_(score.masked_fill(score.isneginf(), torch.inf))
 
     def forward(self, views, **named):
         if self.mined is not None:
@@ -56,7 +83,17 @@ class _BuiltMinedNegatives(BuiltByEpochs):
         return super().forward(views, **named)
 
 
-class MinedNegatives(PairObjective):
+def mean_score(rows, mined):
+    """Mean similarity of unit rows (n, d) to those numbered ``mined`` (n, k), -1 for none: (n,)."""
+    total, count = rows.new_zeros(len(rows)), rows.new_zeros(len(rows))
+    for column in mined.T:  # (n, k, d) is never made
+        there = column >= 0
+        total += torch.where(there, (rows * rows[column.clamp_min(0)]).sum(-1), 0)
+        count += there
+    return torch.where(count > 0, total / count.clamp_min(1), -torch.inf)
+
+
+class MinedNegatives(Excluding):
     r"""InfoNCE with hard negatives from all training rows, mined anew before each epoch.
 
     With unit rows z of all views, cosines s, the other view p(i) of anchor i, and
@@ -103,6 +140,15 @@ class MinedNegatives(PairObjective):
     block_size : int, default=None
         Side of a tile of the similarity matrix; None chooses by size.
 
+    exclude : {"groups"}, default=None
+        "groups": rows of one group, as ``fit(X, groups=...)`` says, are no negatives of each
+        other, mined or in the batch.
+
+    refresh : {"epoch", "score_drop"}, default="epoch"
+        When the negatives of a row are mined anew: before each epoch, or where the mean of
+        their scores has fallen under 0.8 of what it was when they were mined, as they have
+        become easy.
+
     See Also
     --------
     PositiveAware : Filters the negatives of the batch.
@@ -122,7 +168,8 @@ class MinedNegatives(PairObjective):
     ----------
     Xiong et al., "Approximate nearest neighbor negative contrastive learning for dense text
     retrieval", ICLR 2021 (ANCE). Moreira et al., "NV-Retriever: improving text embedding
-    models with effective hard-negative mining", 2024.
+    models with effective hard-negative mining", 2024. Li et al., "Conan-embedding: general
+    text embedding with more and better negative samples", 2024: mining by the fall of scores.
 
     Examples
     --------
@@ -147,6 +194,8 @@ class MinedNegatives(PairObjective):
         "margin": [Interval(Real, None, None, closed="neither")],
         "warm_up": [Interval(Integral, 0, None, closed="left")],
         "max_candidates": [Interval(Integral, 2, None, closed="left")],
+        "exclude": [StrOptions({"groups"}), None],
+        "refresh": [StrOptions({"epoch", "score_drop"})],
     }
 
     def __init__(
@@ -160,6 +209,8 @@ class MinedNegatives(PairObjective):
         warm_up: int = 5,
         max_candidates: int = 20_000,
         block_size: int | None = None,
+        exclude: Literal["groups"] | None = None,
+        refresh: Literal["epoch", "score_drop"] = "epoch",
     ):
         self.temperature = temperature
         self.n_negatives = n_negatives
@@ -170,6 +221,8 @@ class MinedNegatives(PairObjective):
         self.warm_up = warm_up
         self.max_candidates = max_candidates
         self.block_size = block_size
+        self.exclude = exclude
+        self.refresh = refresh
 
     def loss(
         self,
@@ -177,6 +230,7 @@ class MinedNegatives(PairObjective):
         temperature: nn.Module,
         negatives: Tensor | None = None,
         there: Tensor | None = None,
+        groups: Tensor | None = None,
         index: Tensor | None = None,
         **named: Any,
     ) -> Tensor:
@@ -189,9 +243,15 @@ class MinedNegatives(PairObjective):
         flat = z.flatten(0, 1)  # (V n, d)
         positive = positive_similarity(z)
         tau = temperature(positive.detach(), anchor_index(index, z))
-        sums = pair_sums(
-            flat, flat, lambda r, c: (None, OFF_DIAGONAL), tau, block_size=self.block_size
-        )
+        n = z.shape[1]
+
+        def weights(rows, columns):
+            if not self.exclude:
+                return None, OFF_DIAGONAL
+            others = distinct(rows, columns, z.device)
+            return None, others & own_or_apart(groups, rows, columns, n)
+
+        sums = pair_sums(flat, flat, weights, tau, block_size=self.block_size)
         partition = sums.log_partition
         if negatives is not None:
             b = normalize(negatives.detach().to(z.dtype))  # (n, k, d)

@@ -57,6 +57,11 @@ class PositiveAware(Guided):
     block_size : int, default=None
         Side of a tile of the similarity matrix; None chooses by size.
 
+    form : {"ntxent", "one_way"}, default="ntxent"
+        "ntxent": every row of every view is an anchor and all other rows are its candidates.
+        "one_way": only the first view's rows are anchors, and the second view's their
+        candidates.
+
     See Also
     --------
     DCLR : The fixed ceiling of a guide, and negatives of noise.
@@ -66,12 +71,14 @@ class PositiveAware(Guided):
     -----
     An anchor whose candidates are all too near has no negative, and loss 0 with two views.
     Two views of one row share its features, so with ``guide="prior"`` the positive scores 1
-    and the rules agree.
+    and the rules agree. Called on tensors, ``prior`` may be (V, n, q), a guide's row for each
+    view: a guide that reads both sides of a pair is that of GISTEmbed.
 
     References
     ----------
     Moreira et al., "NV-Retriever: improving text embedding models with effective
-    hard-negative mining", 2024.
+    hard-negative mining", 2024. Solatorio, "GISTEmbed: guided in-sample selection of training
+    negatives for text embedding fine-tuning", 2024.
 
     Examples
     --------
@@ -88,6 +95,7 @@ class PositiveAware(Guided):
         "margin": [Interval(Real, None, None, closed="neither")],
         "n_negatives": [Interval(Integral, 1, None, closed="left"), None],
         "guide": GUIDE_CONSTRAINTS,
+        "form": [StrOptions({"ntxent", "one_way"})],
     }
 
     def __init__(
@@ -98,6 +106,7 @@ class PositiveAware(Guided):
         n_negatives: int | None = None,
         guide: Literal["projection", "prior"] = "projection",
         block_size: int | None = None,
+        form: Literal["ntxent", "one_way"] = "ntxent",
     ):
         self.temperature = temperature
         self.rule = rule
@@ -105,6 +114,7 @@ class PositiveAware(Guided):
         self.n_negatives = n_negatives
         self.guide = guide
         self.block_size = block_size
+        self.form = form
 
     def loss(
         self,
@@ -114,38 +124,43 @@ class PositiveAware(Guided):
         index: Tensor | None = None,
         **named: Any,
     ) -> Tensor:
-        """Loss of each anchor: views (V, n, d) -> (V n,)."""
+        """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
         z = normalize(views)
-        n, flat = z.shape[1], z.flatten(0, 1)  # (V n, d)
-        positive = positive_similarity(z)
-        tau = temperature(positive.detach(), anchor_index(index, z))
-        negative = self._negatives(guide_rows(z, self.guide, prior))
+        n, g = z.shape[1], guide_rows(z, self.guide, prior)
+        if self.form == "one_way":
+            anchors, candidates, guides, guided = z[0], z[1], g[0], g[1]
+            positive, of_guide = ((x[0] * x[1]).sum(-1) for x in (z, g))
+        else:
+            anchors = candidates = z.flatten(0, 1)  # (V n, d)
+            guides = guided = g.flatten(0, 1)
+            positive, of_guide = positive_similarity(z), positive_similarity(g)
+        tau = temperature(positive.detach(), anchor_index(index, z)[: len(anchors)])
+        negative = self._negatives(guides, guided, of_guide, n)
 
         def weights(rows, columns):
-            twin = same_sample(rows, columns, n, z.device) & distinct(rows, columns, z.device)
+            twin = same_sample(rows, columns, n, z.device)
+            if self.form == "ntxent":
+                twin = twin & distinct(rows, columns, z.device)
             return None, negative(rows, columns) | twin
 
-        sums = pair_sums(flat, flat, weights, tau, block_size=self.block_size)
+        sums = pair_sums(anchors, candidates, weights, tau, block_size=self.block_size)
         return sums.log_partition - positive / tau
 
-    def _negatives(self, rows_of):
-        """Which pairs of rows (V, n, q) of the guide are negatives: a function of a tile."""
-        n = rows_of.shape[1]
-        g = rows_of.flatten(0, 1)
-        ceiling = score_ceiling(positive_similarity(rows_of), self.margin, self.rule) + slack(g)
+    def _negatives(self, guides, guided, positive, n):
+        """Which pairs are negatives, by the guide's rows: a function of a tile."""
+        ceiling = score_ceiling(positive, self.margin, self.rule) + slack(guides)
         lowest = None
 
         def others(rows, columns):
-            return ~same_sample(rows, columns, n, g.device)
+            return ~same_sample(rows, columns, n, guides.device)
 
         if self.n_negatives is not None:
-            _, score = mine_negatives(
-                g, g, self.n_negatives, keep=others, ceiling=ceiling, block_size=self.block_size
-            )
-            lowest = score[:, -1] - slack(g)
+            options = {"keep": others, "ceiling": ceiling, "block_size": self.block_size}
+            _, score = mine_negatives(guides, guided, self.n_negatives, **options)
+            lowest = score[:, -1] - slack(guides)
 
         def negative(rows, columns):
-            s = g[rows] @ g[columns].T
+            s = guides[rows] @ guided[columns].T
             chosen = others(rows, columns) & (s <= ceiling[rows, None])
             return chosen if lowest is None else chosen & (s >= lowest[rows, None])
 

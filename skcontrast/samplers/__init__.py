@@ -9,11 +9,12 @@ from skcontrast.samplers._batches import (
     target_ranks,
 )
 from skcontrast.samplers._clustered import Clustered
-from skcontrast.samplers._groups import OnePerGroup
+from skcontrast.samplers._groups import GroupMixture, OnePerGroup
 
 SAMPLERS = {
     "class_balanced": ClassBalanced,
     "clustered": Clustered,
+    "group_mixture": GroupMixture,
     "target_spread": TargetSpread,
     "uniform": Uniform,
 }
@@ -22,6 +23,7 @@ __all__ = [
     "SAMPLERS",
     "ClassBalanced",
     "Clustered",
+    "GroupMixture",
     "OnePerGroup",
     "TargetSpread",
     "Uniform",

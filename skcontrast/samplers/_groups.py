@@ -1,9 +1,13 @@
 """Batches for rows that belong together, and are views of each other."""
 
-import torch
+from collections.abc import Iterable
 
+import torch
+from torch import Tensor
+
+from skcontrast._component import Interval, Real
 from skcontrast._inputs.rows import Rows
-from skcontrast.samplers._batches import BalancedBatches, split_batches
+from skcontrast.samplers._batches import BalancedBatches, Sampler, UniformBatches, split_batches
 
 
 class OnePerGroup(BalancedBatches):
@@ -34,3 +38,77 @@ class OnePerGroup(BalancedBatches):
         mixed = torch.randperm(n, device=self.index.device)
         order = by_group[mixed[turn[mixed].argsort(stable=True)]]
         yield from split_batches(self.index[order], self.batch_size, self.min_rows)
+
+
+class GroupMixture(Sampler):
+    r"""Batches of rows of one group each, drawn by a power of the groups' sizes.
+
+    .. math:: P(g) \propto n_g^{\alpha}
+
+    With groups that are sources of data, negatives come from the anchor's own source, and
+    small sources come up more often than their size would have it. An epoch has as many batches
+    as with :class:`Uniform`; a group that comes up again goes on with its other rows, and starts
+    over only when all of them were drawn.
+
+    Needs ``groups``.
+
+    Parameters
+    ----------
+    temperature : float, default=0.5
+        The power alpha: 1 draws groups by their size, 0 all alike.
+
+    Notes
+    -----
+    Where a group is smaller than a batch, the batch is the group. Groups with fewer rows than
+    the objective needs in a batch are put together.
+
+    References
+    ----------
+    Li et al., "Towards general text embeddings with multi-stage contrastive learning", 2023
+    (GTE).
+
+    Examples
+    --------
+    >>> from skcontrast import ContrastiveEncoder
+    >>> encoder = ContrastiveEncoder(sampler="group_mixture")
+    >>> encoder.set_params(sampler__temperature=1.0).sampler
+    GroupMixture(temperature=1.0)
+    """
+
+    requires = ("groups",)
+
+    _parameter_constraints = {"temperature": [Interval(Real, 0, 1, closed="both")]}
+
+    def __init__(self, temperature: float = 0.5):
+        self.temperature = temperature
+
+    def build(self, rows: Rows, batch_size: int, min_rows: int) -> Iterable[Tensor]:
+        groups = rows.side["groups"].to(rows.index_device)[rows.train_index]
+        index = rows.train_index
+        return _MixtureBatches(index, groups, self.temperature, batch_size, min_rows)
+
+
+class _MixtureBatches(UniformBatches):
+    def __init__(self, index, groups, temperature, batch_size, min_rows):
+        super().__init__(index, batch_size, min_rows)
+        _, codes, counts = groups.unique(return_inverse=True, return_counts=True)
+        small = counts[codes] < self.min_rows
+        if small.any():
+            # Put together; where even these are too few, with the largest group.
+            common = counts.argmax() if small.sum() < self.min_rows else len(counts)
+            codes = torch.where(small, common, codes)
+        order = codes.argsort(stable=True)
+        _, counts = codes[order].unique_consecutive(return_counts=True)
+        self.members = order.split(counts.tolist())
+        self.shares = counts.double() ** temperature
+
+    def __iter__(self):
+        drawn = torch.multinomial(self.shares, len(self), replacement=True).tolist()
+        left = {}  # rows of a group that were not drawn yet, in random order
+        for group in drawn:
+            members = self.members[group]
+            size = min(self.batch_size, len(members))
+            if len(left.get(group, ())) < size:
+                left[group] = members[torch.randperm(len(members), device=members.device)]
+            batch, left[group] = left[group][:size], left[group][size:]
+            yield self.index[batch]

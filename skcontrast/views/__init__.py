@@ -1,6 +1,6 @@
 """Views: random changes of a row that keep what matters about it."""
 
-from skcontrast.views._bands import NeighborBands, build_negatives, makes_negatives
+from skcontrast.views._bands import ChangedNegative, NeighborBands, build_negatives, makes_negatives
 from skcontrast.views._base import (
     TEXT_VIEW_CONSTRAINTS,
     VIEW_CONSTRAINTS,
@@ -8,13 +8,14 @@ from skcontrast.views._base import (
     View,
     Views,
     build_views,
+    members,
     reads_order,
 )
 from skcontrast.views._history import HistoricalMean
 from skcontrast.views._mixing import FeatureSwap, Mixup
 from skcontrast.views._neighbors import Neighbors
 from skcontrast.views._order import TimeOffset
-from skcontrast.views._partners import partners
+from skcontrast.views._partners import SameGroup, partners
 from skcontrast.views._series import (
     ChannelMask,
     Jitter,
@@ -35,6 +36,7 @@ VIEWS = {
     "neighbor_bands": NeighborBands,
     "neighbors": Neighbors,
     "noise": GaussianNoise,
+    "same_group": SameGroup,
     "swap": FeatureSwap,
     "time_offset": TimeOffset,
 }
@@ -68,6 +70,7 @@ __all__ = [
     "VIEWS",
     "VIEWS_OF",
     "VIEW_CONSTRAINTS",
+    "ChangedNegative",
     "ChannelMask",
     "Compose",
     "Corruption",
@@ -82,6 +85,7 @@ __all__ = [
     "Neighbors",
     "Permutation",
     "PointMask",
+    "SameGroup",
     "Scaling",
     "SegmentMask",
     "SeriesView",
@@ -99,6 +103,7 @@ __all__ = [
     "build_negatives",
     "build_views",
     "makes_negatives",
+    "members",
     "partners",
     "reads_order",
 ]

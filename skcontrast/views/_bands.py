@@ -5,9 +5,9 @@ from typing import Literal
 
 import torch
 
-from skcontrast._component import Integral, Interval, StrOptions, resolve
+from skcontrast._component import Function, Integral, Interval, Shorthand, StrOptions, resolve
 from skcontrast._inputs.rows import Rows
-from skcontrast.views._base import REGISTRY, Compose, View, build_views
+from skcontrast.views._base import REGISTRY, Compose, View, build_views, members
 from skcontrast.views._neighbors import Neighbors
 
 
@@ -43,6 +43,11 @@ class NeighborBands(View):
 
     metric, max_candidates : default="auto", 50_000
         See :class:`Neighbors`.
+
+    space : {"features", "prior"}, default="features"
+        What rows are ranked in: the columns of X, standardised as for the encoder, or the
+        features given to ``fit`` as ``prior``, such as vectors of the rows in a graph of
+        citations.
 
     See Also
     --------
@@ -83,6 +88,7 @@ class NeighborBands(View):
         "negative_stop": [Interval(Integral, 1, None, closed="left")],
         "metric": [StrOptions({"auto", "euclidean", "manhattan", "cosine"})],
         "max_candidates": [Interval(Integral, 2, None, closed="left")],
+        "space": [StrOptions({"features", "prior"})],
     }
 
     def __init__(
@@ -93,6 +99,7 @@ class NeighborBands(View):
         negative_stop: int = 40,
         metric: Literal["auto", "euclidean", "manhattan", "cosine"] = "auto",
         max_candidates: int = 50_000,
+        space: Literal["features", "prior"] = "features",
     ):
         self.start = start
         self.stop = stop
@@ -100,6 +107,14 @@ class NeighborBands(View):
         self.negative_stop = negative_stop
         self.metric = metric
         self.max_candidates = max_candidates
+        self.space = space
+
+    requires = Neighbors.requires
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Kinds of rows whose features can be compared."""
+        return frozenset({"any" if self.space == "prior" else "numbers"})
 
     def build(self, rows: Rows) -> Callable:
         return self._draw(rows, self.start, self.stop)
@@ -116,7 +131,8 @@ class NeighborBands(View):
                 "have to rise, and only stop and negative_start may be equal: type such as "
                 "NeighborBands(start=0, stop=5, negative_start=20, negative_stop=40)."
             )
-        graph = Neighbors(stop, self.metric, self.max_candidates)._graph(rows)  # (n_rows, k)
+        near = Neighbors(stop, self.metric, self.max_candidates, space=self.space)
+        graph = near._graph(rows)  # (n_rows, k)
         graph = graph[:, min(start, graph.shape[1] - 1) :].copy()
         graph = torch.as_tensor(graph, device=rows.index_device)
 
@@ -126,6 +142,64 @@ class NeighborBands(View):
             return rows.take(graph[index, pick])
 
         return replace
+
+
+class ChangedNegative(View):
+    r"""A hard negative of each row: the row itself, with a change that destroys its meaning.
+
+    .. math:: x'_i = x_i, \qquad x^-_i = v(x_i)
+
+    It leaves the other views as they are, and makes the last one for objectives that take it
+    for a hard negative, as ``InfoNCE(form="one_way", hard_negatives=True)`` does. In a
+    composition it comes first; the views after it make the positives, and change the negatives
+    too.
+
+    Parameters
+    ----------
+    view : str, View or callable, default="shuffle"
+        The change: the order of words or of segments, a swap of features, or a function of the
+        batch.
+
+    See Also
+    --------
+    NeighborBands : Other rows as hard negatives.
+
+    References
+    ----------
+    Yuksekgonul et al., "When and why vision-language models behave like bags-of-words, and what
+    to do about it?", ICLR 2023.
+
+    Examples
+    --------
+    >>> from skcontrast import ContrastiveEncoder
+    >>> from skcontrast.objectives import InfoNCE
+    >>> from skcontrast.views import ChangedNegative, FeatureSwap
+    >>> encoder = ContrastiveEncoder(
+    ...     objective=InfoNCE(form="one_way", hard_negatives=True),
+    ...     views=(ChangedNegative(FeatureSwap(rate=0.5)), "noise"),
+    ...     n_views=3,
+    ... )
+    """
+
+    _parameter_constraints = {"view": [Shorthand(REGISTRY, "view"), Function()]}
+    _shorthand = {"view": REGISTRY}
+
+    reads = frozenset({"any"})
+
+    def __init__(self, view: str | View | Callable = "shuffle"):
+        self.view = view
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Side information that the change needs."""
+        return tuple(n for view in members(self.view) for n in getattr(view, "requires", ()))
+
+    def build(self, rows: Rows) -> Callable:
+        return build_views(None, rows)
+
+    def build_negatives(self, rows: Rows) -> Callable:
+        """Make the function that gives hard negatives: ``(x, index) -> x'``."""
+        return build_views(self.view, rows)
 
 
 def _split(views):

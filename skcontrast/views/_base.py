@@ -89,6 +89,27 @@ def _named(name):
     return [table[name]() for table in tables if name in table] or [resolve(name, REGISTRY)]
 
 
+def members(views: Views) -> list:
+    """The objects in a composition of views, one by one, in order.
+
+    Parameters
+    ----------
+    views : str, View, callable, list or tuple of these, or None
+
+    Returns
+    -------
+    members : list
+        A name is the views that it stands for, one for each kind of row that has it.
+    """
+    if isinstance(views, Compose):
+        views = views.views
+    if isinstance(views, (list, tuple)):
+        return [member for view in views for member in members(view)]
+    if isinstance(views, str):
+        return _named(views)
+    return [] if views is None else [views]
+
+
 def reads_order(views: Views) -> bool:
     """Whether one of these views reads rows in time order.
 
@@ -96,13 +117,7 @@ def reads_order(views: Views) -> bool:
     ----------
     views : str, View, callable, list or tuple of these, or None
     """
-    if isinstance(views, Compose):
-        views = views.views
-    if isinstance(views, (list, tuple)):
-        return any(reads_order(view) for view in views)
-    if isinstance(views, str):
-        return any(view.ordered for view in _named(views))
-    return getattr(views, "ordered", False)
+    return any(getattr(view, "ordered", False) for view in members(views))
 
 
 def _from_function(function):

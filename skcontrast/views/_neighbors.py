@@ -11,6 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from skcontrast._component import Integral, Interval, StrOptions
 from skcontrast._inputs.rows import CHUNK, Rows
 from skcontrast.views._base import View
+from skcontrast.views._partners import farthest
 
 
 def _to_numpy(batch, is_sparse):
@@ -22,8 +23,10 @@ def _to_numpy(batch, is_sparse):
     return sp.csr_matrix(entries, shape=batch.shape)
 
 
-def _read(rows, index, chunk):
+def _read(rows, index, chunk, space="features"):
     """Rows ``index`` as one matrix, read ``chunk`` rows at a time."""
+    if space == "prior":
+        return rows.side["prior"][index.to(rows.device)].float().cpu().numpy()
     parts = (_to_numpy(rows.take(part), rows.is_sparse) for part in index.split(chunk))
     if rows.is_sparse:
         return sp.vstack(list(parts), format="csr")
@@ -67,6 +70,14 @@ class Neighbors(View):
     n_steps : int, default=1
         Number h of steps along the graph.
 
+    space : {"features", "prior"}, default="features"
+        What rows are near in: the columns of X, standardised as for the encoder, or the
+        features given to ``fit`` as ``prior``, such as the embedding of a trained encoder.
+
+    hardest : int, default=None
+        Of so many rows, drawn in this way, the one least like row i is taken, by the distance
+        of their standardised features.
+
     See Also
     --------
     NeighborBands : Positives and negatives from ranges of ranks.
@@ -94,6 +105,8 @@ class Neighbors(View):
         "metric": [StrOptions({"auto", "euclidean", "manhattan", "cosine"})],
         "max_candidates": [Interval(Integral, 2, None, closed="left")],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
+        "space": [StrOptions({"features", "prior"})],
+        "hardest": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -102,22 +115,39 @@ class Neighbors(View):
         metric: Literal["auto", "euclidean", "manhattan", "cosine"] = "auto",
         max_candidates: int = 50_000,
         n_steps: int = 1,
+        space: Literal["features", "prior"] = "features",
+        hardest: int | None = None,
     ):
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.max_candidates = max_candidates
         self.n_steps = n_steps
+        self.space = space
+        self.hardest = hardest
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Side information that the space needs."""
+        return ("prior",) if self.space == "prior" else ()
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Kinds of rows whose features can be compared."""
+        return frozenset({"any" if self.space == "prior" and not self.hardest else "numbers"})
 
     def build(self, rows: Rows) -> Callable:
         graph = torch.as_tensor(self._graph(rows), device=rows.index_device)
         k = graph.shape[1]
 
-        def replace(x, index):
-            index = index.to(graph.device)
+        def draw(index):
             reached = first = graph[index, torch.randint(k, index.shape, device=graph.device)]
             for _ in range(self.n_steps - 1):
                 reached = graph[reached, torch.randint(k, index.shape, device=graph.device)]
-            return rows.take(torch.where(reached == index, first, reached))
+            return torch.where(reached == index, first, reached)
+
+        def replace(x, index):
+            index = index.to(graph.device)
+            return farthest(rows, x, [draw(index) for _ in range(self.hardest or 1)])
 
         return replace
 
@@ -141,15 +171,16 @@ class Neighbors(View):
         chunk = min(CHUNK, self.max_candidates)
         metric = self.metric
         if metric == "auto":
-            metric = "cosine" if rows.is_sparse else "euclidean"
+            metric = "cosine" if rows.is_sparse and self.space == "features" else "euclidean"
         search = NearestNeighbors(n_neighbors=k + 1, metric=metric)
-        search.fit(_read(rows, candidates, chunk))
+        search.fit(_read(rows, candidates, chunk, self.space))
         number = candidates.cpu().numpy()
         graph = np.empty((rows.n_rows, k), dtype=np.int64)
         for start in range(0, rows.n_rows, chunk):
             stop = min(start + chunk, rows.n_rows)
             query = torch.arange(start, stop, device=rows.index_device)
-            found = search.kneighbors(_read(rows, query, chunk), return_distance=False)
+            read = _read(rows, query, chunk, self.space)
+            found = search.kneighbors(read, return_distance=False)
             found = number[found]  # (stop - start, k + 1)
             # Stable: the row itself goes last, wherever duplicates have put it, and the
             # others stay in order. Without it the farthest is left out.
