@@ -131,7 +131,7 @@ def _trained(model):
     same = type(source) is not TableInput or bool(source.standardize) == (source.scale_ is not None)
     _need(same, "scale_ and standardize do not agree")
     with torch.device("meta"):  # shapes, without memory
-        module, _ = build_module(vars(model), source.n_features, DTYPES[model.precision])
+        module, _ = build_module(vars(model), source.layout, DTYPES[model.precision])
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     given = {name: array.shape for name, array in weights.items()}
     _need(given == expected, "weights_ are not those of network_, projector_ and input_")

@@ -18,17 +18,21 @@ from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
 from skcontrast.objectives._mined import MinedNegatives
+from skcontrast.objectives._one_to_k import OneToK
+from skcontrast.objectives._pairwise import Pairwise
 from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
 from skcontrast.objectives._prediction import CrossEntropy, PredictionError
 from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._reconstruction import Reconstruction
 from skcontrast.objectives._redundancy import BarlowTwins, VICReg
+from skcontrast.objectives._sigmoid import SigmoidPairs
 from skcontrast.objectives._soft_target import SoftTarget
 from skcontrast.objectives._spectral import SpectralContrastive
 from skcontrast.objectives._subclass_balanced import SubclassBalanced
 from skcontrast.objectives._supcon import SupCon
 from skcontrast.objectives._supremix import SupReMix
+from skcontrast.objectives._symile import Symile
 from skcontrast.objectives._uniformity import AlignmentUniformity, DecoupledUniformity
 from skcontrast.objectives._y_aware import YAware
 
@@ -55,16 +59,20 @@ OBJECTIVES = {
     "kernel_info_nce": KernelInfoNCE,
     "logit_adjusted": LogitAdjusted,
     "mined": MinedNegatives,
+    "one_to_k": OneToK,
+    "pairwise": Pairwise,
     "poly_view": PolyView,
     "positive_aware": PositiveAware,
     "prediction_error": PredictionError,
     "rank_n_contrast": RankNContrast,
     "reconstruction": Reconstruction,
+    "sigmoid": SigmoidPairs,
     "soft_target": SoftTarget,
     "spectral": SpectralContrastive,
     "subclass_balanced": SubclassBalanced,
     "supcon": SupCon,
     "supremix": SupReMix,
+    "symile": Symile,
     "vicreg": VICReg,
     "y_aware": YAware,
 }
@@ -94,17 +102,21 @@ __all__ = [
     "LogitAdjusted",
     "MinedNegatives",
     "Objective",
+    "OneToK",
+    "Pairwise",
     "PolyView",
     "PositiveAware",
     "PredictionError",
     "RankNContrast",
     "Reconstruction",
+    "SigmoidPairs",
     "SoftTarget",
     "SpectralContrastive",
     "SubclassBalanced",
     "Sum",
     "SupCon",
     "SupReMix",
+    "Symile",
     "VICReg",
     "Weighted",
     "YAware",
