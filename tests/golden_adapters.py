@@ -10,6 +10,7 @@ from golden_conr import conr
 from golden_kernels import cclk, decoupled_uniformity
 from golden_longtail import gml, sbcl
 from golden_metrics import hubs, metrics
+from golden_multiview import dual_encoder, one_to_k, symile
 from golden_phrases import phrases
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
@@ -276,6 +277,7 @@ ADAPTERS = {
     "debiased": debiased,
     "decoupled_uniformity": decoupled_uniformity,
     "dialog2flow_soft": dialog2flow_soft,
+    "dual_encoder": dual_encoder,
     "gda": gda,
     "gml": gml,
     "hard_negative": hard_negative,
@@ -289,6 +291,7 @@ ADAPTERS = {
     "minirocket": minirocket,
     "mining": mining,
     "ntxent": ntxent,
+    "one_to_k": one_to_k,
     "phrases": phrases,
     "polyview": polyview,
     "proker": proker,
@@ -301,6 +304,7 @@ ADAPTERS = {
     "sogclr": sogclr,
     "supcon": supcon,
     "supremix": supremix,
+    "symile": symile,
     "time_control": time_control,
     "tip_adapter": tip_adapter,
     "tnc": tnc,

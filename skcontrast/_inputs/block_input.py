@@ -52,6 +52,9 @@ class BlocksInput(Input):
         Columns of a table that make a block, one number where they are texts; None where X
         came as blocks.
 
+    ignored_columns_ : list
+        Numbers or names of the columns of a table that are in no block.
+
     n_pairs_ : int ndarray of shape (n_blocks, n_blocks)
         Rows of the fit that have both of two blocks.
     """
@@ -203,7 +206,8 @@ class BlocksInput(Input):
                 S = _masked(S, X.present[v])
             parts.append(S)
             # Sparse rows have a length of about one in all, dense columns one each.
-            sizes.append(1 if sp.issparse(S) else S.shape[1])
+            one = part.scale_ is not None and part.mean_ is None
+            sizes.append(1 if one else part.n_features)
         factors = np.sqrt(np.mean(sizes) / np.array(sizes))
         scaled = [S * factor for S, factor in zip(parts, factors)]
         if any(map(sp.issparse, scaled)):
@@ -261,9 +265,9 @@ class BlocksInput(Input):
         if reset:
             names = list(X.columns) if is_frame(X) else None
             self.columns_ = columns_of_blocks(self.blocks, X, names)
-            taken = np.unique(np.concatenate([np.atleast_1d(c) for c in self.columns_.values()]))
-            rest = np.setdiff1d(np.arange(X.shape[1]), taken)
-            self.ignored_columns_ = rest if names is None else np.array(names, dtype=object)[rest]
+            taken = {j for c in self.columns_.values() for j in np.atleast_1d(c).tolist()}
+            rest = [j for j in range(X.shape[1]) if j not in taken]
+            self.ignored_columns_ = rest if names is None else [names[j] for j in rest]
         return {name: _columns(X, c, name) for name, c in self.columns_.items()}
 
     def _table(self, X, reset, n_least):

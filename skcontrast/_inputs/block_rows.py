@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 
 from skcontrast._inputs.rows import Rows, concatenate
@@ -35,6 +36,11 @@ class CheckedBlocks:
         """float32 where all blocks are."""
         single = all(block.dtype == np.float32 for block in self.blocks.values())
         return np.dtype(np.float32 if single else np.float64)
+
+    @property
+    def is_sparse(self):
+        """Whether a block is, so that all beside each other had better be."""
+        return any(map(sp.issparse, self.blocks.values()))
 
     def __getitem__(self, part):
         """The rows of a slice or of an array of numbers."""

@@ -117,7 +117,8 @@ def _warn_second_rows(y, objective):
     if values.ndim == 2 and values.shape[1] > 1 and type_of_target(values) not in _LABEL_COLUMNS:
         what = f"a table of {values.shape[1]} columns"
         advice = (
-            "Put two tables of the same rows side by side, as one X; for several targets type "
+            "For two tables of the same rows type skcontrast.multiview.MultiViewContrastiveEncoder("
+            f"blocks=[-1, {values.shape[1]}]).fit(np.hstack([X, y])); for several targets "
             "objective='y_aware'"
         )
     elif values.ndim == 1 and values.dtype.kind in "OU":

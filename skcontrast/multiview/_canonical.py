@@ -13,12 +13,11 @@ from skcontrast._canonical import Products, best_regularization, unit_rows
 from skcontrast._component import Integral, Interval, Real, StrOptions, check_parameters
 from skcontrast._inputs.base import ColumnsOfInput
 from skcontrast._inputs.block_input import BlocksInput
-from skcontrast._state import OwnState
 from skcontrast._typing import ArrayLike, RowsLike, Self
 from skcontrast.multiview._pairs import SharedSpace, filled
 
 
-class CanonicalCorrelation(SharedSpace, ColumnsOfInput, OwnState, TransformerMixin, BaseEstimator):
+class CanonicalCorrelation(SharedSpace, ColumnsOfInput, TransformerMixin, BaseEstimator):
     r"""Directions of two or more blocks that correlate, by one eigendecomposition.
 
     Each block is standardised, and with its covariance shrunk by r its directions are those that

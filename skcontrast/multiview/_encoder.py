@@ -93,7 +93,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
     optimizer, batch_size, max_iter : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=2e-3
         Highest learning rate.
 
     early_stopping, validation_fraction, n_iter_no_change : default=as in ContrastiveEncoder
@@ -203,7 +203,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         sampler: str | Component = "uniform",
         standardize: bool = True,
         optimizer: str | Component = "adamw",
-        learning_rate: float = 1e-3,
+        learning_rate: float = 2e-3,
         batch_size: int | Literal["auto"] = "auto",
         max_iter: int | Literal["auto"] = "auto",
         early_stopping: bool = False,

@@ -11,10 +11,11 @@ from sklearn.utils.validation import check_is_fitted
 from skcontrast._canonical import mean_reciprocal_rank, reciprocal_ranks, unit_rows
 from skcontrast._component import check_count
 from skcontrast._inputs.blocks import check_name
+from skcontrast._state import OwnState
 from skcontrast._typing import RowsLike, Self
 
 
-class SharedSpace:
+class SharedSpace(OwnState):
     """Methods of estimators that bring several blocks into one space.
 
     A subclass has ``input_``, a BlocksInput, and ``_slots(X) -> (V, n, d)``, the embeddings of

@@ -20,6 +20,9 @@ from skcontrast.networks._layers import MLP, InputLayer, Linear, build_network
 REGISTRY = "skcontrast.networks:NETWORKS_OF"
 # Columns of a network whose output a linear map brings into the shared space.
 FEATURES = 1024
+# Scale of the weights of columns beyond the directions: had both blocks zeros there, none would
+# ever learn anything.
+LITTLE = 0.03
 # Rows from which the directions at the start are found, and rows of texts read at a time.
 START_ROWS, CHUNK = 20_000, 1024
 
@@ -165,7 +168,8 @@ class _Beside(nn.Module):
             network = self.network  # the layers that its output is the sum of
             last = [network.head, network.shortcut] if hasattr(network, "head") else [network]
             for layer in filter(None, last):
-                layer.weight.zero_()
+                layer.weight[:, : weight.shape[1]] = 0
+                layer.weight[:, weight.shape[1] :] *= LITTLE
 
 
 class _Mapped(nn.Module):
@@ -194,7 +198,7 @@ class _Mapped(nn.Module):
     def begin(self, weight, offset):
         """Start at directions (n_features, k)."""
         with torch.no_grad():
-            self.head.weight.zero_()
+            self.head.weight *= LITTLE
             _write(self.head, weight, offset)
 
 
