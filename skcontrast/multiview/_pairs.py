@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from skcontrast._canonical import mean_reciprocal_rank, reciprocal_ranks, unit_rows
 from skcontrast._component import check_count
 from skcontrast._inputs.blocks import check_name
+from skcontrast._site import OnSite
 from skcontrast._state import OwnState
 from skcontrast._typing import RowsLike, Self
 
@@ -179,7 +180,7 @@ def filled(Z, present):
     return np.where(present[:, :, None], Z, mean)
 
 
-class BlockEncoder(TransformerMixin, BaseEstimator):
+class BlockEncoder(OnSite, TransformerMixin, BaseEstimator):
     """One block of a fitted estimator of several, as a transformer.
 
     :meth:`fit` does nothing, and a clone is the transformer itself: it stays as it was fitted, as
