@@ -9,12 +9,14 @@ from skcontrast._version import __version__
 # import torch.
 _PUBLIC = {
     "AlignmentUniformityDisplay": "skcontrast.plotting",
+    "CanonicalCorrelation": "skcontrast.multiview",
     "ContrastiveEncoder": "skcontrast.representation",
     "ContrastiveTextEncoder": "skcontrast.text",
     "EmbeddingMapDisplay": "skcontrast.plotting",
     "KernelConditionalContrastive": "skcontrast.representation",
     "LeakageDisplay": "skcontrast.plotting",
     "LossCurveDisplay": "skcontrast.plotting",
+    "MultiViewContrastiveEncoder": "skcontrast.multiview",
     "NearestRowsDisplay": "skcontrast.plotting",
     "PhraseTransformer": "skcontrast.text",
     "ProKeRClassifier": "skcontrast.adaptation",
@@ -35,12 +37,14 @@ _PUBLIC = {
 
 __all__ = [
     "AlignmentUniformityDisplay",
+    "CanonicalCorrelation",
     "ContrastiveEncoder",
     "ContrastiveTextEncoder",
     "EmbeddingMapDisplay",
     "KernelConditionalContrastive",
     "LeakageDisplay",
     "LossCurveDisplay",
+    "MultiViewContrastiveEncoder",
     "NearestRowsDisplay",
     "PhraseTransformer",
     "ProKeRClassifier",
@@ -63,6 +67,7 @@ __all__ = [
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
     from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
+    from skcontrast.multiview import CanonicalCorrelation, MultiViewContrastiveEncoder
     from skcontrast.persistence import load, save
     from skcontrast.plotting import (
         AlignmentUniformityDisplay,

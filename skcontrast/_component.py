@@ -40,6 +40,7 @@ __all__ = [
     "Shorthand",
     "ShorthandMixin",
     "StrOptions",
+    "Worded",
     "check_count",
     "check_parameters",
     "did_you_mean",
@@ -136,6 +137,20 @@ class Function(HasMethods):
 
     def __str__(self):
         return "a callable"
+
+
+class Worded(HasMethods):
+    """Constraint: a str that begins with a word, such as ``"star:image"``."""
+
+    def __init__(self, word, example):
+        super().__init__([])
+        self.word, self.example = word, example
+
+    def is_satisfied_by(self, value):
+        return isinstance(value, str) and value.startswith(self.word)
+
+    def __str__(self):
+        return f"a str such as {self.example!r}"
 
 
 class ListOf(HasMethods):

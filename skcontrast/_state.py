@@ -30,6 +30,10 @@ METHODS = (
     "decision_function",
     "most_similar",
     "word_vectors",
+    "transform_block",
+    "score_pairs",
+    "similarity",
+    "score",
 )
 ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 

@@ -219,8 +219,8 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
 
     def _fit_output(self, source, X, learned, objective, run):
         """What puts columns out: a stream and a second stage keep the columns that there are."""
-        call, parts, width = run.call, self._parts(objective, source), self.n_components
-        output = Output(parts, int(width) if parts and width else None)
+        call, parts = run.call, self._parts(objective, source)
+        output = Output(parts, self._widths(source, parts)[1])
         if call.further and (call.second or repr(output) == repr(self.output_)):
             return self.output_.adapted(source, X, learned)
         return output.fit(source, X, learned, run.labels)
@@ -239,7 +239,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
             source.kind, self.sampler, {"any": SAMPLERS}, "sampler", "sampler='uniform'"
         )
         views = self._settled("views", self.views, source)
-        objective.check_views(self.n_views, makes_negatives(views))
+        objective.check_views(source.n_slots(self.n_views), makes_negatives(views))
         return objective, sampler, views
 
     def _hold_out(self, source, X, side, min_rows, run):

@@ -11,6 +11,7 @@ from golden_conr import conr
 from golden_kernels import cclk, decoupled_uniformity
 from golden_longtail import gml, sbcl
 from golden_metrics import hubs, metrics
+from golden_multiview import dual_encoder, one_to_k, symile
 from golden_pairs import clp, cross_view_distribution, distilcse_ckd, guided_negatives, swav
 from golden_phrases import phrases
 from golden_rank import rnc, supremix
@@ -27,7 +28,7 @@ from golden_series import (
     ts2vec,
     tstcc,
 )
-from golden_soft import congrat, dialog2flow_soft, dual_encoder_soft, m3col_soft
+from golden_soft import congrat, dialog2flow_soft, m3col_soft
 from golden_stateful import isogclr, macl, sogclr
 from golden_structure import clusterns, dclr, mining
 from golden_supervised import supcon
@@ -279,7 +280,7 @@ ADAPTERS = {
     "decoupled_uniformity": decoupled_uniformity,
     "dialog2flow_soft": dialog2flow_soft,
     "distilcse_ckd": distilcse_ckd,
-    "dual_encoder": dual_encoder_soft,
+    "dual_encoder": dual_encoder,
     "gda": gda,
     "gml": gml,
     "guided_negatives": guided_negatives,
@@ -297,6 +298,7 @@ ADAPTERS = {
     "minirocket": minirocket,
     "mining": mining,
     "ntxent": ntxent,
+    "one_to_k": one_to_k,
     "phrases": phrases,
     "polyview": polyview,
     "proker": proker,
@@ -311,6 +313,7 @@ ADAPTERS = {
     "supcon": supcon,
     "supremix": supremix,
     "swav": swav,
+    "symile": symile,
     "time_control": time_control,
     "tip_adapter": tip_adapter,
     "tnc": tnc,

@@ -32,6 +32,7 @@ def small_instances():
         skcontrast.KernelConditionalContrastive(**cheap, **seed, mode="hard"),
         skcontrast.SeriesContrastiveEncoder(**cheap, **seed),
         skcontrast.SeriesContrastiveEncoder(**cheap, **seed, network=DilatedConv(8, 2)),
+        skcontrast.MultiViewContrastiveEncoder(**cheap, **seed, blocks=[-1, 1]),
         skcontrast.SupervisedContrastiveClassifier(classes, **seed),
         skcontrast.SupervisedContrastiveClassifier(classes, **seed, **tuned),
         skcontrast.SupervisedContrastiveRegressor(numbers, Ridge(), **seed),
@@ -43,7 +44,10 @@ def small_instances():
 
 def fixed_instances():
     """Transformers that do not train."""
-    return [skcontrast.RandomConvolutions(84, random_state=0)]
+    return [
+        skcontrast.RandomConvolutions(84, random_state=0),
+        skcontrast.CanonicalCorrelation(blocks=[-1, 1]),
+    ]
 
 
 def adapter_instances():

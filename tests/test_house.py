@@ -32,6 +32,7 @@ FLOORS = {
     "_component": 0,
     "_files": 0,
     "_clusters": 0,
+    "_canonical": 0,
     "_inputs": 1,
     "optimizers": 1,
     "kernels": 4,
@@ -52,6 +53,7 @@ FLOORS = {
     "adaptation": 7,
     "representation": 8,
     "text": 8,
+    "multiview": 8,
     "supervised": 9,
     "inspection": 10,
     "plotting": 10,
@@ -84,7 +86,9 @@ def test_file(path):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
             assert length <= 60, f"{node.name} has {length} lines"
-            assert not (node.name == "__init__" and node.args.kwarg), "**kwargs in __init__"
+            # But where names are data, as those of blocks are.
+            named = node.name == "__init__" and node.args.kwarg and path.stem != "blocks"
+            assert not named, "**kwargs in __init__"
             defaults = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
             assert not any(isinstance(d, (ast.List, ast.Dict, ast.Set)) for d in defaults)
     room = part(path)

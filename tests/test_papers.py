@@ -52,6 +52,7 @@ def names_of_a_line():
             "ContrastiveEncoder",
             "KernelConditionalContrastive",
             "ContrastiveTextEncoder",
+            "MultiViewContrastiveEncoder",
             "SeriesContrastiveEncoder",
             "Word2VecVectorizer",
             "Sent2VecVectorizer",

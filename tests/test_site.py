@@ -300,6 +300,7 @@ NEWCOMERS = {
     "long recording with a time stamp": "recording_with_times",
     "long recording in even steps": "recording_with_behaviour",
     "change points": "change_points",
+    "two tables of the same rows": "two_tables",
     "more rows than memory": "rows_from_disk",
     "classes from few labels": "few_labelled_series",
 }

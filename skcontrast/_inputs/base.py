@@ -26,7 +26,9 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
     ``batch(X, dtype, device)``
         makes one batch of a slice of it, as the encoder reads it;
     ``n_features``
-        is the width that networks are built for.
+        is the number of columns of the rows;
+    ``layout``
+        is what networks are built for: that number, unless a kind of row says more.
 
     Nothing but arrays, numbers and names is learned, so that an input is saved with its
     estimator.
@@ -53,6 +55,15 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
 
     def __init__(self, owner="estimator"):
         self.owner = owner
+
+    @property
+    def layout(self):
+        """What networks are built for."""
+        return self.n_features
+
+    def n_slots(self, n_views):
+        """How many embeddings of a row the objective is handed, of ``n_views`` views."""
+        return n_views
 
     def _validated(self, X, *, reset, **options):
         """scikit-learn's own check of X, in the name of the estimator."""

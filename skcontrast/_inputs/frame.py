@@ -85,6 +85,11 @@ def _missing(column):
     return np.asarray(column.is_null().to_numpy(), dtype=bool)
 
 
+def missing_rows(X):
+    """Which rows of a frame hold no value at all: bool ndarray (n,)."""
+    return np.logical_and.reduce([_missing(column) for _, column in columns_of(X)])
+
+
 def floats(column, dtype=np.float64):
     """A column of numbers or bools as floats (n,), NaN where a value is missing."""
     native = column.to_native()

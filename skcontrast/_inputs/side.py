@@ -29,7 +29,7 @@ from skcontrast._inputs.target import (
 # Targets of several columns that are labels, as scikit-learn names them.
 _LABEL_COLUMNS = ("multilabel-indicator", "multiclass-multioutput")
 # What a training makes for each batch: no side information.
-MADE = ("views", "embedding", "steps", "rows", "index")
+MADE = ("views", "embedding", "steps", "rows", "index", "present")
 # Fitted attributes that say what a target was.
 LEARNED_OF_Y = ("classes_", "target_mean_", "target_scale_")
 
@@ -119,7 +119,8 @@ def _warn_second_rows(y, objective):
     if values.ndim == 2 and values.shape[1] > 1 and type_of_target(values) not in _LABEL_COLUMNS:
         what = f"a table of {values.shape[1]} columns"
         advice = (
-            "Put two tables of the same rows side by side, as one X; for several targets type "
+            "For two tables of the same rows type skcontrast.multiview.MultiViewContrastiveEncoder("
+            f"blocks=[-1, {values.shape[1]}]).fit(np.hstack([X, y])); for several targets "
             "objective='y_aware'"
         )
     elif values.ndim == 1 and values.dtype.kind in "OU":
@@ -136,30 +137,30 @@ def _warn_second_rows(y, objective):
         )
 
 
-def weights_of_rows(weight):
+def weights_of_rows(weight, name="sample_weight"):
     """Weights as an array of finite numbers, of one dimension or more."""
-    refuse_masked(weight, "sample_weight")
+    refuse_masked(weight, name)
     if isinstance(weight, (Number, str)) or getattr(weight, "shape", None) == ():
         raise ValueError(
-            f"sample_weight is {weight!r}, one value: pass a list or array with one weight for "
+            f"{name} is {weight!r}, one value: pass a list or array with one weight for "
             "each row of X."
         )
     try:
-        return check_array(weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+        return check_array(weight, ensure_2d=False, dtype=np.float64, input_name=name)
     except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(
-            f"sample_weight must hold one finite number for each row of X: {first_line(error)}"
+            f"{name} must hold one finite number for each row of X: {first_line(error)}"
         ) from None
 
 
-def check_weight(weight, y):
+def check_weight(weight, y, name="sample_weight", of="y"):
     """Weights of rows as an array (n,), one finite number of at least 0 for each entry of y."""
     if weight is None:
         return None
-    weight = weights_of_rows(weight)
+    weight = weights_of_rows(weight, name)
     if weight.shape != (n_rows(y, 0),) or (weight < 0).any() or not weight.any():
         raise ValueError(
-            f"sample_weight has the shape {weight.shape}, and y {n_rows(y, 0)} rows: pass one "
+            f"{name} has the shape {weight.shape}, and {of} {n_rows(y, 0)} rows: pass one "
             "weight for each row, none below 0 and some above."
         )
     return weight

@@ -6,6 +6,7 @@ import torch
 from skcontrast._inputs.convolutions import LENGTH, N_KERNELS
 from skcontrast._inputs.convolved import CONVOLUTIONS
 from skcontrast._inputs.table import TableInput
+from skcontrast._inputs.text import TextInput
 from skcontrast._inputs.word_features import word_features
 from skcontrast._saved.heads import transforms
 from skcontrast._saved.step_tables import LINEAR
@@ -102,6 +103,34 @@ def _random_convolutions(model):
     _convolved(model.input_, [model.convolutions_])
 
 
+def _blocks_input(source):
+    known = all(type(part) in (TableInput, TextInput) for part in source.inputs_.values())
+    _need(known and len(source.inputs_) > 1, "inputs_ are no inputs of two blocks or more")
+    _need(len(source.n_pairs_) == len(source.inputs_), "n_pairs_ are of other blocks")
+    if source.columns_ is None:
+        return
+    _need(source.columns_.keys() == source.inputs_.keys(), "columns_ are of other blocks")
+    for name, columns in source.columns_.items():
+        part, width = source.inputs_[name], source.n_features_in_
+        listed = isinstance(columns, np.ndarray) and columns.dtype.kind in "iu"
+        numbers = columns if listed and columns.ndim == 1 else np.atleast_1d(columns)
+        _need(listed == (part.kind == "numbers"), f"columns_ of {name} are of another kind")
+        inside = len(numbers) and numbers.min() >= 0 and numbers.max() < width
+        _need(inside, f"columns_ of {name} are outside of X")
+        same = not listed or len(columns) == part.n_features_in_
+        _need(same, f"columns_ of {name} are not as many as its input reads")
+
+
+def _canonical(model):
+    source, k = model.input_, model.width_
+    _need(model.n_components_ == k * len(source.inputs_), "n_components_ is another")
+    for name, part in source.inputs_.items():
+        shape = np.shape(model.maps_.get(name)), np.shape(model.offsets_.get(name))
+        _need(shape == ((part.n_features, k), (k,)), f"maps_ or offsets_ of {name} are others")
+        there = model.maps_[name], model.offsets_[name]
+        _need(all(np.isfinite(a).all() for a in there), f"maps_ of {name} hold NaN")
+
+
 def _backbone(source):
     raise ValueError("a backbone is code, which no folder holds")
 
@@ -123,7 +152,9 @@ def _trained(model):
     source, weights = model.input_, model.weights_
     reads = getattr(model.network_, "reads", {"numbers"})
     _need({source.kind, "any"} & set(reads), f"network_ does not read {source.kind}")
-    for network in filter(None, (model.network_, model.projector_)):
+    blocks = getattr(model.network_, "networks", None)
+    apart = blocks.values() if isinstance(blocks, dict) else [blocks]
+    for network in filter(None, (model.network_, model.projector_, *apart)):
         # A layer without weights of its own would cost nothing to name, and much to make.
         sizes = getattr(network, "hidden_layer_sizes", ())
         _need(len(sizes) <= len(weights), "a network has more layers than weights_")
@@ -131,7 +162,7 @@ def _trained(model):
     same = type(source) is not TableInput or bool(source.standardize) == (source.scale_ is not None)
     _need(same, "scale_ and standardize do not agree")
     with torch.device("meta"):  # shapes, without memory
-        module, _ = build_module(vars(model), source.n_features, DTYPES[model.precision])
+        module, _ = build_module(vars(model), source.layout, DTYPES[model.precision])
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     given = {name: array.shape for name, array in weights.items()}
     _need(given == expected, "weights_ are not those of network_, projector_ and input_")
@@ -349,6 +380,8 @@ RELATIONS = {
     "MultiOutputRegressor": _each,
     "BaseContrastive": _trained,
     "BackboneInput": _backbone,
+    "BlocksInput": _blocks_input,
+    "CanonicalCorrelation": _canonical,
     "TableInput": _table_input,
     "FrameColumns": _frame_columns,
     "TextInput": _text_input,

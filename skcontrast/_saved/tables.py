@@ -77,6 +77,22 @@ TABLES = {
         mean_                none float p
         scale_               none float p >0
     """,
+    "BlocksInput": """
+        ?n_features_in_      whole
+        ?feature_names_in_   words *
+        inputs_              dict
+        columns_             none dict
+        n_pairs_             int v v >=0
+    """,
+    "CanonicalCorrelation": """
+        input_               BlocksInput
+        regularization_      number >=0
+        correlations_        float k >=0
+        maps_                dict
+        offsets_             dict
+        width_               whole k
+        n_components_        whole
+    """,
     "BackboneInput": "mean_  none float p",
     "ConvolvedSeriesInput": """
         series_              SeriesInput

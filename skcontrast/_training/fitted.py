@@ -59,7 +59,7 @@ def encoder_of(estimator):
     if precision != estimator.precision:
         source, dtype = estimator.input_, DTYPES[estimator.precision]
         with seeded(0, torch.device("cpu")):
-            module, _ = build_module(vars(estimator), source.n_features, dtype)
+            module, _ = build_module(vars(estimator), source.layout, dtype)
         load_arrays(module, estimator.weights_)
         encoder = module.encoder
         ENCODERS[estimator] = estimator.precision, encoder
@@ -167,6 +167,11 @@ class FittedEncoder(ColumnsOfInput, ClassNamePrefixFeaturesOutMixin, ReadsOnce):
     def _embed_view(self, X, random_state):
         """What was learned of one random view of each row, for scorers; None without views."""
         return embed_one_view(self, X, random_state)
+
+    def _widths(self, source, parts):
+        """Learned columns that are asked for, and directions in place of all; None for no wish."""
+        n = None if self.n_components is None else int(self.n_components)
+        return (None, n) if parts else (n, None)
 
     @property
     def mean_(self) -> np.ndarray | None:

@@ -38,8 +38,9 @@ def build(estimator, fitted, rows, given, call):
     else:
         fitted |= _described(estimator, fitted)
     source, dtype = fitted["input_"], DTYPES[estimator.precision]
-    module, width = build_module(fitted, source.n_features, dtype, source.choices["width"])
+    module, width = build_module(fitted, source.layout, dtype, source.choices["width"])
     objective = fitted["objective_"]
+    _check_present(objective, rows)
     module.gives_rows = "rows" in objective.requires
     module.gives_steps = _are_steps_needed(objective, rows, module.encoder, fitted["network_"])
     # Before the end there are the learned columns alone.
@@ -47,7 +48,9 @@ def build(estimator, fitted, rows, given, call):
     criterion = objective.build(rows.n_rows)
     if hasattr(criterion, "prepare"):
         # Of a later call too, whose rows need not be of every class.
-        known = {"classes": fitted.get("classes_"), "rows": rows}
+        n_slots = source.n_slots(estimator.n_views)
+        known = {"classes": fitted.get("classes_"), "rows": rows, "n_slots": n_slots}
+        width = getattr(module.encoder, "n_shared", width)
         known["width"] = _width_of(module.projector, width)
         criterion.prepare(rows.side, {**given, **known}, width)
     criterion = criterion.to(dtype)
@@ -81,9 +84,7 @@ def _described(estimator, fitted):
         "network_": resolve_for(source.kind, network, NETWORKS_OF, "network", advice, "numbers"),
         "projector_": None if projector is None else resolve(projector, NETWORKS),
         # Beside parts ``n_components`` counts the columns of all of them.
-        "_width": None
-        if estimator._parts(fitted["objective_"], source)
-        else estimator.n_components,
+        "_width": estimator._widths(source, estimator._parts(fitted["objective_"], source))[0],
     }
 
 
@@ -104,7 +105,7 @@ def build_module(described, n_features, dtype, width=None):
     """
     network, learned = described["network_"], described["_width"]
     encoder, learned = build_network(network, n_features, learned, width=width)
-    projector = build_projector(described["projector_"], learned)
+    projector = build_projector(described["projector_"], getattr(encoder, "n_shared", learned))
     return ViewNetwork(encoder, projector).to(dtype), learned
 
 
@@ -119,6 +120,17 @@ def _are_steps_needed(objective, rows, encoder, network):
             "network='dilated'), or pass a network whose module has a method steps(batch)."
         )
     return needed
+
+
+def _check_present(objective, rows):
+    """Raise where rows lack blocks, and an objective would read those that they lack."""
+    if getattr(rows, "present", None) is not None and not objective.accepts_missing:
+        lacking = [n for n, there in zip(rows.names, rows.present) if not there.all()]
+        raise ValueError(
+            f"Some rows lack the blocks {', '.join(map(repr, lacking))}, which "
+            f"{type(objective).__name__} does not take: type objective='pairwise', 'one_to_k' or "
+            "'symile', or leave these rows out."
+        )
 
 
 def _go_on(estimator, module, criterion):
@@ -196,11 +208,11 @@ def embed_view(encoder, views, rows):
     """Embedding (n, d) of one random view of each row, or None where nothing is random."""
     # A copy, as the mode of the encoder itself is not to change.
     encoder = copy.deepcopy(encoder).to(rows.device)
-    network = ViewNetwork(encoder, torch.nn.Identity(), [build_views(views, rows)])
-    nothing = are_none(views)
+    view, nothing = build_views(views, rows), are_none(views)
+    network = ViewNetwork(encoder, torch.nn.Identity())
     if nothing and not network.is_random(rows.take(rows.train_index[:8])):
         return None
-    network.train(nothing)  # the view is then that of the dropout
+    encoder.train(nothing)  # the view is then that of the dropout
     parts = rows.train_index.split(FORWARD_ROWS)
-    out = [network(rows.take(i), i.to(rows.device))["embedding"][0].cpu() for i in parts]
+    out = [encoder(view(rows.take(i), i.to(rows.device))).cpu() for i in parts]
     return torch.cat(out).numpy()

@@ -51,6 +51,8 @@ class ViewNetwork(nn.Module):
         rows, batches = x, [x if view is None else view(x, index) for view in views]
         # One pass over the views together: half the kernel launches.
         x = concatenate(batches)
+        if hasattr(self.encoder, "slots"):
+            return self._of_blocks(x)
         shape, made = (len(batches), len(x) // len(batches)), {}
         if self.gives_steps:
             steps = self.encoder.steps(x)
@@ -64,13 +66,20 @@ class ViewNetwork(nn.Module):
         made["views"] = self.projector(h).unflatten(0, shape)
         return made | {"embedding": h.unflatten(0, shape)}
 
+    def _of_blocks(self, x):
+        """The same of rows of several blocks, each of which is a view of them."""
+        h = self.encoder.slots(x)  # (V, n, d)
+        z = self.projector(h.flatten(0, 1)).unflatten(0, h.shape[:2])
+        return {"views": z, "embedding": h, "present": x.present}
+
     @torch.no_grad()
     def project(self, rows):
         """Projection (n_samples, d) of all rows as they are, in evaluation mode."""
         training = self.training
         self.eval()
         index = torch.arange(rows.n_rows, device=rows.index_device)
-        parts = [self.projector(self.encoder(rows.take(i))) for i in index.split(PROJECT_ROWS)]
+        encode = getattr(self.encoder, "shared", self.encoder)
+        parts = [self.projector(encode(rows.take(i))) for i in index.split(PROJECT_ROWS)]
         self.train(training)
         return torch.cat(parts)
 

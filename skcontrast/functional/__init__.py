@@ -1,6 +1,7 @@
 """The equations, in pure torch: nothing here knows of estimators or components."""
 
 from skcontrast.functional._anchors import over_anchors
+from skcontrast.functional._blocks import multilinear_contrast, one_to_many, sigmoid_pairs
 from skcontrast.functional._equations import alignment, log_mean_gaussian, ridge_smoother
 from skcontrast.functional._mining import CEILINGS, mine_negatives, score_ceiling
 from skcontrast.functional._mixtures import MIXTURE_WEIGHTS, Between, draw_between, mixed_contrast
@@ -61,9 +62,11 @@ __all__ = [
     "mean_over",
     "mine_negatives",
     "mixed_contrast",
+    "multilinear_contrast",
     "nearest",
     "neighbor_weights",
     "normalize",
+    "one_to_many",
     "over_anchors",
     "pair_loss",
     "pair_sums",
@@ -72,6 +75,7 @@ __all__ = [
     "ridge_smoother",
     "score_ceiling",
     "softmax_shares",
+    "sigmoid_pairs",
     "softplus",
     "squared_distance",
 ]

@@ -11,6 +11,7 @@ from skcontrast.networks._layers import (
     build_projector,
 )
 from skcontrast.networks._series import DilatedConv, LightConv
+from skcontrast.networks._towers import Towers
 
 NETWORKS = {"fourier": FourierFeatures, "linear": Linear, "mlp": MLP}
 # By what a row is; a kind of row of one's own is added here.
@@ -18,6 +19,7 @@ NETWORKS_OF = {
     "numbers": NETWORKS,
     "tokens": {"hashed": HashedEmbeddingBag},
     "series": {"dilated": DilatedConv, "light": LightConv},
+    "blocks": {"towers": Towers},
 }
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "InputLayer",
     "LightConv",
     "Linear",
+    "Towers",
     "build_network",
     "build_projector",
 ]

@@ -20,19 +20,23 @@ from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
 from skcontrast.objectives._mined import MinedNegatives
+from skcontrast.objectives._one_to_k import OneToK
 from skcontrast.objectives._pair_score import PairScore
+from skcontrast.objectives._pairwise import Pairwise
 from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
 from skcontrast.objectives._prediction import CrossEntropy, PredictionError
 from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._reconstruction import Reconstruction
 from skcontrast.objectives._redundancy import BarlowTwins, VICReg
+from skcontrast.objectives._sigmoid import SigmoidPairs
 from skcontrast.objectives._soft_target import SoftTarget
 from skcontrast.objectives._spectral import SpectralContrastive
 from skcontrast.objectives._subclass_balanced import SubclassBalanced
 from skcontrast.objectives._supcon import SupCon
 from skcontrast.objectives._supremix import SupReMix
 from skcontrast.objectives._swapped import SwappedPrototypes
+from skcontrast.objectives._symile import Symile
 from skcontrast.objectives._teacher import TeacherMatch, TeacherSimilarity
 from skcontrast.objectives._uniformity import AlignmentUniformity, DecoupledUniformity
 from skcontrast.objectives._y_aware import YAware
@@ -63,11 +67,14 @@ OBJECTIVES = {
     "logit_adjusted": LogitAdjusted,
     "mined": MinedNegatives,
     "pair_score": PairScore,
+    "one_to_k": OneToK,
+    "pairwise": Pairwise,
     "poly_view": PolyView,
     "positive_aware": PositiveAware,
     "prediction_error": PredictionError,
     "rank_n_contrast": RankNContrast,
     "reconstruction": Reconstruction,
+    "sigmoid": SigmoidPairs,
     "soft_target": SoftTarget,
     "spectral": SpectralContrastive,
     "subclass_balanced": SubclassBalanced,
@@ -76,6 +83,7 @@ OBJECTIVES = {
     "swapped_prototypes": SwappedPrototypes,
     "teacher_match": TeacherMatch,
     "teacher_similarity": TeacherSimilarity,
+    "symile": Symile,
     "vicreg": VICReg,
     "y_aware": YAware,
 }
@@ -108,11 +116,14 @@ __all__ = [
     "MinedNegatives",
     "Objective",
     "PairScore",
+    "OneToK",
+    "Pairwise",
     "PolyView",
     "PositiveAware",
     "PredictionError",
     "RankNContrast",
     "Reconstruction",
+    "SigmoidPairs",
     "SoftTarget",
     "SpectralContrastive",
     "SubclassBalanced",
@@ -122,6 +133,7 @@ __all__ = [
     "SwappedPrototypes",
     "TeacherMatch",
     "TeacherSimilarity",
+    "Symile",
     "VICReg",
     "Weighted",
     "YAware",

@@ -18,7 +18,8 @@ class BuiltObjective(nn.Module):
         self.objective = objective
         self.temperature = None
         if hasattr(objective, "temperature"):
-            self.temperature = build_temperature(objective.temperature, n_samples)
+            rule = objective._settled("temperature", objective.temperature)
+            self.temperature = build_temperature(rule, n_samples)
 
     def prepare(self, side, given, n_components=None):
         """Read what depends on all rows, once before training.
@@ -120,6 +121,8 @@ class Objective(Component):
     # defined for.
     min_views = 2
     min_rows = 2
+    # Whether views are those of blocks that a row may lack, as ``present`` (V, n) bool says.
+    accepts_missing = False
     # Whether the last view holds hard negatives, which few views can make.
     hard_negatives = False
     # What ``build`` makes of it.
@@ -229,6 +232,11 @@ class _Composite(Objective):
     def min_rows(self) -> int:
         """Fewest rows of a batch."""
         return max(term.min_rows for term in self.terms)
+
+    @property
+    def accepts_missing(self) -> bool:
+        """Whether rows may lack blocks."""
+        return all(term.accepts_missing for term in self.terms)
 
     @property
     def hard_negatives(self) -> bool:

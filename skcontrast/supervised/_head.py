@@ -166,8 +166,8 @@ class BaseHead(ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
         """Features of the labelled rows, which fix the scale of the learned columns."""
         Z = embed(encoder, X)
         # New rows may be dense where these are sparse, or the other way round.
-        self._sparse_columns = sp.issparse(X)
-        reads = not sp.issparse(X) if self.passthrough == "auto" else self.passthrough
+        self._sparse_columns = sp.issparse(X) or getattr(X, "is_sparse", False)
+        reads = not self._sparse_columns if self.passthrough == "auto" else self.passthrough
         self._n_raw = X.shape[1] if reads and source.parts else 0
         # One scale for all columns: their distances and their relative sizes were learned.
         spread = float(np.sqrt(np.mean(np.var(Z, axis=0, dtype=np.float64))))
@@ -182,8 +182,7 @@ class BaseHead(ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
             return Z
         source = self.encoder_.input_
         if self._sparse_columns:
-            raw = sp.csr_matrix(X)
-            raw = raw if source.scale_ is None else raw / source.scale_[0]
+            raw = sp.csr_matrix(source.standardized(sp.csr_matrix(X) if sp.issparse(X) else X))
             return sp.hstack([raw, sp.csr_matrix(Z)]).tocsr()
         return np.hstack([source.standardized(X.toarray() if sp.issparse(X) else X), Z])
 

@@ -177,6 +177,8 @@ def build_views(views: Views, rows: Rows) -> Callable[[Any, torch.Tensor], Any]:
     view : callable
         ``(x, index) -> x'``.
     """
+    if rows.kind == "blocks":
+        return import_module("skcontrast.views._blocks").by_block(views, rows, build_views)
     if views is None:
         return _identity
     if isinstance(views, (list, tuple)):
