@@ -138,8 +138,7 @@ SURROGATES = {
     "symile",
 }
 # Draw random numbers, in the order of the rows.
-RANDOM = {"cluster_discrimination", "supremix", "supremix-negatives"}
-RANDOM = {"supremix", "supremix-negatives", "symile"}
+RANDOM = {"cluster_discrimination", "supremix", "supremix-negatives", "symile"}
 # Neither unit rows nor columns: rows as they are.
 LENGTHS = {"rank_n_contrast"}
 # Without a head, the columns of the embedding are the prediction.
@@ -151,7 +150,8 @@ COLUMNS = {"barlow_twins", "vicreg", "independence", *PREDICTORS}
 PROTOTYPES = {"cluster_discrimination", "cluster_discrimination-all", "swapped_prototypes"}
 # Not invariant under rotation: columns have a meaning.
 ORIENTED = {*COLUMNS, "kernel_info_nce-concatenation", "teacher_match", *PROTOTYPES}
-SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "sum", *COLUMNS - PREDICTORS}
+SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "sum"}
+SCALARS |= COLUMNS - PREDICTORS
 FIRST_VIEW = {
     "one_way",
     "hard",
@@ -160,21 +160,11 @@ FIRST_VIEW = {
     "soft_target",
     "neighbors",
     "pair_score",
-} | {
     "swapped_prototypes",
     "cross_view_distribution",
+    "one_to_k",
+    "sigmoid",
 }
-ORIENTED = {*COLUMNS, "kernel_info_nce-concatenation"}
-SCALARS = {
-    "pairwise",
-    "alignment_uniformity",
-    "decoupled_uniformity",
-    "cacr",
-    "sum",
-    *COLUMNS - PREDICTORS,
-}
-FIRST_VIEW = {"one_way", "hard", "first", "energy_hinge", "soft_target", "neighbors"}
-FIRST_VIEW |= {"one_to_k", "sigmoid"}
 
 every = pytest.mark.parametrize("name", VARIANTS)
 

@@ -8,6 +8,8 @@ from skcontrast._inputs.convolved import CONVOLUTIONS
 from skcontrast._inputs.table import TableInput
 from skcontrast._inputs.text import TextInput
 from skcontrast._inputs.word_features import word_features
+from skcontrast._saved.blocks import blocks_input, canonical
+from skcontrast._saved.blocks import need as _need
 from skcontrast._saved.heads import transforms
 from skcontrast._saved.step_tables import LINEAR
 from skcontrast._training.devices import DTYPES
@@ -18,11 +20,6 @@ from skcontrast._training.modules import build_module
 MOST_WORDS, MOST_PROJECTIONS = 100, 2**16
 # A series is padded to the length that a folder says.
 LONGEST = 2**24
-
-
-def _need(fits, sentence):
-    if not fits:
-        raise ValueError(sentence)
 
 
 def _table_input(source):
@@ -101,34 +98,6 @@ def _convolved_input(source):
 
 def _random_convolutions(model):
     _convolved(model.input_, [model.convolutions_])
-
-
-def _blocks_input(source):
-    known = all(type(part) in (TableInput, TextInput) for part in source.inputs_.values())
-    _need(known and len(source.inputs_) > 1, "inputs_ are no inputs of two blocks or more")
-    _need(len(source.n_pairs_) == len(source.inputs_), "n_pairs_ are of other blocks")
-    if source.columns_ is None:
-        return
-    _need(source.columns_.keys() == source.inputs_.keys(), "columns_ are of other blocks")
-    for name, columns in source.columns_.items():
-        part, width = source.inputs_[name], source.n_features_in_
-        listed = isinstance(columns, np.ndarray) and columns.dtype.kind in "iu"
-        numbers = columns if listed and columns.ndim == 1 else np.atleast_1d(columns)
-        _need(listed == (part.kind == "numbers"), f"columns_ of {name} are of another kind")
-        inside = len(numbers) and numbers.min() >= 0 and numbers.max() < width
-        _need(inside, f"columns_ of {name} are outside of X")
-        same = not listed or len(columns) == part.n_features_in_
-        _need(same, f"columns_ of {name} are not as many as its input reads")
-
-
-def _canonical(model):
-    source, k = model.input_, model.width_
-    _need(model.n_components_ == k * len(source.inputs_), "n_components_ is another")
-    for name, part in source.inputs_.items():
-        shape = np.shape(model.maps_.get(name)), np.shape(model.offsets_.get(name))
-        _need(shape == ((part.n_features, k), (k,)), f"maps_ or offsets_ of {name} are others")
-        there = model.maps_[name], model.offsets_[name]
-        _need(all(np.isfinite(a).all() for a in there), f"maps_ of {name} hold NaN")
 
 
 def _backbone(source):
@@ -380,8 +349,8 @@ RELATIONS = {
     "MultiOutputRegressor": _each,
     "BaseContrastive": _trained,
     "BackboneInput": _backbone,
-    "BlocksInput": _blocks_input,
-    "CanonicalCorrelation": _canonical,
+    "BlocksInput": blocks_input,
+    "CanonicalCorrelation": canonical,
     "TableInput": _table_input,
     "FrameColumns": _frame_columns,
     "TextInput": _text_input,
