@@ -6,7 +6,6 @@ import torch
 from skcontrast._inputs.convolutions import LENGTH, N_KERNELS
 from skcontrast._inputs.convolved import CONVOLUTIONS
 from skcontrast._inputs.table import TableInput
-from skcontrast._inputs.text import TextInput
 from skcontrast._inputs.word_features import word_features
 from skcontrast._saved.blocks import blocks_input, canonical
 from skcontrast._saved.blocks import need as _need
