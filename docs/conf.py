@@ -89,7 +89,7 @@ site_parts = {
     "Guide": "guide|tuning|objectives|supervised|kernel_conditional|text|series|recordings|multiview|proker"
     "|metrics|plotting|tangent|cost|reproducibility|components|anatomy|reliability|developing",
     "Evidence": "evidence|quality|ablation|when|regression|longtail|speed|scaling|text_quality"
-    "|word2vec|series_quality|multiview_quality|width|choosing|findings|papers",
+    "|word2vec|series_quality|multiview_quality|width|choosing|findings|papers|sizes|tried",
     "API": "api|generated/.*",
     "Examples": "auto_examples/.*",
 }
