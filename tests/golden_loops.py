@@ -261,6 +261,15 @@ CASES = {
         "alignment_uniformity", a={"alpha": 3, "t": 1.5, "uniformity_weight": 0.7}
     ),
     "barlow_twins": [Golden({}, lambda z: plain.barlow_twins(z, 0.005, 1e-5), 2, 7)],
+    "binary_cross_entropy": [
+        Golden(
+            {},
+            on_tensors(lambda h: test_prediction.tags_by_loops(h[..., :3], test_prediction.TAGS)),
+            2,
+            5,
+            {"target": test_prediction.TAGS.tolist()},
+        )
+    ],
     "brownian_bridge": [
         of_steps(series_cases.bridge, TRIPLES, contrast=contrast, pin=pin, eps=eps)
         for contrast, pin, eps in (("middle", 0.5, 0.0), ("end", 0.0, 1e-3), ("ends", 0.0, 0.0))

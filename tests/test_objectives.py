@@ -142,7 +142,7 @@ RANDOM = {"cluster_discrimination", "supremix", "supremix-negatives", "symile"}
 # Neither unit rows nor columns: rows as they are.
 LENGTHS = {"rank_n_contrast"}
 # Without a head, the columns of the embedding are the prediction.
-HEADS = "prediction_error", "cross_entropy", "conr", "reconstruction"
+HEADS = "prediction_error", "cross_entropy", "conr", "reconstruction", "binary_cross_entropy"
 PREDICTORS = {name for name in VARIANTS if name.startswith(HEADS)}
 # Work on the columns as they are, not on unit rows.
 COLUMNS = {"barlow_twins", "vicreg", "independence", *PREDICTORS}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from instances import blobs
 
@@ -10,6 +11,7 @@ from skcontrast.networks import MLP
 from skcontrast.objectives import (
     CrossEntropy,
     InfoNCE,
+    MultiLabelCrossEntropy,
     PredictionError,
     SpectralContrastive,
     SupCon,
@@ -290,3 +292,57 @@ def test_a_target_without_a_label_is_refused():
         encoder(PredictionError()).fit(X)
     with pytest.raises(ValueError, match="choose components that read the same target"):
         encoder(PredictionError() + CrossEntropy()).fit(X, np.arange(200) % 3)
+
+
+# ----------------------------------------------------------------- several labels
+
+TAGS = torch.tensor([[1, 0, 1], [0, 0, 0], [-1, -1, -1], [0, 1, 1], [1, 1, 0]])
+
+
+def tags_by_loops(logits, tags):
+    losses = []
+    for view in logits.tolist():
+        for row, labels in zip(view, tags.tolist()):
+            if set(labels) == {-1}:
+                losses.append(None)
+                continue
+            terms = [np.log(1 + np.exp(-f if t else f)) for f, t in zip(row, labels)]
+            losses.append(sum(terms) / len(terms))
+    return mean_of(losses)
+
+
+@pytest.mark.parametrize("n_views", [1, 3])
+def test_labels_are_predicted_one_by_one(n_views):
+    objective, h = MultiLabelCrossEntropy(), draw(n_views, 5, 4)
+    same(objective(h, target=TAGS), tags_by_loops(h[..., :3], TAGS))
+    given = h[:1, :, 1:]
+    expected = tags_by_loops(given.expand(n_views, -1, -1), TAGS)
+    same(objective(h, target=TAGS, prediction=given[0]), expected)
+    # One label is a class of two.
+    one, logits = TAGS[:, :1], h[..., :1]
+    both = torch.cat([torch.zeros_like(logits), logits], 2)
+    same(objective(logits, target=one), CrossEntropy()(both, target=one[:, 0]))
+    with pytest.raises(ValueError, match="The target has 3 columns and the prediction 2: pass"):
+        objective(h[..., :2], target=TAGS)
+
+
+def test_labels_start_at_their_log_odds():
+    built = MultiLabelCrossEntropy().build(5).double()
+    built.prepare({"target": TAGS}, {}, 4)
+    share = (torch.tensor([2.0, 2.0, 2.0]) + 0.5) / 5
+    torch.testing.assert_close(built.head.bias.detach(), torch.logit(share))
+    assert not built.head.weight.any()
+
+
+def test_labels_train_an_encoder():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(80, 5))
+    tags = (rows[:, :3] > 0).astype(int)
+    settings = {"max_iter": 40, "passthrough": False, "random_state": 0, "batch_size": 40}
+    model = ContrastiveEncoder(6, objective="binary_cross_entropy", **settings, learning_rate=0.01)
+    model.fit(rows, sp.csr_matrix(tags))
+    weights = model.objective_weights_
+    logits = model.transform(rows) @ weights["head.weight"].T + weights["head.bias"]
+    assert ((logits > 0) == tags).mean() > 0.9
+    with pytest.raises(ValueError, match="needs columns of 0 and 1, but y holds 2"):
+        model.fit(rows, 2 * tags)

@@ -210,10 +210,11 @@ def test_every_objective_trains(name, n_views):
     given = {k: v for k, v in side.items() if k in objective.requires}
     n_views = max(n_views, objective.min_views)
     model = encoder(objective=name, n_views=n_views, max_iter=2, batch_size=20)
-    model.fit(X, Y, **given)
+    y = np.eye(3, dtype=int)[Y] if objective.target_type == "labels" else Y
+    model.fit(X, y, **given)
     assert np.isfinite(model.loss_curve_).all()
     assert embedding(model).shape == (60, 3)
-    assert np.array_equal(embedding(clone(model).fit(X, Y, **given)), embedding(model))
+    assert np.array_equal(embedding(clone(model).fit(X, y, **given)), embedding(model))
 
 
 @pytest.mark.parametrize("name", sorted(TEMPERATURES))

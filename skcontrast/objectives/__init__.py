@@ -20,6 +20,7 @@ from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
 from skcontrast.objectives._mined import MinedNegatives
+from skcontrast.objectives._multi_label import MultiLabelCrossEntropy
 from skcontrast.objectives._one_to_k import OneToK
 from skcontrast.objectives._pair_score import PairScore
 from skcontrast.objectives._pairwise import Pairwise
@@ -45,6 +46,7 @@ OBJECTIVES = {
     "adaptive_margin": AdaptiveMargin,
     "alignment_uniformity": AlignmentUniformity,
     "barlow_twins": BarlowTwins,
+    "binary_cross_entropy": MultiLabelCrossEntropy,
     "brownian_bridge": BrownianBridge,
     "cacr": CACR,
     "cluster_discrimination": ClusterDiscrimination,
@@ -114,6 +116,7 @@ __all__ = [
     "KernelInfoNCE",
     "LogitAdjusted",
     "MinedNegatives",
+    "MultiLabelCrossEntropy",
     "Objective",
     "PairScore",
     "OneToK",

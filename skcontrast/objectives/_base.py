@@ -175,9 +175,10 @@ class Objective(Component):
             ``module(views=..., **named) -> loss``.
         """
         built = self._module(self, n_samples)
-        if built.temperature is not None and not self._accepts(built.temperature):
+        rule = getattr(self, "temperature", None)
+        if rule is not None and not self._accepts(built.temperature):
             raise ValueError(
-                f"temperature={self.temperature!r} is a rule for InfoNCE and is not defined "
+                f"temperature={rule!r} is a rule for InfoNCE and is not defined "
                 f"for {type(self).__name__}: use a positive number or 'learned'."
             )
         return built

@@ -69,7 +69,7 @@ def other_of_group(rows: Rows, side: str) -> Callable:
     return draw
 
 
-def farthest(rows: Rows, x, drawn: list[torch.Tensor]):
+def farthest(rows, x, drawn):
     """Rows out of those ``drawn``, tensors (n,) of row numbers: of each the farthest from ``x``.
 
     Parameters
