@@ -144,7 +144,13 @@ def test_rows_that_lack_a_block_count_for_what_they_have():
 def test_sparse_blocks_stay_sparse(monkeypatch):
     sparse = sp.random(80, 500, 0.05, format="csr", random_state=0)
     blocks = Blocks(a=sparse, b=np.random.default_rng(0).normal(size=(80, 3)))
-    monkeypatch.setattr(sp.csr_matrix, "toarray", None)
+    filled = sp.csr_matrix.toarray
+
+    def refuse(rows, *args, **kwargs):
+        assert rows.shape[1] != 500
+        return filled(rows, *args, **kwargs)
+
+    monkeypatch.setattr(sp.csr_matrix, "toarray", refuse)
     assert CanonicalCorrelation(2).fit(blocks).transform(blocks).shape == (80, 4)
 
 

@@ -218,7 +218,7 @@ class Pairwise(Objective):
             hint = did_you_mean(str(name), names)
             there = ", ".join(map(repr, names))
             raise ValueError(
-                f"Pairwise: pairs={self.pairs!r} names the block {name!r}, and there are {there}."
+                f"Pairwise: pairs={self.pairs!r} names the block {str(name)!r}, and there are {there}."
                 f"{hint}"
             )
         return names.index(str(name))
