@@ -4,11 +4,11 @@
 
 Splits of 70 % of the rows to train, five of them by default; the partner of a test row is never
 seen. R@1 is the share of test rows whose own partner in the other block comes first among all test
-rows, averaged over both directions and all pairs of blocks; class mAP is that of rows of the same class in the other block;
-accuracy is that of a logistic probe with 5 or 20 labels a class. Rows of our encoder are of its
-defaults, or of the settings that its docstring names; the strength of CanonicalCorrelation is
-chosen by its score on training rows. What was measured is kept, so that a run that was stopped
-goes on.
+rows, averaged over both directions and all pairs of blocks; class mAP is that of rows of the same
+class in the other block; accuracy is that of a logistic probe with 5 or 20 labels a class. Rows of
+our encoder are of its defaults, or of the settings that its docstring names; the strength of
+CanonicalCorrelation is chosen by its score on training rows. What was measured is kept, so that a
+run that was stopped goes on.
 """
 
 import argparse

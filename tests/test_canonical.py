@@ -180,3 +180,18 @@ def test_it_is_saved(tmp_path):
     loaded = skcontrast.load(tmp_path / "model")
     assert np.array_equal(loaded.transform(X), model.transform(X))
     assert loaded.score(X) == model.score(X)
+
+
+def test_a_failed_search_for_some_eigenvalues_takes_them_all(monkeypatch):
+    import skcontrast._canonical as module
+
+    expected = fitted().transform(X)
+    whole = module.eigh
+
+    def fails(A, subset_by_index=None, **options):
+        if subset_by_index is not None:
+            raise scipy.linalg.LinAlgError("Internal Error.")
+        return whole(A, **options)
+
+    monkeypatch.setattr(module, "eigh", fails)
+    np.testing.assert_allclose(fitted().transform(X), expected, atol=1e-8)
