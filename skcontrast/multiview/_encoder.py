@@ -137,8 +137,8 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
     ========================== ================================================================
     both                       nothing, the default
     partners of rows           ``views=None``
-    labels                     ``init=None, views=("neighbors", "corruption"),
-                               objective=Pairwise(pairs="all+within")``
+    labels, learned columns    ``init=None, views=("neighbors", "corruption"),
+    alone                      objective=Pairwise(pairs="all+within")``
     ========================== ================================================================
 
     A row may lack blocks: it counts for the pairs of blocks that it has. Rows of one group, with
