@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import eigh
+from scipy.linalg import LinAlgError, eigh
 from sklearn.utils.extmath import randomized_svd
 
 # Axes that are kept of a block; up to so many rows or columns these are found exactly.
@@ -51,11 +51,11 @@ def principal_axes(X, most=MOST_AXES):
     mean = np.asarray(X.mean(axis=0), dtype=np.float64).ravel()
     squares = X.multiply(X).sum(axis=0) if sp.issparse(X) else np.square(X, dtype=np.float64).sum(0)
     total = float(np.maximum(np.asarray(squares).ravel() / n - mean**2, 0.0).sum())
-    if p <= EXACT:
+    if p <= min(n, EXACT):
         product = X.T @ X if sp.issparse(X) else X.T @ X.astype(np.float64)
         product = product.toarray() if sp.issparse(product) else product
         variances, axes = _leading(product / n - np.outer(mean, mean), most)
-    elif n <= EXACT:
+    elif n < p and n <= EXACT:
         product = X @ X.T
         product = (product.toarray() if sp.issparse(product) else product).astype(np.float64)
         product -= product.mean(axis=0)
@@ -70,10 +70,19 @@ def principal_axes(X, most=MOST_AXES):
     return Axes(mean, axes, variances, total / p)
 
 
+def _largest(A, k):
+    """The k largest eigenvalues of a symmetric matrix, rising, and their eigenvectors."""
+    try:
+        return eigh(A, subset_by_index=[len(A) - k, len(A) - 1])
+    except LinAlgError:  # of LAPACK's search for some of them, where many are as large
+        values, vectors = eigh(A, driver="evd")
+        return values[-k:], vectors[:, -k:]
+
+
 def _leading(covariance, most):
     """Largest eigenvalues, falling, and their eigenvectors."""
     n = len(covariance)
-    values, vectors = eigh(covariance, subset_by_index=[max(0, n - most), n - 1])
+    values, vectors = _largest(covariance, min(most, n))
     kept = np.flatnonzero(values > LEAST_VARIANCE * max(values[-1], 0.0))[::-1]
     if not len(kept) or values[-1] <= 0:
         return np.empty(0), np.empty((n, 0))
@@ -131,16 +140,18 @@ class Products:
         if not wanted:
             weights = [np.zeros((len(a.mean), 0)) for a in self.axes]
             return Maps(weights, [np.zeros(0)] * n_blocks, np.empty(0))
-        values, vectors = eigh(shared, subset_by_index=[ends[-1] - wanted, ends[-1] - 1])
+        values, vectors = _largest(shared, wanted)
         values, vectors = values[::-1] / (n_blocks - 1), vectors[:, ::-1]
-        largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(wanted)]
-        vectors = vectors * np.where(largest < 0, -1.0, 1.0)
         correlations = np.clip(values, 0.0, 1.0)
         scaled = vectors * np.sqrt(n_blocks) * correlations**weighting
         weights = [
             a.axes @ (w[:, None] * scaled[ends[v] : ends[v + 1]])
             for v, (a, w) in enumerate(zip(self.axes, white))
         ]
+        # Signs by the columns: those of the axes are left to rounding.
+        stacked = np.vstack(weights)
+        largest = stacked[np.abs(stacked).argmax(axis=0), np.arange(wanted)]
+        weights = [weight * np.where(largest < 0, -1.0, 1.0) for weight in weights]
         offsets = [-a.mean @ weight for a, weight in zip(self.axes, weights)]
         return Maps(weights, offsets, correlations)
 

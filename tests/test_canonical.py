@@ -144,7 +144,13 @@ def test_rows_that_lack_a_block_count_for_what_they_have():
 def test_sparse_blocks_stay_sparse(monkeypatch):
     sparse = sp.random(80, 500, 0.05, format="csr", random_state=0)
     blocks = Blocks(a=sparse, b=np.random.default_rng(0).normal(size=(80, 3)))
-    monkeypatch.setattr(sp.csr_matrix, "toarray", None)
+    filled = sp.csr_matrix.toarray
+
+    def refuse(rows, *args, **kwargs):
+        assert rows.shape[1] != 500
+        return filled(rows, *args, **kwargs)
+
+    monkeypatch.setattr(sp.csr_matrix, "toarray", refuse)
     assert CanonicalCorrelation(2).fit(blocks).transform(blocks).shape == (80, 4)
 
 
@@ -174,3 +180,18 @@ def test_it_is_saved(tmp_path):
     loaded = skcontrast.load(tmp_path / "model")
     assert np.array_equal(loaded.transform(X), model.transform(X))
     assert loaded.score(X) == model.score(X)
+
+
+def test_a_failed_search_for_some_eigenvalues_takes_them_all(monkeypatch):
+    import skcontrast._canonical as module
+
+    expected = fitted().transform(X)
+    whole = module.eigh
+
+    def fails(A, subset_by_index=None, **options):
+        if subset_by_index is not None:
+            raise scipy.linalg.LinAlgError("Internal Error.")
+        return whole(A, **options)
+
+    monkeypatch.setattr(module, "eigh", fails)
+    np.testing.assert_allclose(fitted().transform(X), expected, atol=1e-8)

@@ -137,8 +137,8 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
     ========================== ================================================================
     both                       nothing, the default
     partners of rows           ``views=None``
-    labels                     ``init=None, views=("neighbors", "corruption"),
-                               objective=Pairwise(pairs="all+within")``
+    labels, learned columns    ``init=None, views=("neighbors", "corruption"),
+    alone                      objective=Pairwise(pairs="all+within")``
     ========================== ================================================================
 
     A row may lack blocks: it counts for the pairs of blocks that it has. Rows of one group, with
@@ -194,9 +194,9 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         blocks: dict | list | tuple | Literal["prefix"] | None = None,
         objective: str | Objective = "pairwise",
         init: Literal["cca"] | None = "cca",
-        networks: str | Component | nn.Module | dict[str, Any] = "auto",
+        networks: str | Component | nn.Module | dict[str, Any] | Literal["auto"] = "auto",
         tied: bool = False,
-        views: Views | dict[str, Any] = "auto",
+        views: Views | dict[str, Any] | Literal["auto"] = "auto",
         combine: Literal["concat", "mean", "sum"] = "concat",
         passthrough: bool | Literal["auto"] | list | tuple = "auto",
         projector: str | Component | nn.Module | None = None,

@@ -74,7 +74,7 @@ class Towers(Component):
 
     def __init__(
         self,
-        networks: str | Component | nn.Module | dict[str, Any] = "auto",
+        networks: str | Component | nn.Module | dict[str, Any] | Literal["auto"] = "auto",
         combine: Literal["concat", "mean", "sum"] = "concat",
         tied: bool = False,
         init: Literal["cca"] | None = "cca",

@@ -1,6 +1,6 @@
 """OneToK: one block finds its partners in all others at once."""
 
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -76,7 +76,7 @@ class OneToK(Objective):
     }
     _module = _BuiltOneToK
 
-    def __init__(self, center: int | str = 0, temperature: Temperature = 0.07):
+    def __init__(self, center: int | str | Literal["mean"] = 0, temperature: Temperature = 0.07):
         self.center = center
         self.temperature = temperature
 

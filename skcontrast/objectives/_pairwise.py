@@ -1,7 +1,7 @@
 """Pairwise: an objective of two views, over the pairs of several."""
 
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -139,7 +139,11 @@ class Pairwise(Objective):
         ],
     }
 
-    def __init__(self, objective: str | Objective = "auto", pairs: str | list | tuple = "all"):
+    def __init__(
+        self,
+        objective: str | Objective | Literal["auto"] = "auto",
+        pairs: Literal["all", "all+within"] | str | list | tuple = "all",
+    ):
         self.objective = objective
         self.pairs = pairs
 
@@ -218,7 +222,7 @@ class Pairwise(Objective):
             hint = did_you_mean(str(name), names)
             there = ", ".join(map(repr, names))
             raise ValueError(
-                f"Pairwise: pairs={self.pairs!r} names the block {name!r}, and there are {there}."
-                f"{hint}"
+                f"Pairwise: pairs={self.pairs!r} names the block {str(name)!r}, and there are "
+                f"{there}.{hint}"
             )
         return names.index(str(name))

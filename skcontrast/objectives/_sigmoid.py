@@ -1,7 +1,7 @@
 """SigmoidPairs: each pair of rows is a partner or not, on its own."""
 
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +74,7 @@ class SigmoidPairs(PairObjective):
     def __init__(
         self,
         gamma: float = 0.0,
-        temperature: Temperature = "auto",
+        temperature: Temperature | Literal["auto"] = "auto",
         bias: float = -5.5,
         block_size: int | None = None,
     ):
