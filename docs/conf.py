@@ -90,7 +90,8 @@ site_parts = {
     "|multiview|retrieval|proker|metrics|plotting|tangent|cost|reproducibility|components|anatomy"
     "|reliability|developing",
     "Evidence": "evidence|quality|ablation|when|regression|longtail|speed|scaling|text_quality"
-    "|word2vec|series_quality|multiview_quality|retrieval_quality|width|choosing|findings|papers|sizes|tried",
+    "|word2vec|series_quality|multiview_quality|retrieval_quality|width|choosing|findings|papers"
+    "|sizes|tried",
     "API": "api|generated/.*",
     "Examples": "auto_examples/.*",
 }
