@@ -12,7 +12,14 @@ from golden_kernels import cclk, decoupled_uniformity
 from golden_longtail import gml, sbcl
 from golden_metrics import hubs, metrics
 from golden_multiview import dual_encoder, one_to_k, symile
-from golden_pairs import clp, cross_view_distribution, distilcse_ckd, guided_negatives, swav
+from golden_pairs import (
+    clp,
+    cross_view_distribution,
+    distilcse_ckd,
+    guided_negatives,
+    swav,
+    transport_prototypes,
+)
 from golden_phrases import phrases
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
@@ -318,6 +325,7 @@ ADAPTERS = {
     "tip_adapter": tip_adapter,
     "tnc": tnc,
     "tntk": tntk,
+    "transport_prototypes": transport_prototypes,
     "ts2vec": ts2vec,
     "tstcc": tstcc,
     "uniform": uniform,

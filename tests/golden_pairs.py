@@ -132,3 +132,16 @@ def clp(case):
     loss = (1 - weight) * contrast + weight * penalty
     grads = {"grad_query": query, "grad_passages": passages}
     case.check_loss("loss", loss, **grads, grad_negatives_own_queries=own)
+
+
+def transport_prototypes(case):
+    """The plan alone: prototypes that move to the rows of a whole query set are not offered."""
+    support, query = case.constant("support"), case.constant("query")
+    cost = (support[:, None] - query[None]).square().sum(2)
+    cost = cost / cost.max()
+    case.check("cost_matrix", cost)
+    shares = balanced_assignment(-cost, case.number("regularization"), 5000)
+    plan = shares / len(shares)
+    case.check("plan_converged_pot", plan)
+    case.check("cost_converged_pot", (plan * cost).sum())
+    case.check("transported", shares @ query)
