@@ -37,7 +37,7 @@ LEAST = 1e-9
 PAGE = """# What each part adds
 
 `ContrastiveEncoder()`, the default, beside itself with one thing left out or changed, on {sets}
-real sets with classes ({count}) or {few} of them, one split of each: at
+real sets with classes ({count}), one split of each: at
 most {train:,} training rows, {test:,} test rows. Sets, features and the logistic regression are
 those of [the page on quality](quality.md), and every row has the split, the seed and the label
 draws of the default. *Points* are the mean over sets of the accuracy less that of the default, in
@@ -57,8 +57,7 @@ This measures it ({versions}):
 
     {command}
 
-All sets have the parts, and those {few} of the half dev that have at most ten classes the other
-rows. With `--kept` the command measures nothing and draws the page from the CSV.
+With `--kept` the command measures nothing and draws the page from the CSV.
 """
 ABOUT = {
     "parts": """## The parts of the output
@@ -74,8 +73,9 @@ on quality.
 """,
     "training": """## How the learned columns are trained
 
-On {few} sets of the half dev. Each row changes one parameter of the default, and is one fit, which
-gives both tables: all parts, and the learned columns cut out of the same output.
+On the {few} sets of the half dev that have at most ten classes. Each row changes one parameter of
+the default, and is one fit, which gives both tables: all parts, and the learned columns cut out of
+the same output.
 """,
 }
 
@@ -223,7 +223,6 @@ def page(path, target):
         comparisons=len(values),
         chance=0.05 * len(values),
         tables="\n".join(texts),
-        few=few,
         csv=path.name,
         versions=versions,
         command=command,
