@@ -28,12 +28,10 @@ def by_views(text):
 TRAINING = {
     "corruption only": by_views("'corruption'"),
     "neighbors only": by_views("'neighbors'"),
-    "temperature 0.1": objective("InfoNCE(0.1)"),
-    "temperature 0.5": objective("InfoNCE(0.5)"),
-    "ClusterNS": objective("ClusterNS()"),
-    "PositiveAware": objective("PositiveAware()"),
     "30 epochs": "ContrastiveEncoder(max_iter=30)",
     "one hidden layer": "ContrastiveEncoder(network=MLP((256,)))",
+    "temperature 0.1": objective("InfoNCE(0.1)"),
+    "temperature 0.5": objective("InfoNCE(0.5)"),
     "no skip": "ContrastiveEncoder(network=MLP(skip=False))",
 }
 GROUPS = {"parts": {}, "training": TRAINING}
