@@ -38,7 +38,7 @@ def balanced_assignment(scores: Tensor, epsilon: float = 0.05, n_iterations: int
     >>> import torch
     >>> from skcontrast.functional import balanced_assignment
     >>> scores = torch.tensor([[1.0, 0.0], [0.9, 0.0], [0.1, 0.0], [0.0, 0.0]])
-    >>> balanced_assignment(scores).round(decimals=2)
+    >>> balanced_assignment(scores, n_iterations=300).round(decimals=2)
     tensor([[1., 0.],
             [1., 0.],
             [0., 1.],

@@ -56,7 +56,8 @@ class Towers(Component):
     Examples
     --------
     >>> import torch
-    >>>     >>> from skcontrast.networks import Towers
+    >>> from skcontrast._inputs.block_rows import BlockBatch
+    >>> from skcontrast.networks import Towers
     >>> towers = Towers(init=None).build((("a", "numbers", 3), ("b", "numbers", 5)), 8)
     >>> towers(BlockBatch({"a": torch.ones(4, 3), "b": torch.ones(4, 5)})).shape
     torch.Size([4, 8])

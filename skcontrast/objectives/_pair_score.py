@@ -54,7 +54,7 @@ class PairScore(Objective):
     >>> import torch
     >>> from skcontrast.objectives import PairScore
     >>> views = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 0.0]]])
-    >>> PairScore()(views, target=torch.tensor([1.0, 0.5]))
+    >>> PairScore()(views, target=torch.tensor([1.0, 0.5])).detach()
     tensor([0.0000, 0.2500])
     """
 
