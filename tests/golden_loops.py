@@ -7,6 +7,7 @@ It shares no code with the objective. Most stand in the tests of their family.
 from math import exp, log
 from typing import Any, NamedTuple
 
+import loops_of_blocks
 import numpy as np
 import series_cases
 import test_conditional
@@ -404,6 +405,22 @@ CASES = {
             {"target": test_teacher.SCORES},
         )
         for n_views in (2, 3)
+    ],
+    "one_to_k": [Golden(T, on_unit_rows(loops_of_blocks.one_to_k, 0.3), 3)],
+    "pairwise": [
+        Golden({"objective": "info_nce"}, on_unit_rows(loops_of_blocks.pairwise, 0.2), n)
+        for n in (2, 3)
+    ],
+    "sigmoid": [
+        Golden(
+            {**T, "bias": -1.5, "gamma": gamma},
+            on_unit_rows(loops_of_blocks.sigmoid, 0.3, -1.5, gamma),
+        )
+        for gamma in (0.0, 2.0)
+    ],
+    "symile": [
+        Golden({**T, "negatives": "all"}, on_unit_rows(loops_of_blocks.symile, 0.3), n, 4)
+        for n in (2, 3)
     ],
     "poly_view": of_naive(
         "geometric",
