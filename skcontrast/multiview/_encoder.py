@@ -130,16 +130,8 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
 
     Notes
     -----
-    Finding the partner of a row and serving labels pull apart:
-
-    ========================== ================================================================
-    what is wanted             what to type
-    ========================== ================================================================
-    both                       nothing, the default
-    partners of rows           ``views=None``
-    labels, learned columns    ``init=None, views=("neighbors", "corruption"),
-    alone                      objective=Pairwise(pairs="all+within")``
-    ========================== ================================================================
+    Finding the partner of a row and serving labels pull apart: the default serves both, and
+    ``views=None`` finds more partners, at the expense of rows of the same class.
 
     A row may lack blocks: it counts for the pairs of blocks that it has. Rows of one group, with
     ``fit(X, groups=g)``, do not meet in a batch as far as there are groups enough, so that they
