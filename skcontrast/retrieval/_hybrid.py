@@ -11,18 +11,18 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._component import Integral, Interval, StrOptions, check_count, check_parameters
+from skcontrast._component import Integral, Interval, StrOptions, check_parameters
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, Estimator, RandomState, RowsLike, Self
-from skcontrast.metrics import rank_metrics
 from skcontrast.metrics._ranking import grades_of
+from skcontrast.retrieval._candidates import AmongCandidates
 from skcontrast.retrieval._exact import best_columns, query_blocks
 from skcontrast.retrieval._fusion import COMBINE, choose_weights, comparable, union, weighted
 from skcontrast.retrieval._halves import halves
 from skcontrast.retrieval._parts import Part, n_rows, rows_of, take
 
 
-class HybridRetriever(OnSite, _BaseComposition, BaseEstimator):
+class HybridRetriever(OnSite, AmongCandidates, _BaseComposition, BaseEstimator):
     r"""Search documents in several ways at once, such as by words and by an embedding.
 
     Each retriever names its best candidates. Of all candidates of a query the scores
@@ -308,14 +308,7 @@ class HybridRetriever(OnSite, _BaseComposition, BaseEstimator):
             Numbers of documents, the best first.
         """
         check_is_fitted(self)
-        k = self.n_neighbors if n_neighbors is None else check_count(n_neighbors, "n_neighbors")
-        most = min(self.n_candidates, self.n_documents_)
-        if k > most:
-            raise ValueError(
-                f"n_neighbors={k}, with {self.n_documents_} documents and "
-                f"n_candidates={self.n_candidates}: type n_neighbors={most} or less, or more "
-                "candidates."
-            )
+        k, _ = self._asked(n_neighbors)
         queries = rows_of(X, "X")
         used = self.weights_ > 0
         parts = [part for part, is_used in zip(self._parts, used) if is_used]
@@ -327,24 +320,3 @@ class HybridRetriever(OnSite, _BaseComposition, BaseEstimator):
             found.append(np.take_along_axis(ids, places, axis=1))
         ids = np.concatenate(found)
         return (np.concatenate(distances), ids) if return_distance else ids
-
-    def score(self, X: RowsLike, y: Any) -> float:
-        """Mean reciprocal rank of the first relevant document, 0 where no candidate is relevant.
-
-        Parameters
-        ----------
-        X : list of str, or what the retrievers read
-            Queries.
-
-        y : array-like of int, list of lists, or matrix
-            For each query the number of its document, a list of numbers, or grades, as in
-            :func:`skcontrast.metrics.rank_metrics`.
-
-        Returns
-        -------
-        mrr : float
-        """
-        check_is_fitted(self)
-        k = min(self.n_candidates, self.n_documents_)
-        ids = self.kneighbors(X, k, return_distance=False)
-        return rank_metrics(ids, y, k, kind="ids")[f"mrr@{k}"]

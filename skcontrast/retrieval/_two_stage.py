@@ -15,18 +15,17 @@ from skcontrast._component import (
     Integral,
     Interval,
     StrOptions,
-    check_count,
     check_parameters,
 )
 from skcontrast._site import OnSite
 from skcontrast._typing import Estimator, RowsLike, Self
-from skcontrast.metrics import rank_metrics
 from skcontrast.metrics._ranking import grades_of
+from skcontrast.retrieval._candidates import AmongCandidates
 from skcontrast.retrieval._exact import best_columns, query_blocks, unit
 from skcontrast.retrieval._parts import Part, n_rows, rows_of, take
 
 
-class TwoStageRetriever(OnSite, BaseEstimator):
+class TwoStageRetriever(OnSite, AmongCandidates, BaseEstimator):
     """Find candidates by a cheap search, and put them in order by a better one.
 
     The first stage may hold a few bytes a row, as ``EmbeddingIndex(algorithm="codes")`` does; the
@@ -240,14 +239,7 @@ class TwoStageRetriever(OnSite, BaseEstimator):
             Numbers of documents, the best first.
         """
         check_is_fitted(self)
-        k = self.n_neighbors if n_neighbors is None else check_count(n_neighbors, "n_neighbors")
-        n_candidates = min(self.n_candidates, self.n_documents_)
-        if k > n_candidates:
-            raise ValueError(
-                f"n_neighbors={k}, with {self.n_documents_} documents and "
-                f"n_candidates={self.n_candidates}: type n_neighbors={n_candidates} or less, or "
-                "more candidates."
-            )
+        k, n_candidates = self._asked(n_neighbors)
         queries = rows_of(X, "X")
         width = 1 if self._rows is None else self._rows.shape[1]
         scores, found = [], []
@@ -262,27 +254,6 @@ class TwoStageRetriever(OnSite, BaseEstimator):
         if not return_distance:
             return ids
         return np.clip(1 - best, 0, 2) if isinstance(self.rerank_, str) else -best, ids
-
-    def score(self, X: RowsLike, y: Any) -> float:
-        """Mean reciprocal rank of the first relevant document, 0 where no candidate is relevant.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features), or what ``first`` reads
-            Queries.
-
-        y : array-like of int, list of lists, or matrix
-            For each query the number of its document, a list of numbers, or grades, as in
-            :func:`skcontrast.metrics.rank_metrics`.
-
-        Returns
-        -------
-        mrr : float
-        """
-        check_is_fitted(self)
-        k = min(self.n_candidates, self.n_documents_)
-        ids = self.kneighbors(X, k, return_distance=False)
-        return rank_metrics(ids, y, k, kind="ids")[f"mrr@{k}"]
 
 
 def pair_features(q, d):

@@ -156,7 +156,7 @@ def _kernel_ridge(features, target, seed):
 
 
 def default_classifier(n_rows, seed):
-    """The head of a classifier: a kernel and a discriminant on columns and embedding."""
+    """The head of a classifier: a kernel and a discriminant."""
     solver = "auto" if n_rows <= EXACT_ROWS else "nystroem"
     return ProKeRClassifier(solver=solver, n_components=LANDMARKS, random_state=seed)
 
