@@ -58,7 +58,7 @@ def main():
         ("words (BM25)", make_pipeline(CountVectorizer(stop_words="english"), BM25Transformer())),
         (
             "TF-IDF, 100 dimensions",
-            make_pipeline(TfidfVectorizer(stop_words="english"), TruncatedSVD(100)),
+            make_pipeline(TfidfVectorizer(stop_words="english"), TruncatedSVD(100, random_state=0)),
         ),
         ("sentence encoder", FrozenEstimator(encoder)),
     ]
