@@ -15,97 +15,18 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
+from multiview_sets import LABELS, SETS, class_map, dense, probe, recall, split
+from multiview_tasks import TASKS
 from record import Record
-from scipy.io import loadmat
-from sklearn.cross_decomposition import CCA
+from sklearn.cross_decomposition import CCA, PLSCanonical
 from sklearn.decomposition import PCA
-from sklearn.impute import KNNImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.kernel_approximation import Nystroem
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import StandardScaler
 
 from skcontrast import ContrastiveEncoder
 from skcontrast.multiview import Blocks, CanonicalCorrelation, MultiViewContrastiveEncoder
-from skcontrast.objectives import Pairwise
-
-DRAWS = 3
-LABELS = {
-    "init": None,
-    "views": ("neighbors", "corruption"),
-    "objective": Pairwise(pairs="all+within"),
-}
-
-
-def mfeat(folder, *names):
-    frames = [pd.read_csv(folder / f"multiview/mfeat/mfeat_{name}.csv.gz") for name in names]
-    y = frames[0]["label"].to_numpy()
-    return {n: f.drop(columns="label").to_numpy(float) for n, f in zip(names, frames)}, y
-
-
-def matlab(folder, path, names, sparse=False):
-    content = loadmat(folder / "multiview" / path)
-    blocks = [np.asarray(block, dtype=float) for block in content["X"].ravel()]
-    if sparse:
-        blocks = [sp.csr_matrix(np.log1p(block)) for block in blocks]
-    return dict(zip(names, blocks)), content["y"].ravel()
-
-
-PAPERS = ["bbc", "reuters", "guardian"]
-SETS = {
-    "mfeat zer, fac": lambda f: mfeat(f, "zer", "fac"),
-    "mfeat fou, kar": lambda f: mfeat(f, "fou", "kar"),
-    "mfeat fou, kar, mor": lambda f: mfeat(f, "fou", "kar", "mor"),
-    "wikipedia": lambda f: matlab(f, "wikipedia_text_image/Wikipedia.mat", ["image", "text"]),
-    "webkb": lambda f: matlab(f, "webkb_mv/WebKB.mat", ["page", "links"], True),
-    "three_sources": lambda f: matlab(f, "three_sources/3Sources.mat", PAPERS, True),
-    "msrc": lambda f: matlab(f, "msrc_v5/MSRC-v5.mat", ["cm", "hog", "gist", "lbp", "cent"]),
-}
-
-
-def split(y, seed):
-    order = np.random.default_rng(seed).permutation(len(y))
-    cut = int(0.7 * len(y))
-    return np.sort(order[:cut]), np.sort(order[cut:])
-
-
-def recall(Z, k=1):
-    """Share of rows whose partner is among the k nearest, over ordered pairs of blocks."""
-    shares = []
-    for a in range(len(Z)):
-        for b in range(len(Z)):
-            if a != b:
-                s = Z[a] @ Z[b].T
-                shares.append((s > s.diagonal()[:, None]).sum(axis=1) < k)
-    return float(np.mean(shares))
-
-
-def class_map(Z, y):
-    """Mean average precision of rows of the same class in another block."""
-    means = []
-    for a in range(len(Z)):
-        for b in range(len(Z)):
-            if a != b:
-                order = np.argsort(-(Z[a] @ Z[b].T), axis=1)
-                hits = y[order] == y[:, None]
-                precision = hits.cumsum(axis=1) / np.arange(1, len(y) + 1)
-                means.append(((precision * hits).sum(axis=1) / hits.sum(axis=1)).mean())
-    return float(np.mean(means))
-
-
-def probe(train, test, y_train, y_test, seed, n):
-    """Accuracy of a logistic probe with n labels a class, over draws of labels."""
-    unit = np.sqrt(np.var(train, axis=0).sum()) or 1.0
-    scores = []
-    for draw in range(DRAWS):
-        rng = np.random.default_rng(100 * seed + draw)
-        chosen = [rng.permutation(np.flatnonzero(y_train == c))[:n] for c in np.unique(y_train)]
-        chosen = np.concatenate(chosen)
-        # Columns with a variance of ten in all, whatever they are.
-        factor = 10**0.5 / unit
-        model = LogisticRegression(max_iter=500).fit(factor * train[chosen], y_train[chosen])
-        scores.append(model.score(factor * test, y_test))
-    return float(np.mean(scores))
 
 
 def balanced(train, test):
@@ -122,12 +43,35 @@ def balanced(train, test):
     return tuple(np.hstack(part) for part in zip(*parts))
 
 
+def of_kernels(train, test, n=300):
+    """Features of an RBF kernel of each block, with the median of the squared distances."""
+    out = {}, {}
+    for name, block in train.items():
+        block, other = dense(block), dense(test[name])
+        scale = StandardScaler().fit(block)
+        block, other = scale.transform(block), scale.transform(other)
+        some = block[np.random.default_rng(0).permutation(len(block))[:300]]
+        gamma = 1 / np.median(euclidean_distances(some, squared=True))
+        kernel = Nystroem(gamma=gamma, n_components=min(n, len(block)), random_state=0).fit(block)
+        for part, rows in zip(out, (block, other)):
+            part[name] = kernel.transform(rows)
+    return out
+
+
+def kernel_mean(train, test):
+    """Leading axes of the mean of the blocks' RBF kernels."""
+    train, test = (np.hstack(list(part.values())) for part in of_kernels(train, test))
+    model = PCA(min(100, *train.shape), random_state=0).fit(train)
+    return model.transform(train), model.transform(test)
+
+
 def ours(**params):
     return lambda: MultiViewContrastiveEncoder(random_state=0, **params)
 
 
 ROWS = {
     "CanonicalCorrelation": lambda: CanonicalCorrelation(regularization="auto"),
+    "the same of kernels": lambda: CanonicalCorrelation(regularization="auto"),
     "default": ours(),
     "views=None": ours(views=None),
     "for labels": ours(**LABELS),
@@ -141,16 +85,21 @@ def measure(folder, name, row, seed):
     given = {k: v[train] for k, v in blocks.items()}
     asked = {k: v[test] for k, v in blocks.items()}
     out = {}
+    if row == "the same of kernels":
+        given, asked = of_kernels(given, asked)
     if row in ROWS:
         model = ROWS[row]().fit(Blocks(**given))
         Z = np.array([model.transform_block(block, k) for k, block in asked.items()])
         both = model.transform(Blocks(**given)), model.transform(Blocks(**asked))
-    elif row == "scikit-learn CCA":
+    elif row in OF_TWO:
         first, second = (dense(block) for block in given.values())
-        model = CCA(min(20, first.shape[1], second.shape[1])).fit(first, second)
+        kind = CCA if row == "scikit-learn CCA" else PLSCanonical
+        model = kind(min(20, first.shape[1], second.shape[1])).fit(first, second)
         places = [model.transform(*map(dense, b.values())) for b in (asked, given)]
         Z = np.array([z / np.linalg.norm(z, axis=1, keepdims=True) for z in places[0]])
         both = np.hstack(places[1]), np.hstack(places[0])
+    elif row == "kernel mean":
+        both, Z = kernel_mean(given, asked), None
     else:
         both, Z = balanced(given, asked), None
         if row == "ContrastiveEncoder":
@@ -166,67 +115,21 @@ def measure(folder, name, row, seed):
     return out
 
 
-def dense(block):
-    return block.toarray() if sp.issparse(block) else block
-
-
-def half_missing(folder, row, seed):
-    """Three blocks of mfeat, of which half are gone; every row keeps one."""
-    blocks, y = mfeat(Path(folder), "fou", "kar", "zer")
-    rng = np.random.default_rng(seed)
-    there = rng.random((3, len(y))) < 0.5
-    there[rng.integers(0, 3, len(y)), np.arange(len(y))] = True
-    train, test = split(y, seed)
-    scaled = [
-        StandardScaler().fit(b[train]).transform(b) / b.shape[1] ** 0.5 for b in blocks.values()
-    ]
-    holes = np.hstack([np.where(t[:, None], b, np.nan) for t, b in zip(there, scaled)])
-    if row == "kNN imputer":
-        impute = KNNImputer(n_neighbors=10).fit(holes[train])
-        both = impute.transform(holes[train]), impute.transform(holes[test])
-    elif row == "column means":
-        both = np.nan_to_num(holes[train]), np.nan_to_num(holes[test])
-    else:
-        widths = [b.shape[1] for b in scaled]
-        params = {} if row == "default" else LABELS
-        model = MultiViewContrastiveEncoder(blocks=widths, random_state=0, **params)
-        both = model.fit(holes[train]).transform(holes[train]), model.transform(holes[test])
-    return {f"{n} labels": probe(*both, y[train], y[test], seed, n) for n in (5, 20)}
-
-
-def exclusive_or(folder, row, seed):
-    """The third block is the exclusive or of two, of five bits each."""
-    rng = np.random.default_rng(seed)
-    bits = rng.integers(0, 2, (2, 6000, 5))
-    X = 2.0 * np.hstack([*bits, bits[0] ^ bits[1]]) - 1
-    model = MultiViewContrastiveEncoder(
-        64, blocks=[5, 5, 5], objective=row, init=None, views=None, random_state=seed
-    )
-    model.set_params(networks="mlp", max_iter=60, learning_rate=1e-2).fit(X[:5000])
-    codes = 2.0 * ((np.arange(32)[:, None] >> np.arange(5)) & 1) - 1
-    query = {"block0": X[5000:, :5], "block1": X[5000:, 5:10]}
-    found = codes[model.similarity(query, {"block2": codes}).argmax(axis=1)]
-    return {"found": float((found == X[5000:, 10:]).all(axis=1).mean())}
-
-
 def run(folder, name, row, seed):
-    if name == "half missing":
-        return half_missing(folder, row, seed)
-    if name == "exclusive or":
-        return exclusive_or(folder, row, seed)
+    if name in TASKS:
+        return TASKS[name].measure(Path(folder), row, seed)
     return measure(folder, name, row, seed)
 
 
-BARS = ("raw, balanced", "PCA 64", "ContrastiveEncoder")
+BARS = ("raw, balanced", "PCA 64", "kernel mean", "ContrastiveEncoder")
+OF_TWO = ("scikit-learn CCA", "scikit-learn PLSCanonical")
+TWO = ("mfeat zer, fac", "mfeat fou, kar", "wikipedia")
 
 
 def rows_of(name):
-    if name == "half missing":
-        return ("column means", "kNN imputer", "default", "for labels")
-    if name == "exclusive or":
-        return ("pairwise", "symile")
-    two = ("scikit-learn CCA",) if name in ("mfeat zer, fac", "mfeat fou, kar", "wikipedia") else ()
-    return (*BARS, *two, *ROWS)
+    if name in TASKS:
+        return TASKS[name].rows
+    return (*BARS, *(OF_TWO if name in TWO else ()), *ROWS)
 
 
 def tables(results, names, seeds):
@@ -249,7 +152,7 @@ def main():
     )
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--splits", type=int, default=5)
-    every = [*SETS, "half missing", "exclusive or"]
+    every = [*SETS, *TASKS]
     parser.add_argument("--sets", nargs="+", default=every, choices=every)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--write", type=Path)

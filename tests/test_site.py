@@ -305,6 +305,9 @@ NEWCOMERS = {
     "long recording in even steps": "recording_with_behaviour",
     "change points": "change_points",
     "two tables of the same rows": "two_tables",
+    "rows that lack a table": "missing_block",
+    "a join that may be wrong": "wrong_pairs",
+    "cheap and one that is dear": "cheap_block",
     "more rows than memory": "rows_from_disk",
     "classes from few labels": "few_labelled_series",
 }
