@@ -31,6 +31,7 @@ def matlab(folder, path, names, sparse=False):
 
 
 PAPERS = ["bbc", "reuters", "guardian"]
+TWELVE = [f"block{v}" for v in range(12)]
 SETS = {
     "mfeat zer, fac": lambda f: mfeat(f, "zer", "fac"),
     "mfeat fou, kar": lambda f: mfeat(f, "fou", "kar"),
@@ -38,9 +39,7 @@ SETS = {
     "wikipedia": lambda f: matlab(f, "wikipedia_text_image/Wikipedia.mat", ["image", "text"]),
     "webkb": lambda f: matlab(f, "webkb_mv/WebKB.mat", ["page", "links"], True),
     "three_sources": lambda f: matlab(f, "three_sources/3Sources.mat", PAPERS, True),
-    "protein_fold": lambda f: matlab(
-        f, "protein_fold/ProteinFold.mat", [f"b{v}" for v in range(12)]
-    ),
+    "protein_fold": lambda f: matlab(f, "protein_fold/ProteinFold.mat", TWELVE),
     "msrc": lambda f: matlab(f, "msrc_v5/MSRC-v5.mat", ["cm", "hog", "gist", "lbp", "cent"]),
 }
 

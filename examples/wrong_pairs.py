@@ -3,8 +3,8 @@
 
 Handwritten digits of scikit-learn, described by two tables: coarse pixels, and how strong each
 frequency is. For three rows in ten the second table holds another row's values, as after a join
-that went wrong. ``pair_credibility`` says how sure each pair is, without labels, and its numbers are
-weights for the training.
+that went wrong. ``pair_credibility`` says how sure each pair is, without labels, and its numbers
+are weights for the training.
 """
 
 import matplotlib.pyplot as plt
