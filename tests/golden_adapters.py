@@ -9,6 +9,7 @@ from golden_adaptation import gda, proker, tip_adapter
 from golden_case import tangent
 from golden_conr import conr
 from golden_kernels import cclk, decoupled_uniformity
+from golden_lists import listwise_wasserstein
 from golden_longtail import gml, sbcl
 from golden_metrics import hubs, metrics
 from golden_multiview import dual_encoder, one_to_k, symile
@@ -297,6 +298,7 @@ ADAPTERS = {
     "infonce_bidirectional": infonce_bidirectional,
     "isogclr": isogclr,
     "kernel_infonce": kernel_infonce,
+    "listwise_wasserstein": listwise_wasserstein,
     "m3col": m3col_soft,
     "macl": macl,
     "margin_mining": margin_mining,

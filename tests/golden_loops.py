@@ -12,6 +12,7 @@ import numpy as np
 import series_cases
 import test_conditional
 import test_conr
+import test_lists
 import test_logit_adjusted
 import test_objectives_naive as plain
 import test_prediction
@@ -371,6 +372,27 @@ CASES = {
     "kernel_info_nce": of_naive(
         "laplace", "mixed kernel", a=T, b={**T, "gamma": 0.5, "mixture": "kernel", "weight": 0.3}
     ),
+    "list_mle": [
+        Golden(
+            T,
+            on_unit_rows(test_lists.list_mle, test_lists.GRADES, test_lists.QUERIES, 0.3),
+            n_views,
+            7,
+            {"target": test_lists.GRADES, "groups": test_lists.QUERIES},
+        )
+        for n_views in (2, 3)
+    ],
+    "listwise_wasserstein": [
+        Golden(
+            {**T, "target_temperature": 0.7},
+            on_unit_rows(
+                test_lists.listwise_wasserstein, test_lists.OF_LISTS, test_lists.LISTS, 0.3, 0.7
+            ),
+            2,
+            15,
+            {"target": test_lists.OF_LISTS, "groups": test_lists.LISTS},
+        )
+    ],
     "logit_adjusted": [
         Golden(
             {**T, "adjustment": a},

@@ -103,7 +103,10 @@ def waiting_is_an_error():
     torch.cuda.set_sync_debug_mode("default")
 
 
-WAITING = {"conditional": "asks in every batch whether the kernel was positive definite"}
+WAITING = {
+    "conditional": "asks in every batch whether the kernel was positive definite",
+    "listwise_wasserstein": "counts lists, and decomposes a matrix, in every batch",
+}
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,8 @@ SURROGATES = {
 }
 # Draw random numbers, in the order of the rows.
 RANDOM = {"cluster_discrimination", "supremix", "supremix-negatives", "symile"}
+# Ask the device for what they go on with.
+WAITS = {"listwise_wasserstein"}
 # Neither unit rows nor columns: rows as they are.
 LENGTHS = {"rank_n_contrast"}
 # Without a head, the columns of the embedding are the prediction.
@@ -151,7 +153,7 @@ PROTOTYPES = {"cluster_discrimination", "cluster_discrimination-all", "swapped_p
 # Not invariant under rotation: columns have a meaning.
 ORIENTED = {*COLUMNS, "kernel_info_nce-concatenation", "teacher_match", *PROTOTYPES}
 SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "sum"}
-SCALARS |= COLUMNS - PREDICTORS
+SCALARS |= {"listwise_wasserstein"} | COLUMNS - PREDICTORS
 FIRST_VIEW = {
     "one_way",
     "hard",
@@ -164,6 +166,7 @@ FIRST_VIEW = {
     "cross_view_distribution",
     "one_to_k",
     "sigmoid",
+    "list_mle",
 }
 
 every = pytest.mark.parametrize("name", VARIANTS)
@@ -190,7 +193,8 @@ def draw(objective, n=6, d=4, n_views=None, seed=0, dtype=torch.float64):
     if "target" in objective.requires:
         side["target"] = random_target(objective.target_type, n, generator)
     if "groups" in objective.requires:
-        side["groups"] = torch.arange(n) % 3
+        # Lists have to be of one length.
+        side["groups"] = torch.arange(n) // 2 if objective.whole_groups else torch.arange(n) % 3
     for name in {"condition", "prior", "rows"} & set(objective.requires):
         side[name] = torch.randn(n, 2, generator=generator, dtype=torch.float64)
     return views.to(dtype), side
@@ -468,7 +472,7 @@ def test_on_a_gpu(name):
     x = views.cuda().requires_grad_()
     with torch.cuda.device(0):
         named = {key: value.cuda() for key, value in side.items()}
-        torch.cuda.set_sync_debug_mode("error")
+        torch.cuda.set_sync_debug_mode("default" if name in WAITS else "error")
         try:
             value = built(views=x, **named)
             value.mean().backward()

@@ -18,6 +18,7 @@ from skcontrast.objectives._hierarchical import HierarchicalContrast
 from skcontrast.objectives._independence import KernelIndependence
 from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
+from skcontrast.objectives._lists import ListMLE, ListwiseWasserstein
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
 from skcontrast.objectives._mined import MinedNegatives
 from skcontrast.objectives._multi_label import MultiLabelCrossEntropy
@@ -66,6 +67,8 @@ OBJECTIVES = {
     "independence": KernelIndependence,
     "info_nce": InfoNCE,
     "kernel_info_nce": KernelInfoNCE,
+    "list_mle": ListMLE,
+    "listwise_wasserstein": ListwiseWasserstein,
     "logit_adjusted": LogitAdjusted,
     "mined": MinedNegatives,
     "pair_score": PairScore,
@@ -114,6 +117,8 @@ __all__ = [
     "InfoNCE",
     "KernelIndependence",
     "KernelInfoNCE",
+    "ListMLE",
+    "ListwiseWasserstein",
     "LogitAdjusted",
     "MinedNegatives",
     "MultiLabelCrossEntropy",
