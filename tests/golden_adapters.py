@@ -36,7 +36,7 @@ from golden_series import (
     ts2vec,
     tstcc,
 )
-from golden_soft import congrat, dialog2flow_soft, m3col_soft
+from golden_soft import congrat, dialog2flow_soft, m3col
 from golden_stateful import isogclr, macl, sogclr
 from golden_structure import clusterns, dclr, mining
 from golden_supervised import supcon
@@ -299,7 +299,7 @@ ADAPTERS = {
     "isogclr": isogclr,
     "kernel_infonce": kernel_infonce,
     "listwise_wasserstein": listwise_wasserstein,
-    "m3col": m3col_soft,
+    "m3col": m3col,
     "macl": macl,
     "margin_mining": margin_mining,
     "maxsim": maxsim,

@@ -243,6 +243,8 @@ def _of_neighbors(n_steps):
     return Golden(params, loop, 2, 3, side, 12 if n_steps else 4, n_steps)
 
 
+# One row is its own partner, and one is not mixed.
+MIXTURES = {"partner": [3, 1, 4, 2, 0], "share": [0.3, 0.6, 1.0, 0.8, 0.1]}
 SEEN = [[True] * 4, [False, True, True, True], [True, True, False, True]]
 MASK = np.array([SEEN, SEEN])
 CUTS, TRIPLES = [0, 2, 1], [[0, 1, 0], [1, 2, 1], [3, 3, 3]]
@@ -308,6 +310,16 @@ CASES = {
     ],
     "conr": [_conr("corrected"), _conr("reference")],
     "cross_entropy": [_cross_entropy(0.0, 0.0), _cross_entropy(0.5, 0.2)],
+    "cross_mixup": [
+        Golden(
+            T,
+            on_unit_rows(loops_of_blocks.cross_mixup, *MIXTURES.values(), 0.3),
+            n_views,
+            5,
+            MIXTURES,
+        )
+        for n_views in (2, 3)
+    ],
     "cross_view_distribution": [
         Golden(
             {"temperature": TAU, "reference_temperature": 0.3},

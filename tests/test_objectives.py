@@ -139,7 +139,7 @@ SURROGATES = {
     "symile",
 }
 # Draw random numbers, in the order of the rows.
-RANDOM = {"cluster_discrimination", "supremix", "supremix-negatives", "symile"}
+RANDOM = {"cluster_discrimination", "cross_mixup", "supremix", "supremix-negatives", "symile"}
 # Ask the device for what they go on with.
 WAITS = {"listwise_wasserstein"}
 # Neither unit rows nor columns: rows as they are.
@@ -168,6 +168,7 @@ FIRST_VIEW = {
     "one_to_k",
     "sigmoid",
     "list_mle",
+    "cross_mixup",
 }
 
 every = pytest.mark.parametrize("name", VARIANTS)

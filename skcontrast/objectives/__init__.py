@@ -8,6 +8,7 @@ from skcontrast.objectives._cluster_discrimination import ClusterDiscrimination
 from skcontrast.objectives._cluster_ns import ClusterNS
 from skcontrast.objectives._conditional import ConditionalInfoNCE
 from skcontrast.objectives._conr import ConR
+from skcontrast.objectives._cross_mixup import CrossMixup
 from skcontrast.objectives._cross_view import CrossViewDistribution
 from skcontrast.objectives._dclr import DCLR
 from skcontrast.objectives._decoupled import DecoupledContrastive
@@ -55,6 +56,7 @@ OBJECTIVES = {
     "conditional": ConditionalInfoNCE,
     "conr": ConR,
     "cross_entropy": CrossEntropy,
+    "cross_mixup": CrossMixup,
     "cross_view_distribution": CrossViewDistribution,
     "dclr": DCLR,
     "debiased": DebiasedContrastive,
@@ -106,6 +108,7 @@ __all__ = [
     "ConR",
     "ConditionalInfoNCE",
     "CrossEntropy",
+    "CrossMixup",
     "CrossViewDistribution",
     "DebiasedContrastive",
     "DecoupledContrastive",
