@@ -26,6 +26,7 @@ from skcontrast.objectives import (
     KernelInfoNCE,
     LogitAdjusted,
     MinedNegatives,
+    OnColumns,
     OneToK,
     Pairwise,
     PolyView,
@@ -119,6 +120,8 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "one_to_k-mean": OneToK("mean", 0.3),
     "symile-all": Symile("all", 0.2),
     "sigmoid-focal": SigmoidPairs(2.0, temperature=0.3),
+    "on_columns": OnColumns(InfoNCE(), 1, 3),
+    "on_columns-sum": OnColumns(SupCon() + PolyView(), 1),
     "sum": InfoNCE() + 0.5 * AlignmentUniformity(),
 }
 # The gradient is not that of the value: something is held constant on purpose.
@@ -152,7 +155,14 @@ COLUMNS = {"barlow_twins", "vicreg", "independence", *PREDICTORS}
 # Without prototypes these are the axes.
 PROTOTYPES = {"cluster_discrimination", "cluster_discrimination-all", "swapped_prototypes"}
 # Not invariant under rotation: columns have a meaning.
-ORIENTED = {*COLUMNS, "kernel_info_nce-concatenation", "teacher_match", *PROTOTYPES}
+ORIENTED = {
+    *COLUMNS,
+    "on_columns",
+    "on_columns-sum",
+    "kernel_info_nce-concatenation",
+    "teacher_match",
+    *PROTOTYPES,
+}
 SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "sum"}
 SCALARS |= {"listwise_wasserstein"} | COLUMNS - PREDICTORS
 FIRST_VIEW = {
@@ -219,7 +229,7 @@ def test_shape_and_dtype(name):
         loss, grad = evaluate(objective, views, side)
         n_views, n, _ = views.shape
         options = name.split("-")
-        if options[0] in SCALARS:
+        if options[0] in SCALARS or options[-1] == "sum":
             assert loss.shape == ()
         elif FIRST_VIEW & set(options):
             assert loss.shape == (n,)
