@@ -18,6 +18,7 @@ from golden_pairs import (
     cross_view_distribution,
     distilcse_ckd,
     guided_negatives,
+    simlap,
     swav,
     transport_prototypes,
 )
@@ -333,6 +334,7 @@ ADAPTERS = {
     "sgns_shared_step": sgns_shared_step,
     "sgns_step": sgns_step,
     "simcse_promcse": simcse_promcse,
+    "simlap": simlap,
     "simmtm": simmtm,
     "sogclr": sogclr,
     "supcon": supcon,

@@ -15,6 +15,7 @@ import test_conr
 import test_lists
 import test_logit_adjusted
 import test_objectives_naive as plain
+import test_pair_gated
 import test_prediction
 import test_prototypes
 import test_rank_n_contrast
@@ -245,6 +246,12 @@ def _of_neighbors(n_steps):
 
 # One row is its own partner, and one is not mixed.
 MIXTURES = {"partner": [3, 1, 4, 2, 0], "share": [0.3, 0.6, 1.0, 0.8, 0.1]}
+GATED = dict(
+    zip(
+        ("target", "other", "gate"),
+        (test_pair_gated.TARGET, test_pair_gated.OTHER, test_pair_gated.GATE),
+    )
+)
 SEEN = [[True] * 4, [False, True, True, True], [True, True, False, True]]
 MASK = np.array([SEEN, SEEN])
 CUTS, TRIPLES = [0, 2, 1], [[0, 1, 0], [1, 2, 1], [3, 3, 3]]
@@ -429,6 +436,16 @@ CASES = {
             6,
             {"negatives": BANK},
         )
+    ],
+    "pair_gated": [
+        Golden(
+            T,
+            lambda views: test_pair_gated.pair_gated(views, *GATED.values(), 0.3),
+            n_views,
+            7,
+            GATED,
+        )
+        for n_views in (1, 2)
     ],
     "pair_score": [
         Golden(

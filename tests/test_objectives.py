@@ -142,7 +142,8 @@ SURROGATES = {
     "symile",
 }
 # Draw random numbers, in the order of the rows.
-RANDOM = {"cluster_discrimination", "cross_mixup", "supremix", "supremix-negatives", "symile"}
+RANDOM = {"cluster_discrimination", "supremix", "supremix-negatives", "symile"}
+RANDOM |= {"cross_mixup", "pair_gated"}
 # Ask the device for what they go on with.
 WAITS = {"listwise_wasserstein"}
 # Neither unit rows nor columns: rows as they are.

@@ -25,6 +25,7 @@ from skcontrast.objectives._logit_adjusted import LogitAdjusted
 from skcontrast.objectives._mined import MinedNegatives
 from skcontrast.objectives._multi_label import MultiLabelCrossEntropy
 from skcontrast.objectives._one_to_k import OneToK
+from skcontrast.objectives._pair_gated import PairGated
 from skcontrast.objectives._pair_score import PairScore
 from skcontrast.objectives._pairwise import Pairwise
 from skcontrast.objectives._poly_view import PolyView
@@ -74,6 +75,7 @@ OBJECTIVES = {
     "listwise_wasserstein": ListwiseWasserstein,
     "logit_adjusted": LogitAdjusted,
     "mined": MinedNegatives,
+    "pair_gated": PairGated,
     "pair_score": PairScore,
     "one_to_k": OneToK,
     "pairwise": Pairwise,
@@ -127,6 +129,7 @@ __all__ = [
     "MinedNegatives",
     "MultiLabelCrossEntropy",
     "Objective",
+    "PairGated",
     "PairScore",
     "OnColumns",
     "OneToK",
