@@ -33,8 +33,11 @@ class _BuiltClassifier(BuiltPrediction):
 
     def __init__(self, objective, n_samples):
         super().__init__(objective, n_samples)
-        # Made anew from the labels of every fit, so no part of the state.
+        # Made anew from the labels of every fit, or given, so no part of the state.
         self.register_buffer("class_prior", None, persistent=False)
+        table = objective.class_table()
+        table = None if table is None else torch.as_tensor(table)
+        self.register_buffer("table", table, persistent=False)
 
     def prepare(self, side, given, n_components=None):
         codes = side["target"]
@@ -47,31 +50,20 @@ class _BuiltClassifier(BuiltPrediction):
                 f"y has no labelled row: {type(self.objective).__name__} needs a class for some "
                 "rows; -1 marks the others."
             )
-        table = self.objective.class_table()
-        if table is None:
+        if self.table is None:
             self.head = zero_head(n_components, n_classes)
         else:
-            check_classes(codes.new_tensor([n_classes - 1]), table, "class_embeddings", True)
-            self.head = ClassVectors(n_components, table)
+            last = codes.new_tensor([n_classes - 1])
+            check_classes(last, self.table, "class_embeddings", True)
+            # Column for column at first, without a draw.
+            width = self.table.shape[1]
+            self.head = nn.utils.skip_init(nn.Linear, width, n_components, bias=False)
+            nn.init.eye_(self.head.weight)
         self.class_prior = class_frequencies(codes, n_classes)
 
     def forward(self, views, **named):
-        return super().forward(views, **{"class_prior": self.class_prior, **named})
-
-
-class ClassVectors(nn.Module):
-    """Cosines with given vectors of the classes (C, q), which a linear map brings to the rows."""
-
-    def __init__(self, n_in, table):
-        super().__init__()
-        # Column for column at first: no draw is spent on it.
-        self.weight = nn.Parameter(torch.eye(n_in, table.shape[1]))
-        # A parameter as it was given, so it does not count as learned.
-        self.register_buffer("classes", torch.as_tensor(table), persistent=False)
-
-    def forward(self, h):
-        classes = self.classes.to(h) @ self.weight.to(h).T  # (C, h)
-        return normalize(h) @ normalize(classes).T
+        named = {"class_prior": self.class_prior, **named}
+        return super().forward(views, table=self.table, **named)
 
 
 def zero_head(n_in, n_out):
@@ -96,6 +88,15 @@ def predictions(views, head, embedding, prediction):
         out = prediction[:, None] if prediction.ndim == 1 else prediction
         out = out.expand(*views.shape[:2], -1)
     return out.flatten(0, 1)
+
+
+def of_class_vectors(h, table, head):
+    """Cosines of rows (V, n, h) with vectors of classes (C, q), which a head maps: (V n, C)."""
+    if head is None:
+        table = table @ torch.eye(table.shape[1], h.shape[2], dtype=h.dtype, device=h.device)
+    else:
+        table = head(table)
+    return normalize(h).flatten(0, 1) @ normalize(table).T
 
 
 def predicted_numbers(views, target, head, embedding, prediction):
@@ -336,19 +337,19 @@ class CrossEntropy(Objective):
         class_prior: Tensor | None = None,
         embedding: Tensor | None = None,
         prediction: Tensor | None = None,
+        table: Tensor | None = None,
         index: Tensor | None = None,
         **named: Any,
     ) -> Tensor:
         """Loss of each anchor: embedding (V, n, h), target (n,) -> (V n,)."""
         n_views, n = views.shape[:2]
         check_shape(self, target, n)
-        given = self.class_embeddings is not None and prediction is None
-        if given and head is None:
+        if table is None or prediction is not None:
+            logits = predictions(views, head, embedding, prediction)
+        else:
             h = views if embedding is None else embedding
-            head = ClassVectors(h.shape[2], self.class_table()).to(h.device)
-        logits = predictions(views, head, embedding, prediction)
-        if given:
-            logits = logits / temperature(None, anchor_index(index, views))
+            cosines = of_class_vectors(h, table.to(h.dtype), head)
+            logits = cosines / temperature(None, anchor_index(index, views))
         if self.adjustment:
             if class_prior is None:
                 class_prior = class_frequencies(target, logits.shape[1])

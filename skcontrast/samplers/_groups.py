@@ -66,14 +66,17 @@ class WholeGroups(BalancedBatches):
         least = -(-min_rows // int(self.counts.min()))
         most = max(1, len(self.counts) // least)
         self.n_batches = min(-(-len(index) // self.batch_size), most)
+        self.on_host = self.counts.cpu()
 
     def __len__(self):
         return self.n_batches
 
     def __iter__(self):
-        turn = torch.randperm(len(self.counts), device=self.index.device)
-        order = turn.argsort()[self.codes].argsort(stable=True)
-        sizes = [int(self.counts[part].sum()) for part in turn.tensor_split(self.n_batches)]
+        # Drawn on the host, where sizes are read: asking the device for them would wait.
+        groups = torch.randperm(len(self.on_host))
+        sizes = [int(self.on_host[part].sum()) for part in groups.tensor_split(self.n_batches)]
+        turn = groups.argsort().to(self.index.device, non_blocking=True)
+        order = turn[self.codes].argsort(stable=True)
         yield from self.index[order].split(sizes)
 
 
