@@ -26,7 +26,7 @@ from skcontrast._training.run import Call, Run
 from skcontrast._typing import ArrayLike, RowsLike, Self
 from skcontrast.objectives import OBJECTIVES, Objective
 from skcontrast.samplers import SAMPLERS
-from skcontrast.views import makes_negatives, members, reads_order
+from skcontrast.views import members, reads_order
 
 AUTO_BATCH = 256
 
@@ -172,7 +172,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         check_parameters(self)
         device, dtype = resolve_device(self.device), DTYPES[self.precision]
         source, X = self._read(X, call)
-        objective, sampler, views = self._resolved(call, source)
+        objective, sampler, views = self._resolved(call, source, X)
         ordered = source.ordered or reads_order([views, *objective.own_views(source.kind).values()])
         others, before = [sampler, *members(views)], self if call.partial else None
         side, of_y, given = read_side(objective, others, given, X.shape[0], before, ordered)
@@ -181,7 +181,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         run = Run(self, call.sized(X.shape[0], batch_size), X, side, given["target"])
         with seeded(run.draws, device), memory_advice(batch_size):
             train_index, held_out = self._hold_out(source, X, side, objective, run)
-            rows = source.rows(X, side, dtype=dtype, device=device, train_index=train_index)
+            rows = modules.rows(source, X, side, dtype, device, train_index)
             fitted = {"input_": source, "objective_": objective, **of_y}
             module, criterion = modules.build(self, fitted, rows, given, call)
             clean = self._settled("clean_anchor", self.clean_anchor, source)
@@ -231,7 +231,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         choices = {**(source or self._new_input()).choices, **self._choices} if auto else {}
         return choices.get(name, value)
 
-    def _resolved(self, call, source):
+    def _resolved(self, call, source, X):
         """Objective, sampler and views, which have to suit each other and the kind of row."""
         objective = call.objective or self._settled("objective", self.objective, source)
         objective = resolve_for(source.kind, objective, {"any": OBJECTIVES}, "objective")
@@ -239,7 +239,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
             source.kind, self.sampler, {"any": SAMPLERS}, "sampler", "sampler='uniform'"
         )
         views = self._settled("views", self.views, source)
-        objective.check_views(source.n_slots(self.n_views), makes_negatives(views))
+        objective.check_views(*modules.seen(X, self.n_views, views))
         return objective, sampler, views
 
     def _hold_out(self, source, X, side, objective, run):

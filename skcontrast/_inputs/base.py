@@ -61,10 +61,6 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
         """What networks are built for."""
         return self.n_features
 
-    def n_slots(self, n_views):
-        """How many embeddings of a row the objective is handed, of ``n_views`` views."""
-        return n_views
-
     def _validated(self, X, *, reset, **options):
         """scikit-learn's own check of X, in the name of the estimator."""
         voice = type(self.owner, (BaseEstimator,), {})()

@@ -109,10 +109,6 @@ class BlocksInput(Input):
         widths = sorted((width for _, _, width in self.layout), reverse=True)
         return int(np.clip(widths[1], LEAST_WIDTH, MOST_WIDTH))
 
-    def n_slots(self, n_views):
-        """A row is seen once in each block."""
-        return len(self.inputs_)
-
     @property
     def mean_(self):
         """Mean of the columns of each block of dense numbers."""
@@ -232,7 +228,7 @@ class BlocksInput(Input):
 
     def _parted(self, X, reset, n_least):
         """Blocks by name as they came, and which rows have them."""
-        X = _as_blocks(X)
+        X = as_blocks(X)
         if isinstance(X, Blocks):
             if reset and self.blocks is not None:
                 raise ValueError(
@@ -290,7 +286,7 @@ class BlocksInput(Input):
         return self._validated(X, reset=reset, ensure_min_samples=n_least, **options)
 
 
-def _as_blocks(X):
+def as_blocks(X):
     """Blocks of a dict, or of a list of tables, as they may be handed to ``fit`` directly."""
     if isinstance(X, dict) and not sp.issparse(X):
         return Blocks(**X)

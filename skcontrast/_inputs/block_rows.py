@@ -24,7 +24,7 @@ class CheckedBlocks:
     """
 
     def __init__(self, blocks, present, n_columns):
-        self.blocks, self.present = blocks, present
+        self.blocks, self.present, self.n_given = blocks, present, len(blocks)
         n = next(iter(blocks.values())).shape[0] if present is None else present.shape[1]
         self.shape = n, n_columns
 
@@ -134,6 +134,7 @@ class BlockRows(Rows):
     def __init__(self, X, source, side=None, dtype=torch.float32, device="cpu", train_index=None):
         train = np.arange(X.shape[0]) if train_index is None else np.asarray(train_index)
         self.blocks, self._X, self._source = {}, X, source
+        self.n_given = len(X.blocks)
         options = {"dtype": dtype, "device": device}
         for v, (name, block) in enumerate(X.blocks.items()):
             own = train_index if X.present is None else train[X.present[v, train]]

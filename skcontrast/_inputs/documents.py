@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from sklearn.feature_extraction.text import CountVectorizer
 
 from skcontrast._component import StrOptions, warn
+from skcontrast._inputs.blocks import Blocks
 from skcontrast._inputs.word_breaks import composed, words_of
 
 # Parameters of an estimator that say how a document becomes tokens, as in CountVectorizer.
@@ -51,6 +52,8 @@ def _refusal(X, name):
             f"{name} is a sparse matrix, in which the order of the words is lost: pass the "
             "documents themselves."
         )
+    if isinstance(X, Blocks):
+        return f"{name} is {X!r}: pass the texts of one block, such as {name}[{X.names[0]!r}]."
     if hasattr(X, "columns") or getattr(X, "ndim", 1) == 2:
         return _table_refusal(X, name)
     if isinstance(X, (Mapping, Set)):

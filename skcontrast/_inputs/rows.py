@@ -163,6 +163,9 @@ class Rows(Dataset):
     kind, is_sparse = "numbers", False
     # The feature of each column as 0, 1, ... (n_features,); None where each is one of its own.
     features = None
+    # Number of blocks that a row is given as, 0 where it is one thing, and whether these are rows
+    # of one kind, block after block.
+    n_given, stacked = 0, False
 
     def __init__(self, X, *how, side=None, dtype=torch.float32, device="cpu", train_index=None):
         self.n_rows, self.n_features = X.shape[:2]
@@ -187,6 +190,9 @@ class Rows(Dataset):
     def reference(self, max_rows=CHUNK):
         """Features of up to ``max_rows`` training rows, to draw replacements from."""
         index = self.train_index
+        if self.stacked:
+            n = self.n_rows // self.n_given
+            index = torch.cat([index + n * v for v in range(self.n_given)])
         if len(index) > max_rows:
             index = index[torch.randperm(len(index), device=index.device)[:max_rows]]
         return self.take(index)

@@ -5,13 +5,15 @@ import copy
 import torch
 
 from skcontrast._component import resolve, resolve_for
+from skcontrast._inputs.stacked import Stacked
 from skcontrast._output import Output
 from skcontrast._training.devices import DTYPES, seeded
 from skcontrast._training.embed import FORWARD_ROWS, load_arrays, to_tensors
 from skcontrast._training.network import ViewNetwork
 from skcontrast.networks import NETWORKS, NETWORKS_OF, build_network, build_projector
 from skcontrast.samplers import OnePerGroup, Uniform, WholeGroups, in_order
-from skcontrast.views import build_negatives, build_views, partners
+from skcontrast.views import build_negatives, build_views, makes_negatives, members, partners
+from skcontrast.views._partners import block_view
 
 
 def build(estimator, fitted, rows, given, call):
@@ -48,7 +50,7 @@ def build(estimator, fitted, rows, given, call):
     criterion = objective.build(rows.n_rows)
     if hasattr(criterion, "prepare"):
         # Of a later call too, whose rows need not be of every class.
-        n_slots = source.n_slots(estimator.n_views)
+        n_slots = rows.n_given or estimator.n_views
         known = {"classes": fitted.get("classes_"), "rows": rows, "n_slots": n_slots}
         width = getattr(module.encoder, "n_shared", width)
         known["width"] = _width_of(module.projector, width)
@@ -147,6 +149,20 @@ def _go_on(estimator, module, criterion):
         )
 
 
+def rows(source, X, side, dtype, device, train_index):
+    """The rows of a training, of what an input has checked."""
+    options = {"dtype": dtype, "device": device, "train_index": train_index}
+    if isinstance(X, Stacked):
+        return X.training(source.rows, side, **options)
+    return source.rows(X, side, **options)
+
+
+def seen(X, n_views, views):
+    """How many views of a row an objective is handed, and whether the last may be a negative."""
+    n_given = getattr(X, "n_given", 0)
+    return n_given or n_views, n_given > 2 or makes_negatives(views)
+
+
 def are_none(views):
     """Whether these views change nothing."""
     return views is None or isinstance(views, (list, tuple)) and not views
@@ -155,7 +171,7 @@ def are_none(views):
 def slot_views(views, n_views, clean_anchor, rows, network, objective, choices):
     """The function that makes each view of a batch; None where it is the rows themselves.
 
-    Rows that are given to each other, by ``groups``, are the views of one another.
+    Rows that are given to each other, by ``groups`` or as blocks, are the views of one another.
 
     Parameters
     ----------
@@ -176,7 +192,7 @@ def slot_views(views, n_views, clean_anchor, rows, network, objective, choices):
     """
     if not objective.min_views:  # its terms are handed views of their own alone
         return []
-    given = "pairs" in rows.side and n_views > 1
+    given = "pairs" in rows.side and n_views > 1 or rows.n_given
     few = rows.train_index[:8]
     if are_none(views) and n_views > 1 and not given and not network.is_random(rows.take(few)):
         one = " or n_views=1" if objective.min_views == 1 else ""
@@ -184,16 +200,30 @@ def slot_views(views, n_views, clean_anchor, rows, network, objective, choices):
             f"views={views!r} and a network without dropout make all n_views={n_views} views of "
             f"a row equal: type views={choices['views']!r}, or a network with dropout=0.1{one}."
         )
+    if rows.stacked:
+        _check_own(views)
     view = build_views(views, rows)
+    if rows.stacked:
+        return [block_view(rows, view, v) for v in range(rows.n_given)]
     made = [view] * n_views
     # A single view is the changed row, or ``views`` would mean nothing.
     if clean_anchor and n_views > 1:
         made[0] = None
-    if given:
+    if "pairs" in rows.side and n_views > 1:
         made[1:] = [partners(rows, view)] * (n_views - 1)
-    if objective.hard_negatives:
+    if objective.hard_negatives and not rows.n_given:
         made[-1] = build_negatives(views, rows)
     return made
+
+
+def _check_own(views):
+    """Raise where a view reads what stands beside X, of texts that are given as blocks."""
+    for view in members(views):
+        for name in getattr(view, "requires", ()):
+            raise ValueError(
+                f"views={views!r} reads {name}, of which there is one a row, and X is blocks of "
+                "texts: type views='auto'."
+            )
 
 
 def build_batches(sampler, rows, batch_size, objective):

@@ -2,7 +2,14 @@
 
 from skcontrast._inputs.blocks import Blocks
 from skcontrast.multiview._canonical import CanonicalCorrelation
+from skcontrast.multiview._credibility import pair_credibility
 from skcontrast.multiview._encoder import MultiViewContrastiveEncoder
 from skcontrast.multiview._pairs import BlockEncoder
 
-__all__ = ["BlockEncoder", "Blocks", "CanonicalCorrelation", "MultiViewContrastiveEncoder"]
+__all__ = [
+    "BlockEncoder",
+    "Blocks",
+    "CanonicalCorrelation",
+    "MultiViewContrastiveEncoder",
+    "pair_credibility",
+]

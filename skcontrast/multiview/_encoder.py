@@ -66,9 +66,9 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
     networks : str, component, torch.nn.Module or dict of these by block, default="auto"
         The network of each block: see :class:`skcontrast.networks.Towers`.
 
-    tied : bool, default=False
-        Whether one network reads all blocks, such as questions and answers, which have to be as
-        wide as each other; ``init`` has then no effect.
+    tied : bool or list of str, default=False
+        Whether one network reads all blocks, such as questions and answers, or those of these
+        names, which have to be as wide as each other. Where it reads all, ``init`` has no effect.
 
     views : str, component, callable, list, dict by block or None, default="auto"
         How each block is changed in training. "auto" is ``Corruption(rate=0.2)`` for numbers and
@@ -138,6 +138,10 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
     are no negatives of each other. Objectives of lists, :class:`skcontrast.objectives.ListMLE` and
     :class:`skcontrast.objectives.ListwiseWasserstein`, have all rows of a group in one batch.
 
+    With ``objective=InfoNCE(form="one_way", hard_negatives=True)`` three blocks are what is asked,
+    what answers it and what seems to but does not, which a row may lack. The last two are read by
+    one network, as they are of one kind: ``tied=True``, or ``tied=["answer", "wrong"]``.
+
     References
     ----------
     Radford et al., "Learning transferable visual models from natural language supervision", ICML
@@ -188,7 +192,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         objective: str | Objective = "pairwise",
         init: Literal["cca"] | None = "cca",
         networks: str | Component | nn.Module | dict[str, Any] | Literal["auto"] = "auto",
-        tied: bool = False,
+        tied: bool | list | tuple = False,
         views: Views | dict[str, Any] | Literal["auto"] = "auto",
         combine: Literal["concat", "mean", "sum"] = "concat",
         passthrough: bool | Literal["auto"] | list | tuple = "auto",
@@ -284,6 +288,18 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         further = self.warm_start and hasattr(self, "weights_")
         return self._fit(X, {"target": y, **beside}, Call(None, self.max_iter, further))
 
+    def _resolved(self, call, source, X):
+        """As ever, with hard negatives only where they are read like what they are taken for."""
+        objective, sampler, views = super()._resolved(call, source, X)
+        names, tied = source.names, self.tied
+        if objective.hard_negatives and tied is not True and not {*names[-2:]} <= {*(tied or ())}:
+            raise ValueError(
+                f"The last block, {names[-1]!r}, holds hard negatives of {names[-2]!r}, and tied="
+                f"{tied!r} has another network read them: type tied={list(names[-2:])}, or "
+                "tied=True for one network of all blocks."
+            )
+        return objective, sampler, views
+
     @property
     def network(self) -> Towers:
         """The networks of all blocks as one."""
@@ -309,6 +325,12 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         return width * (len(source.names) if self.combine == "concat" else 1), None
 
     # ------------------------------------------------------------ the shared space
+
+    @property
+    def _partners(self):
+        """Numbers of the blocks that belong together: not that of hard negatives."""
+        n = len(self.input_.names)
+        return list(range(n - 1 if self.objective_.hard_negatives else n))
 
     @property
     def _multiplies(self):

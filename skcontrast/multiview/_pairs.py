@@ -21,13 +21,18 @@ class SharedSpace(OwnState):
 
     A subclass has ``input_``, a BlocksInput, and ``_slots(X) -> (V, n, d)``, the embeddings of
     checked rows, and ``_of_block(X, name) -> (n, d)``, that of checked rows of one block; both
-    unit rows. ``_multiplies`` says whether blocks are joined by products, not by means.
+    unit rows. ``_multiplies`` says whether blocks are joined by products, not by means, and
+    ``_partners`` the numbers of the blocks that belong together.
     """
 
     input_: Any
     _slots: Any
     _of_block: Any
     _multiplies = False
+
+    @property
+    def _partners(self):
+        return list(range(len(self.input_.names)))
 
     def transform_block(self, X_block: RowsLike, block: str) -> np.ndarray:
         """Embed rows of one block alone, to compare them with rows of others.
@@ -75,7 +80,7 @@ class SharedSpace(OwnState):
             As in :meth:`fit`.
 
         blocks : list of str, default=None
-            Names of two or more blocks; None takes all.
+            Names of two or more blocks; None takes all but one of hard negatives.
 
         Returns
         -------
@@ -84,13 +89,17 @@ class SharedSpace(OwnState):
             training with ``Symile``, the sum of the products of all blocks.
         """
         Z, present = self._embedded(X)
+        chosen = self._partners
         if blocks is not None:
             for name in blocks:
                 check_name(name, self.input_.inputs_, "blocks=")
             chosen = [self.input_.names.index(name) for name in dict.fromkeys(blocks)]
             if len(chosen) < 2:
                 raise ValueError(f"blocks={blocks!r} names one block: type two or more.")
-            Z, present = Z[chosen], present[chosen]
+        return self._pair_scores(Z[chosen], present[chosen])
+
+    def _pair_scores(self, Z, present):
+        """Scores (n,) of the rows of embeddings (V, n, d), of which some are present."""
         if self._multiplies:
             return np.where(present.all(axis=0), Z.prod(axis=0).sum(axis=-1), np.nan)
         Z = Z * present[:, :, None]
@@ -98,6 +107,18 @@ class SharedSpace(OwnState):
         # The squared length of the sum holds every pair twice, and every row once.
         twice = np.square(Z.sum(axis=0)).sum(axis=-1) - np.square(Z).sum(axis=(0, 2))
         return np.where(n > 1, twice / np.maximum(n * (n - 1), 1), np.nan)
+
+    def _paired_and_parted(self, X, rng, n_times):
+        """Scores of rows (n,), and of as many whose blocks are those of other rows, n_times."""
+        Z, present = (found[self._partners] for found in self._embedded(X))
+        order = rng.permutation(Z.shape[1])  # rows that lie together may be alike
+        parted = []
+        for k in range(1, n_times + 1):
+            at = [np.roll(order, k * v) for v in range(len(Z))]
+            moved = np.array([z[i] for z, i in zip(Z, at)])
+            there = np.array([p[i] for p, i in zip(present, at)])
+            parted.append(self._pair_scores(moved, there))
+        return self._pair_scores(Z, present), np.concatenate(parted)
 
     def similarity(self, queries: dict[str, Any], candidates: dict[str, Any]) -> np.ndarray:
         """Compare rows of some blocks with rows of others.
@@ -138,7 +159,7 @@ class SharedSpace(OwnState):
         -------
         score : float
         """
-        Z, present = self._embedded(X)
+        Z, present = (found[self._partners] for found in self._embedded(X))
         if not self._multiplies:
             return mean_reciprocal_rank(Z, present)
         whole = present.all(axis=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from importlib import import_module
 from typing import Any, Literal
 
@@ -39,7 +38,7 @@ class Towers(Component):
     Parameters
     ----------
     networks : str, component, torch.nn.Module or dict of these by block, default="auto"
-        The network of each block. "auto" is ``MLP((128,), dropout=0.2)`` for numbers and
+        The network of each block. "auto" is ``MLP((256,), dropout=0.2)`` for numbers and
         :class:`HashedEmbeddingBag` for texts, as it is for blocks that a dict does not name, and
         for those of a kind that one network for all does not read.
 
@@ -47,11 +46,13 @@ class Towers(Component):
         What comes out of a row: the blocks' unit rows beside each other, with the unit mean of
         those that are there in place of one that is not, or their mean or sum.
 
-    tied : bool, default=False
-        Whether one network reads all blocks, which have to be as wide as each other.
+    tied : bool or list of str, default=False
+        Whether one network reads all blocks, or those of these names, which have to be as wide as
+        each other.
 
     init : {"cca"} or None, default="cca"
-        Whether W starts as the canonical directions; with None, or ``tied``, there is none.
+        Whether W starts as the canonical directions, of blocks that one network reads those of the
+        first; with None, or where one network reads all, there is none.
 
     Examples
     --------
@@ -69,7 +70,7 @@ class Towers(Component):
     _parameter_constraints = {
         "networks": [Shorthand(REGISTRY, "network"), nn.Module, dict, StrOptions({"auto"})],
         "combine": [StrOptions({"concat", "mean", "sum"})],
-        "tied": ["boolean"],
+        "tied": ["boolean", list, tuple],
         "init": [StrOptions({"cca"}), None],
     }
 
@@ -77,7 +78,7 @@ class Towers(Component):
         self,
         networks: str | Component | nn.Module | dict[str, Any] | Literal["auto"] = "auto",
         combine: Literal["concat", "mean", "sum"] = "concat",
-        tied: bool = False,
+        tied: bool | list | tuple = False,
         init: Literal["cca"] | None = "cca",
     ):
         self.networks = networks
@@ -100,22 +101,33 @@ class Towers(Component):
         if isinstance(self.networks, dict):
             for name in self.networks:
                 check_name(name, [block for block, _, _ in layout], "networks=")
-        start = self.init is not None and not self.tied
-        towers = [self._tower(block, n_shared, start) for block in self._read_apart(layout)]
-        return _Towers(towers, [name for name, _, _ in layout], self.combine, n_shared)
+        names = [name for name, _, _ in layout]
+        shared = self._read_by_one(layout)
+        first = {name: shared[0] if name in shared else name for name in names}
+        apart = [block for block in layout if first[block[0]] == block[0]]
+        start = self.init is not None and len(apart) > 1
+        towers = [self._tower(block, n_shared, start) for block in apart]
+        readers = {name: [block[0] for block in apart].index(first[name]) for name in names}
+        return _Towers(towers, readers, self.combine, n_shared)
 
-    def _read_apart(self, layout):
-        """The blocks that have a network of their own."""
-        if not self.tied:
-            return layout
-        kinds = Counter((kind, width) for _, kind, width in layout)
-        if len(kinds) > 1:
-            widths = ", ".join(f"{name!r} has {w} columns of {k}" for name, k, w in layout)
+    def _read_by_one(self, layout):
+        """Names of the blocks that one network reads."""
+        names = [name for name, _, _ in layout]
+        chosen = list(dict.fromkeys(self.tied)) if not isinstance(self.tied, bool) else names
+        if self.tied is False:
+            return []
+        for name in chosen:
+            check_name(name, names, "tied=")
+        if len(chosen) < 2:
+            raise ValueError(f"tied={self.tied!r} names one block: type two or more, or False.")
+        tied = [block for block in layout if block[0] in chosen]
+        if len({(kind, width) for _, kind, width in tied}) > 1:
+            widths = ", ".join(f"{name!r} has {w} columns of {k}" for name, k, w in tied)
             raise ValueError(
-                f"tied=True reads all blocks by one network, but they differ: {widths}. Type "
-                "tied=False."
+                f"tied={self.tied!r} reads blocks by one network, but they differ: {widths}. Type "
+                "tied=False, or the names of those that are alike."
             )
-        return layout[:1]
+        return [name for name, _, _ in tied]
 
     def _tower(self, block, n_shared, start):
         name, kind, width = block
@@ -130,7 +142,7 @@ class Towers(Component):
     def _network(self, name, kind):
         tables = import_module("skcontrast.networks").NETWORKS_OF
         networks, advice = self.networks, f"networks={{{name!r}: 'auto'}}"
-        auto = MLP((128,), dropout=0.2) if kind == "numbers" else "hashed"
+        auto = MLP((256,), dropout=0.2) if kind == "numbers" else "hashed"
         if isinstance(networks, dict):
             networks = networks.get(name, "auto")
         elif not isinstance(networks, (str, nn.Module)):
@@ -212,14 +224,17 @@ def _write(layer, weight, offset):
 class _Towers(nn.Module):
     accepts_sparse = True
 
-    def __init__(self, towers, names, combine, n_shared):
+    def __init__(self, towers, readers, combine, n_shared):
         super().__init__()
         self.towers = nn.ModuleList(towers)
-        self.names, self.combine, self.n_shared = names, combine, n_shared
+        # Number of the network of each block; each was made for the first that it reads.
+        self.readers, self.names = readers, list(readers)
+        self.first = [self.names[list(readers.values()).index(t)] for t in range(len(towers))]
+        self.combine, self.n_shared = combine, n_shared
 
     def tower(self, name):
         """The network of a block."""
-        return self.towers[0 if len(self.towers) == 1 else self.names.index(name)]
+        return self.towers[self.readers[name]]
 
     def slots(self, x):
         """Embedding of each block as it is: (V, n, d)."""
@@ -247,7 +262,7 @@ class _Towers(nn.Module):
 
     def prepare(self, rows):
         """Find what is known before training: words of texts, canonical directions."""
-        for name, tower in zip(self.names, self.towers):
+        for name, tower in zip(self.first, self.towers):
             features = getattr(tower, "features", None)
             if hasattr(features, "prepare"):
                 features.prepare(rows.blocks[name])
@@ -258,8 +273,8 @@ class _Towers(nn.Module):
     def _begin(self, rows):
         index = rows.train_index.cpu().numpy()
         index = np.sort(np.random.default_rng(0).permutation(index)[:START_ROWS])
-        present = np.array([rows.is_present(name, index) for name in self.names])
-        blocks = [t.readable(rows, n, index) for n, t in zip(self.names, self.towers)]
+        present = np.array([rows.is_present(name, index) for name in self.first])
+        blocks = [t.readable(rows, n, index) for n, t in zip(self.first, self.towers)]
         r = best_regularization(blocks, present, self.n_shared)
         maps = Products(blocks, present).maps(r, self.n_shared)
         for tower, weight, offset in zip(self.towers, maps.weights, maps.offsets):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
-from skcontrast.functional import OFF_DIAGONAL, distinct, normalize, pair_sums
+from skcontrast.functional import OFF_DIAGONAL, distinct, mean_over, normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 
 
@@ -74,7 +74,8 @@ class InfoNCE(Excluding):
     hard_negatives : bool, default=False
         Whether the last view holds a hard negative of each row instead of a positive.
         Only with ``form="one_way"``: candidates are then the positives and hard
-        negatives of the whole batch (supervised SimCSE).
+        negatives of the whole batch (supervised SimCSE). Of blocks, a row may lack its hard
+        negative.
 
     hard_negative_weight : float, default=0.0
         Added to the logit of an anchor's own hard negative.
@@ -132,6 +133,21 @@ class InfoNCE(Excluding):
         """Fewest views: the anchor, its positive, and the hard negative if any."""
         return 3 if self.hard_negatives else 2
 
+    @property
+    def accepts_missing(self) -> bool:
+        """Whether rows may lack blocks."""
+        return self.hard_negatives
+
+    def check_views(self, n_views: int, makes_negatives: bool = False) -> None:
+        """Raise when an estimator's views do not suit: of one anchor each form reads two."""
+        super().check_views(n_views, makes_negatives)
+        if self.form == "one_way" and n_views > self.min_views:
+            raise ValueError(
+                f"InfoNCE(form='one_way', hard_negatives={self.hard_negatives}) reads "
+                f"{self.min_views} views or blocks of a row, and there are {n_views}: leave "
+                f"{n_views - self.min_views} out, or type form='ntxent'."
+            )
+
     def _accepts(self, rule):
         return True
 
@@ -160,13 +176,15 @@ class InfoNCE(Excluding):
         temperature: nn.Module,
         groups: Tensor | None = None,
         index: Tensor | None = None,
+        present: Tensor | None = None,
         **named: Any,
     ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
         z = normalize(views)
         groups = groups if self.exclude else None
         if self.form == "one_way":
-            return self._one_way(z, temperature, groups, index)
+            loss = self._one_way(z, temperature, groups, index, present)
+            return loss if present is None else mean_over(loss, present[:2].all(0))
         n_views, n, _ = z.shape
         positive = positive_similarity(z)  # (V n,)
         anchors = anchor_index(index, z) if temperature.stateful else None
@@ -188,7 +206,7 @@ class InfoNCE(Excluding):
             return temperature.combine(positive, sums, tau, anchors, n_views, n_views * (n - 1))
         return sums.log_partition - positive / tau
 
-    def _one_way(self, z, temperature, groups, index):
+    def _one_way(self, z, temperature, groups, index, present):
         n = z.shape[1]
         anchors, positives = z[0], z[1]
         candidates = torch.cat([positives, z[-1]]) if self.hard_negatives else positives
@@ -201,6 +219,9 @@ class InfoNCE(Excluding):
             if groups is not None:
                 hard = torch.arange(columns.start, columns.stop, device=z.device) >= n
                 keep = own_or_apart(groups, rows, columns, n) | hard
+            if present is not None:
+                there = present[1:].flatten()[columns].expand(len(z[0][rows]), -1)
+                keep = there if keep is None else keep & there
             if not (self.hard_negatives and self.hard_negative_weight):
                 return None, keep
             i = torch.arange(rows.start, rows.stop, device=z.device)

@@ -159,6 +159,16 @@ class Pairwise(Objective):
         """The objective of a pair, as an object."""
         return resolve(self._settled("objective", self.objective), self._shorthand["objective"])
 
+    def check_views(self, n_views: int, makes_negatives: bool = False) -> None:
+        """Raise when the objective of a pair reads more than two blocks."""
+        super().check_views(n_views, makes_negatives)
+        inner = self.settled
+        if inner.min_views > 2:
+            raise ValueError(
+                f"Pairwise compares two blocks at a time, and {inner!r} reads "
+                f"{inner.min_views}: type objective={inner!r}, without Pairwise."
+            )
+
     @property
     def requires(self) -> tuple[str, ...]:
         """Named tensors that the objective of a pair needs."""

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from skcontrast._component import Component, HasMethods, Shorthand, StrOptions
+from skcontrast._inputs.blocks import Blocks
 from skcontrast._inputs.documents import typed, warn_unused
+from skcontrast._inputs.stacked import Stacked, stack_texts
 from skcontrast._inputs.text import BackboneInput, TextInput
 from skcontrast._training.checkpoint import Checkpoint
 from skcontrast._typing import FilePath, RandomState, Words
@@ -136,8 +138,12 @@ class ContrastiveTextEncoder(BaseContrastive):
     ``lexical`` of :class:`skcontrast.networks.HashedEmbeddingBag` say how much the very words
     count beside what they were found to have in common. The singular vectors are those of
     the documents of the first fit, of at most 16,384 drawn of them. Training on 50,000 short
-    texts takes minutes on two cores. ``fit(X, groups=g)`` takes documents of one group for
-    views of each other: pairs of equal meaning, given by number.
+    texts takes minutes on two cores.
+
+    ``fit(X, groups=g)`` takes documents of one group for views of each other: pairs of equal
+    meaning, given by number. ``fit(Blocks(query=q, answer=a))`` takes the texts of a row for views
+    of each other (:class:`skcontrast.multiview.Blocks`), and with
+    ``objective=InfoNCE(form="one_way", hard_negatives=True)`` a third block for hard negatives.
 
     References
     ----------
@@ -248,6 +254,13 @@ class ContrastiveTextEncoder(BaseContrastive):
     def word_counts_(self) -> np.ndarray:
         """Counts of hashed words, by which words are weighted; without a backbone."""
         return self.input_.word_counts_
+
+    def _read(self, X, call):
+        if not isinstance(X, Blocks):
+            return super()._read(X, call)
+        texts, n_given = stack_texts(X)
+        source, checked = super()._read(texts, call)
+        return source, Stacked(checked, n_given)
 
     def _new_input(self):
         owner = type(self).__name__

@@ -35,6 +35,29 @@ def partners(rows: Rows, view: Callable) -> Callable:
     return partner
 
 
+def block_view(rows: Rows, view: Callable, block: int) -> Callable:
+    """Make the view that replaces a row by what it is in one of the blocks, then changes it.
+
+    Parameters
+    ----------
+    rows : Rows
+        Those of all blocks, block after block.
+
+    view : callable
+        ``(x, index) -> x'``.
+
+    block : int
+        Number of the block.
+    """
+    start = block * (rows.n_rows // rows.n_given)
+
+    def change(x, index):
+        own = (index + start).to(rows.index_device)
+        return view(rows.take(own), own)
+
+    return change
+
+
 def other_of_group(rows: Rows, side: str) -> Callable:
     """Make the function that draws for row numbers (n,) another row of the group of each.
 
