@@ -25,7 +25,7 @@ from skcontrast._training.parameters import CONSTRAINTS, SHORTHAND
 from skcontrast._training.run import Call, Run
 from skcontrast._typing import ArrayLike, RowsLike, Self
 from skcontrast.objectives import OBJECTIVES, Objective
-from skcontrast.samplers import SAMPLERS, in_order
+from skcontrast.samplers import SAMPLERS
 from skcontrast.views import members, reads_order
 
 AUTO_BATCH = 256
@@ -180,7 +180,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         batch_size = min(batch_size, X.shape[0])
         run = Run(self, call.sized(X.shape[0], batch_size), X, side, given["target"])
         with seeded(run.draws, device), memory_advice(batch_size):
-            train_index, held_out = self._hold_out(source, X, side, objective.min_rows, run)
+            train_index, held_out = self._hold_out(source, X, side, objective, run)
             rows = modules.rows(source, X, side, dtype, device, train_index)
             fitted = {"input_": source, "objective_": objective, **of_y}
             module, criterion = modules.build(self, fitted, rows, given, call)
@@ -188,8 +188,8 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
             clean = clean or ordered and self.clean_anchor == "auto"
             slots = (views, self.n_views, clean, rows, module, objective, source.choices)
             module.views = modules.slot_views(*slots)
-            batches = modules.build_batches(sampler, rows, batch_size, objective.min_rows)
-            held_out = in_order(held_out, rows, batch_size, objective.min_rows)
+            batches = modules.build_batches(sampler, rows, batch_size, objective)
+            held_out = modules.held_out_batches(held_out, rows, batch_size, objective)
             settings = run.begin(fitted, module, criterion, rows)
             training = train(module, criterion, rows, batches, held_out, **settings)
             final = run.learned(training)
@@ -242,8 +242,8 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         objective.check_views(*modules.seen(X, self.n_views, views))
         return objective, sampler, views
 
-    def _hold_out(self, source, X, side, min_rows, run):
+    def _hold_out(self, source, X, side, objective, run):
         """Rows to train on and rows held out; None where all are trained on."""
         if not self.early_stopping or run.call.partial:
             return None, None
-        return source.hold_out(X.shape[0], self.validation_fraction, min_rows, run.seed, side)
+        return source.hold_out(X.shape[0], self.validation_fraction, objective, run.seed, side)

@@ -9,14 +9,16 @@ from golden_adaptation import gda, proker, tip_adapter
 from golden_case import tangent
 from golden_conr import conr
 from golden_kernels import cclk, decoupled_uniformity
+from golden_lists import listwise_wasserstein
 from golden_longtail import gml, sbcl
 from golden_metrics import hubs, metrics
-from golden_multiview import dual_encoder, one_to_k, symile
+from golden_multiview import check_on_the_sphere, dual_encoder, one_to_k, symile
 from golden_pairs import (
     clp,
     cross_view_distribution,
     distilcse_ckd,
     guided_negatives,
+    simlap,
     swav,
     transport_prototypes,
 )
@@ -35,7 +37,7 @@ from golden_series import (
     ts2vec,
     tstcc,
 )
-from golden_soft import congrat, dialog2flow_soft, m3col_soft
+from golden_soft import congrat, dialog2flow_soft, m3col
 from golden_stateful import isogclr, macl, sogclr
 from golden_structure import clusterns, dclr, mining
 from golden_supervised import supcon
@@ -229,6 +231,21 @@ def hard_negative(case):
     case.check("loss_easy", easy(torch.stack(case.leaves("z0", "z1"))).mean())
 
 
+def dse_hardneg(case):
+    """HardNegative without debiasing, and InfoNCE: the mean over the rows of flagged pairs."""
+    tau = case.number("temperature")
+    flagged = case.constant("pairsimi").repeat(2) == 1
+    for block_size in (None, 3):
+        for key, objective in (
+            ("hardneg", HardNegative(tau, tau_plus=0, block_size=block_size)),
+            ("orig", InfoNCE(tau, block_size=block_size)),
+        ):
+            f1, f2 = case.leaves("f1", "f2")
+            loss = objective(torch.stack([f1, f2]))[flagged].mean()
+            grads = {f"grad1_{key}": f1, f"grad2_{key}": f2}
+            check_on_the_sphere(case, f"loss_{key}", loss, **grads)
+
+
 def cacr(case):
     """Small-scale code (weights not detached), constant weights, and the RBF cost."""
     names = "alpha", "beta", "t_pos", "t_neg"
@@ -287,6 +304,7 @@ ADAPTERS = {
     "decoupled_uniformity": decoupled_uniformity,
     "dialog2flow_soft": dialog2flow_soft,
     "distilcse_ckd": distilcse_ckd,
+    "dse_hardneg": dse_hardneg,
     "dual_encoder": dual_encoder,
     "gda": gda,
     "gml": gml,
@@ -297,7 +315,8 @@ ADAPTERS = {
     "infonce_bidirectional": infonce_bidirectional,
     "isogclr": isogclr,
     "kernel_infonce": kernel_infonce,
-    "m3col": m3col_soft,
+    "listwise_wasserstein": listwise_wasserstein,
+    "m3col": m3col,
     "macl": macl,
     "margin_mining": margin_mining,
     "maxsim": maxsim,
@@ -315,6 +334,7 @@ ADAPTERS = {
     "sgns_shared_step": sgns_shared_step,
     "sgns_step": sgns_step,
     "simcse_promcse": simcse_promcse,
+    "simlap": simlap,
     "simmtm": simmtm,
     "sogclr": sogclr,
     "supcon": supcon,

@@ -12,8 +12,10 @@ import numpy as np
 import series_cases
 import test_conditional
 import test_conr
+import test_lists
 import test_logit_adjusted
 import test_objectives_naive as plain
+import test_pair_gated
 import test_prediction
 import test_prototypes
 import test_rank_n_contrast
@@ -242,6 +244,14 @@ def _of_neighbors(n_steps):
     return Golden(params, loop, 2, 3, side, 12 if n_steps else 4, n_steps)
 
 
+# One row is its own partner, and one is not mixed.
+MIXTURES = {"partner": [3, 1, 4, 2, 0], "share": [0.3, 0.6, 1.0, 0.8, 0.1]}
+GATED = dict(
+    zip(
+        ("target", "other", "gate"),
+        (test_pair_gated.TARGET, test_pair_gated.OTHER, test_pair_gated.GATE),
+    )
+)
 SEEN = [[True] * 4, [False, True, True, True], [True, True, False, True]]
 MASK = np.array([SEEN, SEEN])
 CUTS, TRIPLES = [0, 2, 1], [[0, 1, 0], [1, 2, 1], [3, 3, 3]]
@@ -307,6 +317,16 @@ CASES = {
     ],
     "conr": [_conr("corrected"), _conr("reference")],
     "cross_entropy": [_cross_entropy(0.0, 0.0), _cross_entropy(0.5, 0.2)],
+    "cross_mixup": [
+        Golden(
+            T,
+            on_unit_rows(loops_of_blocks.cross_mixup, *MIXTURES.values(), 0.3),
+            n_views,
+            5,
+            MIXTURES,
+        )
+        for n_views in (2, 3)
+    ],
     "cross_view_distribution": [
         Golden(
             {"temperature": TAU, "reference_temperature": 0.3},
@@ -371,6 +391,27 @@ CASES = {
     "kernel_info_nce": of_naive(
         "laplace", "mixed kernel", a=T, b={**T, "gamma": 0.5, "mixture": "kernel", "weight": 0.3}
     ),
+    "list_mle": [
+        Golden(
+            T,
+            on_unit_rows(test_lists.list_mle, test_lists.GRADES, test_lists.QUERIES, 0.3),
+            n_views,
+            7,
+            {"target": test_lists.GRADES, "groups": test_lists.QUERIES},
+        )
+        for n_views in (2, 3)
+    ],
+    "listwise_wasserstein": [
+        Golden(
+            {**T, "target_temperature": 0.7},
+            on_unit_rows(
+                test_lists.listwise_wasserstein, test_lists.OF_LISTS, test_lists.LISTS, 0.3, 0.7
+            ),
+            2,
+            15,
+            {"target": test_lists.OF_LISTS, "groups": test_lists.LISTS},
+        )
+    ],
     "logit_adjusted": [
         Golden(
             {**T, "adjustment": a},
@@ -395,6 +436,16 @@ CASES = {
             6,
             {"negatives": BANK},
         )
+    ],
+    "pair_gated": [
+        Golden(
+            T,
+            lambda views: test_pair_gated.pair_gated(views, *GATED.values(), 0.3),
+            n_views,
+            7,
+            GATED,
+        )
+        for n_views in (1, 2)
     ],
     "pair_score": [
         Golden(

@@ -9,6 +9,7 @@ from skcontrast.objectives import (
     AlignmentUniformity,
     CrossViewDistribution,
     InfoNCE,
+    PairGated,
     PositiveAware,
     SwappedPrototypes,
     TeacherMatch,
@@ -145,3 +146,13 @@ def transport_prototypes(case):
     case.check("plan_converged_pot", plan)
     case.check("cost_converged_pot", (plan * cost).sum())
     case.check("transported", shares @ query)
+
+
+def simlap(case):
+    """The gate is an input; a row is a positive of itself where both classes are one."""
+    labels = {"target": case.constant("y1"), "other": case.constant("y2")}
+    for block_size in (None, 3):
+        z, gate = case.leaves("z", "gate")
+        objective = PairGated(case.number("temperature"), block_size=block_size)
+        loss = objective(z[None], **labels, gate=gate).mean()
+        case.check_loss("loss", loss, grad_z=z, grad_gate=gate)

@@ -3,7 +3,8 @@
 import torch
 from golden_pairs import with_products
 
-from skcontrast.objectives import SoftTarget
+from skcontrast.functional import normalize
+from skcontrast.objectives import CrossMixup, SoftTarget
 from skcontrast.temperatures import Learned
 
 
@@ -52,8 +53,8 @@ def congrat(case):
         case.waive("the similarities are weighed by their ranks", "loss", "grad")
 
 
-def m3col_soft(case):
-    """The soft part: the second block's own similarities are the target, held constant here."""
+def m3col(case):
+    """Mixtures; and the second block's own similarities as the target, held constant here."""
     tau = case.number("softclip_temp")
     for block_size in (None, 3):
         a, b = case.leaves("a", "b")
@@ -61,7 +62,23 @@ def m3col_soft(case):
         loss = objective(torch.stack([a, b])).mean()
         case.check_loss("softclip_loss", loss, grad_softclip_preds=a)
     case.waive("the reference sends a gradient through the target too", "grad_softclip_targs")
-    case.waive("of the mixture", "mixco_loss", "grad_mixed_a", "grad_b")
+    mixtures(case)
+
+
+def mixtures(case):
+    """The reference loses the share of a row that is its own partner; it is taken off here."""
+    tau, share, partner = case.number("mixco_temp"), case.constant("betas"), case.constant("perm")
+    n = len(partner)
+    for block_size in (None, 3):
+        mixed, b = case.leaves("mixed_a", "b")
+        x, y = normalize(mixed), normalize(b)
+        objective = CrossMixup(block_size=block_size)
+        loss = objective.contrast(x, y, partner, share, tau).mean()
+        s = x @ y.T / tau
+        own = -(s.log_softmax(1).diagonal() + s.log_softmax(0).diagonal()) / 2
+        lost = torch.where(partner == torch.arange(n), share, 0)
+        loss = loss - (lost * own).mean()
+        case.check_loss("mixco_loss", loss, grad_mixed_a=mixed, grad_b=b)
 
 
 def dual_encoder_soft(case):

@@ -59,3 +59,21 @@ def sigmoid(z, tau, bias, gamma):
             loss -= (1 - p) ** gamma * np.log(p)
         losses.append(loss)
     return losses
+
+
+def cross_mixup(z, partner, share, tau):
+    """Mixtures of the first block against each other one."""
+    x, n, losses = z[0], z.shape[1], np.zeros(z.shape[1])
+    mixed = np.array([s * x[i] + (1 - s) * x[p] for i, (p, s) in enumerate(zip(partner, share))])
+    mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
+    for y in z[1:]:
+        for i in range(n):
+            there = [mixed[i] @ y[j] / tau for j in range(n)]
+            loss = np.log(np.sum(np.exp(there)))
+            loss -= share[i] * there[i] + (1 - share[i]) * there[partner[i]]
+            back = [y[i] @ mixed[j] / tau for j in range(n)]
+            for j in range(n):
+                weight = share[i] * (i == j) + (1 - share[j]) * (partner[j] == i)
+                loss += weight * (np.log(np.sum(np.exp(back))) - back[j])
+            losses[i] += loss / 2 / (len(z) - 1)
+    return losses

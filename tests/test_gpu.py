@@ -54,7 +54,11 @@ def given(objective):
 TWENTY_STEPS = {"views": shifted, "batch_size": 80, "max_iter": 20}
 
 
-@pytest.mark.parametrize("name", TRAINABLE)
+# Draw numbers for a loss, which are others on another device.
+DRAWS = {"cross_mixup", "pair_gated", "symile"}
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINABLE if name not in DRAWS])
 def test_devices_agree(name):
     objective = OBJECTIVES[name]()
     if hasattr(objective, "view"):
@@ -103,7 +107,10 @@ def waiting_is_an_error():
     torch.cuda.set_sync_debug_mode("default")
 
 
-WAITING = {"conditional": "asks in every batch whether the kernel was positive definite"}
+WAITING = {
+    "conditional": "asks in every batch whether the kernel was positive definite",
+    "listwise_wasserstein": "counts lists, and decomposes a matrix, in every batch",
+}
 
 
 @pytest.mark.parametrize(

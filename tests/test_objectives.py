@@ -26,6 +26,7 @@ from skcontrast.objectives import (
     KernelInfoNCE,
     LogitAdjusted,
     MinedNegatives,
+    OnColumns,
     OneToK,
     Pairwise,
     PolyView,
@@ -89,6 +90,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "prediction_error-absolute": PredictionError(error="absolute"),
     "prediction_error-huber": PredictionError(error="huber", delta=0.5),
     "cross_entropy-adjusted": CrossEntropy(adjustment=1.0, label_smoothing=0.1),
+    "cross_entropy-vectors": CrossEntropy(class_embeddings=[[1.0, 0.5], [-1.0, 2.0]]),
     "conr-wide": ConR(temperature=0.5, window=1.0, error="squared"),
     "conr-reference": ConR(window=0.5, form="reference"),
     "logit_adjusted-half": LogitAdjusted(temperature=0.5, adjustment=0.5),
@@ -118,6 +120,8 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "one_to_k-mean": OneToK("mean", 0.3),
     "symile-all": Symile("all", 0.2),
     "sigmoid-focal": SigmoidPairs(2.0, temperature=0.3),
+    "on_columns": OnColumns(InfoNCE(), 1, 3),
+    "on_columns-sum": OnColumns(SupCon() + PolyView(), 1),
     "sum": InfoNCE() + 0.5 * AlignmentUniformity(),
 }
 # The gradient is not that of the value: something is held constant on purpose.
@@ -139,6 +143,9 @@ SURROGATES = {
 }
 # Draw random numbers, in the order of the rows.
 RANDOM = {"cluster_discrimination", "supremix", "supremix-negatives", "symile"}
+RANDOM |= {"cross_mixup", "pair_gated"}
+# Ask the device for what they go on with.
+WAITS = {"listwise_wasserstein"}
 # Neither unit rows nor columns: rows as they are.
 LENGTHS = {"rank_n_contrast"}
 # Without a head, the columns of the embedding are the prediction.
@@ -149,9 +156,16 @@ COLUMNS = {"barlow_twins", "vicreg", "independence", *PREDICTORS}
 # Without prototypes these are the axes.
 PROTOTYPES = {"cluster_discrimination", "cluster_discrimination-all", "swapped_prototypes"}
 # Not invariant under rotation: columns have a meaning.
-ORIENTED = {*COLUMNS, "kernel_info_nce-concatenation", "teacher_match", *PROTOTYPES}
+ORIENTED = {
+    *COLUMNS,
+    "on_columns",
+    "on_columns-sum",
+    "kernel_info_nce-concatenation",
+    "teacher_match",
+    *PROTOTYPES,
+}
 SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "sum"}
-SCALARS |= COLUMNS - PREDICTORS
+SCALARS |= {"listwise_wasserstein"} | COLUMNS - PREDICTORS
 FIRST_VIEW = {
     "one_way",
     "hard",
@@ -164,6 +178,8 @@ FIRST_VIEW = {
     "cross_view_distribution",
     "one_to_k",
     "sigmoid",
+    "list_mle",
+    "cross_mixup",
 }
 
 every = pytest.mark.parametrize("name", VARIANTS)
@@ -190,7 +206,8 @@ def draw(objective, n=6, d=4, n_views=None, seed=0, dtype=torch.float64):
     if "target" in objective.requires:
         side["target"] = random_target(objective.target_type, n, generator)
     if "groups" in objective.requires:
-        side["groups"] = torch.arange(n) % 3
+        # Lists have to be of one length.
+        side["groups"] = torch.arange(n) // 2 if objective.whole_groups else torch.arange(n) % 3
     for name in {"condition", "prior", "rows"} & set(objective.requires):
         side[name] = torch.randn(n, 2, generator=generator, dtype=torch.float64)
     return views.to(dtype), side
@@ -213,7 +230,7 @@ def test_shape_and_dtype(name):
         loss, grad = evaluate(objective, views, side)
         n_views, n, _ = views.shape
         options = name.split("-")
-        if options[0] in SCALARS:
+        if options[0] in SCALARS or options[-1] == "sum":
             assert loss.shape == ()
         elif FIRST_VIEW & set(options):
             assert loss.shape == (n,)
@@ -468,7 +485,7 @@ def test_on_a_gpu(name):
     x = views.cuda().requires_grad_()
     with torch.cuda.device(0):
         named = {key: value.cuda() for key, value in side.items()}
-        torch.cuda.set_sync_debug_mode("error")
+        torch.cuda.set_sync_debug_mode("default" if name in WAITS else "error")
         try:
             value = built(views=x, **named)
             value.mean().backward()

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy, logsigmoid
 
 from skcontrast.functional import normalize
-from skcontrast.objectives import InfoNCE, OneToK, Pairwise, SigmoidPairs, Symile
+from skcontrast.objectives import CrossMixup, InfoNCE, OneToK, Pairwise, SigmoidPairs, Symile
 
 TAU = 0.3
 CLIP = InfoNCE(TAU, form="two_way")
@@ -143,6 +143,28 @@ def test_sigmoid_pairs_written_out():
     flat = SigmoidPairs(0.0, 1e30, -1.5)(two).mean()
     expected = math.log1p(math.exp(1.5)) + 5 * math.log1p(math.exp(-1.5))
     same(flat, torch.tensor(expected, dtype=torch.float64))
+
+
+def test_mixtures_of_one_row_are_clip():
+    same(CrossMixup(TAU, rate=0.0)(two).mean(), clip(*two))
+    whole = {"partner": torch.arange(6).roll(1), "share": torch.ones(6)}
+    same(CrossMixup(TAU)(two, **whole).mean(), clip(*two))
+    # Nothing of a row itself: its partner is all there is.
+    none = {"partner": whole["partner"], "share": torch.zeros(6)}
+    same(CrossMixup(TAU)(two, **none).mean(), clip(two[0].roll(1, 0), two[1].roll(1, 0)))
+
+
+def test_mixtures_are_drawn():
+    views = draw(2, 2000)
+    x = normalize(views[0])
+    torch.manual_seed(0)
+    share = CrossMixup(alpha=0.5, rate=0.7)._draw(x)
+    mixed = share[share < 1]
+    assert abs(len(mixed) / 2000 - 0.7) < 0.05
+    # Of Beta(a, a): mean 1/2 and variance 1 / (4 (2 a + 1)).
+    assert abs(mixed.mean() - 0.5) < 0.03 and abs(mixed.var() - 1 / 8) < 0.01
+    first, second = CrossMixup()(two), CrossMixup()(two)
+    assert (first != second).any()
 
 
 def test_wrong_pairs_are_refused():

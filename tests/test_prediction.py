@@ -5,8 +5,10 @@ import pytest
 import scipy.sparse as sp
 import torch
 from instances import blobs
+from sklearn.base import clone
+from sklearn.preprocessing import normalize
 
-from skcontrast import ContrastiveEncoder
+from skcontrast import ContrastiveEncoder, ZeroShotClassifier
 from skcontrast.networks import MLP
 from skcontrast.objectives import (
     CrossEntropy,
@@ -129,6 +131,42 @@ def test_cross_entropy_is_its_formula(adjustment, smoothing, n_views):
     same(given, cross_entropy_by_loops(logits, CODES, prior.tolist(), adjustment, smoothing))
 
 
+CLASSES = [[1.0, 0.5], [-0.3, 2.0], [0.1, -1.0]]
+
+
+def of_class_vectors(h, A, tau):
+    """Rows (V, n, d) and a map (d, q) -> logits (V, n, C), entry by entry."""
+    h, A = h.detach().numpy(), np.asarray(A)
+    out = np.empty((*h.shape[:2], len(CLASSES)))
+    for place in np.ndindex(out.shape):
+        row, vector = h[place[:2]], A @ CLASSES[place[2]]
+        out[place] = row @ vector / np.linalg.norm(row) / np.linalg.norm(vector) / tau
+    return torch.tensor(out)
+
+
+@pytest.mark.parametrize("adjustment, smoothing", [(0.0, 0.0), (0.5, 0.2)])
+@pytest.mark.parametrize("n_views", [1, 2])
+def test_class_vectors_are_their_formula(adjustment, smoothing, n_views):
+    objective, h = CrossEntropy(adjustment, smoothing, CLASSES, 0.3), draw(n_views, 5, 4)
+    built = prepared(objective, CODES, 4)
+    assert list(built.state_dict()) == ["head.weight"]
+    built.class_prior = torch.tensor([1, 1, 2]).double() / 4
+    shares = [0.25, 0.25, 0.5]
+    for loss, A in (
+        (built(views=draw(n_views, 5, 6, seed=1), embedding=h, target=CODES), built.head.weight),
+        (objective(h, target=CODES), np.eye(4, 2)),
+    ):
+        logits = of_class_vectors(h, torch.as_tensor(A).detach(), 0.3)
+        expected = cross_entropy_by_loops(logits, CODES, shares, adjustment, smoothing)
+        torch.testing.assert_close(loss.detach(), torch.tensor(expected).double())
+    # A prediction is given as logits, whatever the vectors.
+    logits = h[..., :3]
+    given = objective(h, target=CODES, prediction=logits)
+    same(given, CrossEntropy(adjustment, smoothing)(logits, target=CODES))
+    h.requires_grad_()
+    assert torch.autograd.gradcheck(lambda h: built(views=h, target=CODES), h)
+
+
 def test_frequencies_are_those_of_the_labelled_training_rows():
     target = torch.tensor([0, 0, 0, 1, -1, -1, 3])
     built = prepared(CrossEntropy(adjustment=1.0), target, 4)
@@ -218,6 +256,32 @@ def test_cross_entropy_separates_blobs():
     model = encoder(CrossEntropy(label_smoothing=0.05), max_iter=40, learning_rate=0.01)
     model.fit(X, names)
     assert (model.classes_[scores(model, X).argmax(1)] == names).mean() > 0.95
+
+
+def test_a_class_that_was_never_trained_on_is_read_off_its_vector():
+    rng = np.random.default_rng(0)
+    T = normalize(rng.standard_normal((12, 6)))
+    y = np.arange(600) % 12
+    # Rows hold a turned copy of their class's vector beside columns of louder noise.
+    signal = T[y] @ np.linalg.qr(rng.standard_normal((6, 6)))[0]
+    X = np.hstack([signal + 0.1 * rng.standard_normal((600, 6)), rng.standard_normal((600, 6))])
+    known = y < 9
+    objective = CrossEntropy(class_embeddings=T[:9])
+    model = encoder(objective, n_components=6, network="linear", max_iter=40, learning_rate=0.01)
+    model.fit(X[known], y[known])
+    A = model.objective_weights_["head.weight"]
+    assert A.shape == (6, 6)
+    Z = normalize(model.transform(X))
+    for classes in (range(12), range(9, 12)):  # among all, and among those held out
+        rows = np.isin(y, classes) & (y >= 9)
+        reader = ZeroShotClassifier(T[list(classes)] @ A.T, classes=list(classes)).fit(Z)
+        assert reader.score(Z[rows], y[rows]) > 0.75
+    # Without the map it is a guess.
+    assert ZeroShotClassifier(T, classes=range(12)).fit(Z).score(Z[~known], y[~known]) < 0.5
+    again = clone(model).set_params(warm_start=True).fit(X[known], y[known])
+    again.set_params(max_iter=1).fit(X[known][:100], y[known][:100])
+    with pytest.raises(ValueError, match="class_embeddings is for 9 classes, but y has 12"):
+        model.fit(X, y)
 
 
 def test_adjustment_treats_a_rare_class_as_a_frequent_one():

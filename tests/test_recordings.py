@@ -171,7 +171,7 @@ def test_early_stopping_holds_out_the_end_of_each_session():
     rows = rows_of(recording(100), early_stopping=True, validation_fraction=0.1)
     assert rows.train_index.tolist() == list(range(90))
     # Without order the rows are random ones, as before.
-    train, _ = Input().hold_out(100, 0.1, 2, 0, {})
+    train, _ = Input().hold_out(100, 0.1, InfoNCE(), 0, {})
     assert train.tolist() != list(range(90)) and len(train) == 90
 
 

@@ -72,11 +72,12 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
             vars(self).update(vars(voice))
         return canonical(X) if sp.issparse(X) else X
 
-    def hold_out(self, n_samples, fraction, min_rows, seed, side):
+    def hold_out(self, n_samples, fraction, objective, seed, side):
         """Split row numbers into those to train on and those held out for early stopping.
 
         Rows are held out at random, those of one of ``pairs`` together, as a row and its view
-        must not be parted. Of ``sessions`` it is the end of each.
+        must not be parted, nor the rows of a group where the objective reads whole ones. Of
+        ``sessions`` it is the end of each.
 
         Parameters
         ----------
@@ -85,8 +86,8 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
         fraction : float
             Share of the rows to hold out.
 
-        min_rows : int
-            Fewest rows of either part.
+        objective : Objective
+            It says the fewest rows of either part.
 
         seed : int
 
@@ -97,9 +98,11 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
         -------
         train_index, held_out : ndarray of int
         """
+        min_rows = objective.min_rows
         n_held_out = max(min_rows, int(np.ceil(fraction * n_samples)))
         order = np.random.RandomState(seed).permutation(n_samples)
-        pairs, sessions = side.get("pairs"), side.get("sessions")
+        pairs = side.get("groups" if objective.whole_groups else "pairs")
+        sessions = side.get("sessions")
         if sessions is not None:
             # By how late a row is in its session, so that long ones give more.
             size = np.bincount(sessions)[sessions]

@@ -11,7 +11,7 @@ from skcontrast._training.devices import DTYPES, seeded
 from skcontrast._training.embed import FORWARD_ROWS, load_arrays, to_tensors
 from skcontrast._training.network import ViewNetwork
 from skcontrast.networks import NETWORKS, NETWORKS_OF, build_network, build_projector
-from skcontrast.samplers import OnePerGroup, Uniform
+from skcontrast.samplers import OnePerGroup, Uniform, WholeGroups, in_order
 from skcontrast.views import build_negatives, build_views, makes_negatives, members, partners
 from skcontrast.views._partners import block_view
 
@@ -226,11 +226,30 @@ def _check_own(views):
             )
 
 
-def build_batches(sampler, rows, batch_size, min_rows):
-    """What an epoch goes through: rows that belong together never meet as negatives."""
+def build_batches(sampler, rows, batch_size, objective):
+    """What an epoch goes through: rows that belong together never meet as negatives.
+
+    Those of a list do meet, where the objective asks for whole groups.
+    """
+    sizes = batch_size, objective.min_rows
+    if objective.whole_groups:
+        if not isinstance(sampler, Uniform):
+            raise ValueError(
+                f"objective={objective!r} reads all rows of a group together, which "
+                f"sampler={sampler!r} would part: type sampler='uniform'."
+            )
+        return WholeGroups(rows, rows.train_index, *sizes)
     if "pairs" in rows.side and isinstance(sampler, Uniform):
-        return OnePerGroup(rows, batch_size, min_rows)
-    return sampler.build(rows, batch_size, min_rows)
+        return OnePerGroup(rows, *sizes)
+    return sampler.build(rows, *sizes)
+
+
+def held_out_batches(held_out, rows, batch_size, objective):
+    """Batches of the rows held out, the same after each epoch; None where there are none."""
+    if held_out is None or not objective.whole_groups:
+        return in_order(held_out, rows, batch_size, objective.min_rows)
+    index = torch.as_tensor(held_out, device=rows.index_device)
+    return list(WholeGroups(rows, index, batch_size, objective.min_rows))
 
 
 @torch.no_grad()

@@ -35,7 +35,7 @@ from skcontrast.functional._series import (
     neighbor_weights,
     positive_unlabelled,
 )
-from skcontrast.functional._transport import balanced_assignment
+from skcontrast.functional._transport import balanced_assignment, gaussian_distance
 
 __all__ = [
     "Between",
@@ -55,6 +55,7 @@ __all__ = [
     "dot",
     "draw_between",
     "future_contrast",
+    "gaussian_distance",
     "linear_shares",
     "log_mean_by_class",
     "log_mean_gaussian",

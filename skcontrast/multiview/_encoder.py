@@ -135,7 +135,8 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
 
     A row may lack blocks: it counts for the pairs of blocks that it has. Rows of one group, with
     ``fit(X, groups=g)``, do not meet in a batch as far as there are groups enough, so that they
-    are no negatives of each other.
+    are no negatives of each other. Objectives of lists, :class:`skcontrast.objectives.ListMLE` and
+    :class:`skcontrast.objectives.ListwiseWasserstein`, have all rows of a group in one batch.
 
     With ``objective=InfoNCE(form="one_way", hard_negatives=True)`` three blocks are what is asked,
     what answers it and what seems to but does not, which a row may lack. The last two are read by
@@ -271,7 +272,8 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
             Features of each row from elsewhere, for objectives that require ``"prior"``.
 
         groups : array-like of shape (n_samples,), default=None
-            Group of each row: rows of one group are no negatives of each other.
+            Group of each row: rows of one group are no negatives of each other, or the list that
+            the objective reads.
 
         pair_weight : array-like of shape (n_samples,), default=None
             How much the pair that a row is counts: its relevance, or how sure it is.

@@ -6,8 +6,10 @@ from skcontrast.objectives._bridge import BrownianBridge
 from skcontrast.objectives._cacr import CACR
 from skcontrast.objectives._cluster_discrimination import ClusterDiscrimination
 from skcontrast.objectives._cluster_ns import ClusterNS
+from skcontrast.objectives._columns import OnColumns
 from skcontrast.objectives._conditional import ConditionalInfoNCE
 from skcontrast.objectives._conr import ConR
+from skcontrast.objectives._cross_mixup import CrossMixup
 from skcontrast.objectives._cross_view import CrossViewDistribution
 from skcontrast.objectives._dclr import DCLR
 from skcontrast.objectives._decoupled import DecoupledContrastive
@@ -18,10 +20,12 @@ from skcontrast.objectives._hierarchical import HierarchicalContrast
 from skcontrast.objectives._independence import KernelIndependence
 from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
+from skcontrast.objectives._lists import ListMLE, ListwiseWasserstein
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
 from skcontrast.objectives._mined import MinedNegatives
 from skcontrast.objectives._multi_label import MultiLabelCrossEntropy
 from skcontrast.objectives._one_to_k import OneToK
+from skcontrast.objectives._pair_gated import PairGated
 from skcontrast.objectives._pair_score import PairScore
 from skcontrast.objectives._pairwise import Pairwise
 from skcontrast.objectives._poly_view import PolyView
@@ -54,6 +58,7 @@ OBJECTIVES = {
     "conditional": ConditionalInfoNCE,
     "conr": ConR,
     "cross_entropy": CrossEntropy,
+    "cross_mixup": CrossMixup,
     "cross_view_distribution": CrossViewDistribution,
     "dclr": DCLR,
     "debiased": DebiasedContrastive,
@@ -66,8 +71,11 @@ OBJECTIVES = {
     "independence": KernelIndependence,
     "info_nce": InfoNCE,
     "kernel_info_nce": KernelInfoNCE,
+    "list_mle": ListMLE,
+    "listwise_wasserstein": ListwiseWasserstein,
     "logit_adjusted": LogitAdjusted,
     "mined": MinedNegatives,
+    "pair_gated": PairGated,
     "pair_score": PairScore,
     "one_to_k": OneToK,
     "pairwise": Pairwise,
@@ -103,6 +111,7 @@ __all__ = [
     "ConR",
     "ConditionalInfoNCE",
     "CrossEntropy",
+    "CrossMixup",
     "CrossViewDistribution",
     "DebiasedContrastive",
     "DecoupledContrastive",
@@ -114,11 +123,15 @@ __all__ = [
     "InfoNCE",
     "KernelIndependence",
     "KernelInfoNCE",
+    "ListMLE",
+    "ListwiseWasserstein",
     "LogitAdjusted",
     "MinedNegatives",
     "MultiLabelCrossEntropy",
     "Objective",
+    "PairGated",
     "PairScore",
+    "OnColumns",
     "OneToK",
     "Pairwise",
     "PolyView",

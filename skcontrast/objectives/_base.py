@@ -125,6 +125,8 @@ class Objective(Component):
     accepts_missing = False
     # Whether the last view holds hard negatives, which few views can make.
     hard_negatives = False
+    # Whether a batch has to hold all rows of a group that it holds one of, as of a list.
+    whole_groups = False
     # What ``build`` makes of it.
     _module: type[BuiltObjective] = BuiltObjective
 
@@ -243,6 +245,11 @@ class _Composite(Objective):
     def hard_negatives(self) -> bool:
         """Whether the last view holds hard negatives."""
         return any(term.hard_negatives for term in self.terms)
+
+    @property
+    def whole_groups(self) -> bool:
+        """Whether batches hold whole groups."""
+        return any(term.whole_groups for term in self.terms)
 
     def own_views(self, kind: str) -> dict[Objective, Any]:
         return {k: view for term in self.terms for k, view in term.own_views(kind).items()}

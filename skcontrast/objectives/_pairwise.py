@@ -184,6 +184,11 @@ class Pairwise(Objective):
         """Fewest rows of a batch."""
         return self.settled.min_rows
 
+    @property
+    def whole_groups(self) -> bool:
+        """Whether batches hold whole groups."""
+        return self.settled.whole_groups
+
     def own_views(self, kind: str) -> dict[Objective, Any]:
         """The rows as they are, which "all+within" compares with their views."""
         return {self: None} if kind == "blocks" and self.pairs == "all+within" else {}

@@ -7,9 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
-from skcontrast.functional import mean_over
-from skcontrast.objectives._base import BuiltObjective, Objective
-from skcontrast.objectives._likeness import check_shape
+from skcontrast._typing import ArrayLike
+from skcontrast.functional import mean_over, normalize
+from skcontrast.objectives._base import BuiltObjective, Objective, Temperature, anchor_index
+from skcontrast.objectives._likeness import check_classes, check_shape, row_table
+from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS
 
 
 class BuiltPrediction(BuiltObjective):
@@ -31,8 +33,11 @@ class _BuiltClassifier(BuiltPrediction):
 
     def __init__(self, objective, n_samples):
         super().__init__(objective, n_samples)
-        # Made anew from the labels of every fit, so no part of the state.
+        # Made anew from the labels of every fit, or given, so no part of the state.
         self.register_buffer("class_prior", None, persistent=False)
+        table = objective.class_table()
+        table = None if table is None else torch.as_tensor(table)
+        self.register_buffer("table", table, persistent=False)
 
     def prepare(self, side, given, n_components=None):
         codes = side["target"]
@@ -45,11 +50,20 @@ class _BuiltClassifier(BuiltPrediction):
                 f"y has no labelled row: {type(self.objective).__name__} needs a class for some "
                 "rows; -1 marks the others."
             )
-        self.head = zero_head(n_components, n_classes)
+        if self.table is None:
+            self.head = zero_head(n_components, n_classes)
+        else:
+            last = codes.new_tensor([n_classes - 1])
+            check_classes(last, self.table, "class_embeddings", True)
+            # Column for column at first, without a draw.
+            width = self.table.shape[1]
+            self.head = nn.utils.skip_init(nn.Linear, width, n_components, bias=False)
+            nn.init.eye_(self.head.weight)
         self.class_prior = class_frequencies(codes, n_classes)
 
     def forward(self, views, **named):
-        return super().forward(views, **{"class_prior": self.class_prior, **named})
+        named = {"class_prior": self.class_prior, **named}
+        return super().forward(views, table=self.table, **named)
 
 
 def zero_head(n_in, n_out):
@@ -74,6 +88,15 @@ def predictions(views, head, embedding, prediction):
         out = prediction[:, None] if prediction.ndim == 1 else prediction
         out = out.expand(*views.shape[:2], -1)
     return out.flatten(0, 1)
+
+
+def of_class_vectors(h, table, head):
+    """Cosines of rows (V, n, h) with vectors of classes (C, q), which a head maps: (V n, C)."""
+    if head is None:
+        table = table @ torch.eye(table.shape[1], h.shape[2], dtype=h.dtype, device=h.device)
+    else:
+        table = head(table)
+    return normalize(h).flatten(0, 1) @ normalize(table).T
 
 
 def predicted_numbers(views, target, head, embedding, prediction):
@@ -216,6 +239,13 @@ class CrossEntropy(Objective):
     trains an encoder together with a linear classifier; added to another objective it
     keeps the classes readable: ``SupCon() + CrossEntropy()``.
 
+    With ``class_embeddings``, a vector t_c for each class such as that of its name, the classes
+    are told by cosines, and only a linear map A is trained along:
+
+    .. math:: f_{ic} = s(h_i, A t_c) / \tau + \alpha \log \pi_c
+
+    What has been learned then reads classes off that no row of the training was in: see the notes.
+
     Parameters
     ----------
     adjustment : float, default=0.0
@@ -226,20 +256,38 @@ class CrossEntropy(Objective):
     label_smoothing : float, default=0.0
         Share epsilon of the label that is spread evenly over all classes.
 
+    class_embeddings : array of shape (n_classes, q), default=None
+        A vector for each class of y, in sorted order.
+
+    temperature : float, str or component, default=0.1
+        Temperature tau of the cosines: a positive number or "learned". Not read without
+        ``class_embeddings``.
+
     Notes
     -----
     ``target`` (n,) holds class codes, -1 for rows without a label. The head starts at
     zero. After a fit it is in the estimator's ``objective_weights_`` as ``head.weight``
-    (C, n_components) and ``head.bias`` (C,), in the order of ``classes_``.
+    (C, n_components) and ``head.bias`` (C,), in the order of ``classes_``. With
+    ``class_embeddings`` ``head.weight`` is A (n_components, q), and there is no bias. Vectors T of
+    any classes, those of y or others, are then read by
+
+    ``ZeroShotClassifier(T @ encoder.objective_weights_["head.weight"].T, classes=names)``
+
+    on the columns that were learned, of unit length. Where X and T come from one encoder, such as
+    sentences and names of their topics, this classifier on X reads classes that were never trained
+    on better than a training with the others does.
 
     Called on tensors there is no head: the columns of the embedding (of the views, where
     none is given) are the logits, or ``prediction`` (n, C) or (V, n, C) if it is passed.
-    The frequencies are then those of the batch, or ``class_prior`` (C,) if it is passed.
+    The frequencies are then those of the batch, or ``class_prior`` (C,) if it is passed. With
+    ``class_embeddings`` A is then the identity, with columns or rows of zeros beside it.
 
     References
     ----------
     Menon et al., "Long-tail learning via logit adjustment", ICLR 2021. Szegedy et al.,
-    "Rethinking the Inception architecture for computer vision", CVPR 2016.
+    "Rethinking the Inception architecture for computer vision", CVPR 2016. Rethmeier and
+    Augenstein, "A primer on contrastive pretraining in language processing: methods, lessons
+    learned, and perspectives", ACM Computing Surveys 2023: labels as the other side.
 
     Examples
     --------
@@ -258,26 +306,50 @@ class CrossEntropy(Objective):
     _parameter_constraints = {
         "adjustment": [Interval(Real, 0, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_embeddings": ["array-like", None],
+        "temperature": TEMPERATURE_CONSTRAINTS,
     }
+    _shorthand = {"temperature": "skcontrast.temperatures:TEMPERATURES"}
 
-    def __init__(self, adjustment: float = 0.0, label_smoothing: float = 0.0):
+    def __init__(
+        self,
+        adjustment: float = 0.0,
+        label_smoothing: float = 0.0,
+        class_embeddings: ArrayLike | None = None,
+        temperature: Temperature = 0.1,
+    ):
         self.adjustment = adjustment
         self.label_smoothing = label_smoothing
+        self.class_embeddings = class_embeddings
+        self.temperature = temperature
+
+    def class_table(self) -> Tensor | None:
+        """Vectors (n_classes, q) of the classes, if they are given."""
+        given = self.class_embeddings
+        return None if given is None else row_table(given, "class_embeddings")
 
     def loss(
         self,
         views: Tensor,
         target: Tensor,
+        temperature: nn.Module,
         head: nn.Module | None = None,
         class_prior: Tensor | None = None,
         embedding: Tensor | None = None,
         prediction: Tensor | None = None,
+        table: Tensor | None = None,
+        index: Tensor | None = None,
         **named: Any,
     ) -> Tensor:
         """Loss of each anchor: embedding (V, n, h), target (n,) -> (V n,)."""
         n_views, n = views.shape[:2]
         check_shape(self, target, n)
-        logits = predictions(views, head, embedding, prediction)
+        if table is None or prediction is not None:
+            logits = predictions(views, head, embedding, prediction)
+        else:
+            h = views if embedding is None else embedding
+            cosines = of_class_vectors(h, table.to(h.dtype), head)
+            logits = cosines / temperature(None, anchor_index(index, views))
         if self.adjustment:
             if class_prior is None:
                 class_prior = class_frequencies(target, logits.shape[1])

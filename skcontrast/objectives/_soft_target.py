@@ -87,7 +87,7 @@ class SoftTarget(PairObjective):
     ``similarity`` is symmetric. The code trains with a ``target_temperature`` of 0.25.
     ConGraT has ``similarity="prior", scaling="linear", alpha=0.1``, and M3CoL
     ``similarity="view"`` with both temperatures 0.125; it sends a gradient through the target
-    too.
+    too. The mixtures of its first epochs are :class:`CrossMixup`.
 
     Called on tensors, ``prior`` may be (V, n, q), the features of each view: the rows of the
     first are then compared with those of the other.

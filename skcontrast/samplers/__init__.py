@@ -9,7 +9,7 @@ from skcontrast.samplers._batches import (
     target_ranks,
 )
 from skcontrast.samplers._clustered import Clustered
-from skcontrast.samplers._groups import GroupMixture, OnePerGroup
+from skcontrast.samplers._groups import GroupMixture, OnePerGroup, WholeGroups
 
 SAMPLERS = {
     "class_balanced": ClassBalanced,
@@ -27,6 +27,7 @@ __all__ = [
     "OnePerGroup",
     "TargetSpread",
     "Uniform",
+    "WholeGroups",
     "in_order",
     "split_batches",
     "target_ranks",

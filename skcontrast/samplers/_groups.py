@@ -40,6 +40,46 @@ class OnePerGroup(BalancedBatches):
         yield from split_batches(self.index[order], self.batch_size, self.min_rows)
 
 
+class WholeGroups(BalancedBatches):
+    """Batches of whole groups, in random order, as many groups in each.
+
+    A group is in one batch, such as the list that a query's items are. Batches have about
+    ``batch_size`` rows, more where a single group has.
+
+    Parameters
+    ----------
+    rows : Rows
+        With the side information ``groups``.
+
+    index : int tensor of shape (n,)
+        The rows to put into batches.
+
+    batch_size : int
+
+    min_rows : int
+    """
+
+    def __init__(self, rows: Rows, index: Tensor, batch_size: int, min_rows: int):
+        groups = rows.side["groups"].to(rows.index_device)[index]
+        super().__init__(index, groups, batch_size, min_rows)
+        # So many groups that the smallest ones have the fewest rows of a batch.
+        least = -(-min_rows // int(self.counts.min()))
+        most = max(1, len(self.counts) // least)
+        self.n_batches = min(-(-len(index) // self.batch_size), most)
+        self.on_host = self.counts.cpu()
+
+    def __len__(self):
+        return self.n_batches
+
+    def __iter__(self):
+        # Drawn on the host, where sizes are read: asking the device for them would wait.
+        groups = torch.randperm(len(self.on_host))
+        sizes = [int(self.on_host[part].sum()) for part in groups.tensor_split(self.n_batches)]
+        turn = groups.argsort().to(self.index.device, non_blocking=True)
+        order = turn[self.codes].argsort(stable=True)
+        yield from self.index[order].split(sizes)
+
+
 class GroupMixture(Sampler):
     r"""Batches of rows of one group each, drawn by a power of the groups' sizes.
 

@@ -1,0 +1,110 @@
+"""OnColumns: an objective on some columns of the space, which others leave to it."""
+
+from torch import nn
+
+from skcontrast._component import Integral, Interval
+from skcontrast.objectives._base import Objective, _Composite
+
+# Named tensors whose last axis is the columns of the space.
+OF_COLUMNS = ("views", "embedding", "steps")
+
+
+class _BuiltOnColumns(nn.Module):
+    def __init__(self, objective, term):
+        super().__init__()
+        self.objective, self.term = objective, term
+        # Those that are not read may be narrower, as an embedding before a projector.
+        self.read = [n for n in OF_COLUMNS if n in ("views", *objective.requires)]
+
+    def prepare(self, side, given, n_components=None):
+        if hasattr(self.term, "prepare"):
+            width = given.get("width")
+            given = {**given, "width": None if width is None else self._count(width)}
+            self.term.prepare(side, given, self._count(n_components))
+
+    def refresh(self, epoch, project):
+        if hasattr(self.term, "refresh"):
+            self.term.refresh(epoch, lambda: self._cut(project()))
+
+    def forward(self, own=None, **named):
+        if own:
+            own = {term: self._cut_all(handed) for term, handed in own.items()}
+        return self.term(own=own, **self._cut_all(named))
+
+    def _cut_all(self, named):
+        cut = {k: self._cut(named[k]) for k in self.read if named.get(k) is not None}
+        return {**named, **cut}
+
+    def _cut(self, x):
+        start = self.objective.start
+        return x[..., start : start + self._count(x.shape[-1])]
+
+    def _count(self, width):
+        """How many of ``width`` columns there are."""
+        start, stop = self.objective.start, self.objective.stop
+        stop = width if stop is None else stop
+        if not start < stop <= width:
+            raise ValueError(
+                f"{self.objective!r} reads the columns {start} to {stop}, and there are {width}: "
+                f"type start below stop, and stop up to n_components={width}."
+            )
+        return stop - start
+
+
+class OnColumns(_Composite):
+    r"""An objective on columns ``start`` to ``stop`` of the space.
+
+    .. math:: L = \ell(z_{:, start:stop})
+
+    An objective of unit rows scales these columns to length 1 anew. A sum of several gives each a
+    part of the space for its own job, such as a finer and a coarser level of a hierarchy:
+    ``OnColumns(fine, 0, 48) + OnColumns(coarse, 48, 64)``. Parts that overlap share columns, and
+    nested ones, ``OnColumns(fine, 0, 16) + fine``, make the first columns serve alone.
+
+    Parameters
+    ----------
+    objective : component
+
+    start : int, default=0
+        The first column.
+
+    stop : int, default=None
+        The column behind the last one. None is the end.
+
+    Notes
+    -----
+    With a projector they are columns of the projection; without, those of the embedding, and
+    ``transform`` gives them in this order.
+
+    References
+    ----------
+    Yuan et al., "HecVL: hierarchical video-language pretraining for zero-shot surgical phase
+    recognition", MICCAI 2024: a space for each level.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcontrast.objectives import InfoNCE, OnColumns
+    >>> views = torch.eye(4).expand(2, 4, 4)
+    >>> OnColumns(InfoNCE(temperature=0.5), 0, 2)(views).mean().round(decimals=4)
+    tensor(1.2702)
+    """
+
+    _parameter_constraints = {
+        "objective": [Objective],
+        "start": [Interval(Integral, 0, None, closed="left")],
+        "stop": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    def __init__(self, objective: Objective, start: int = 0, stop: int | None = None):
+        self.objective = objective
+        self.start = start
+        self.stop = stop
+
+    @property
+    def terms(self) -> tuple[Objective, ...]:
+        """The objective of these columns."""
+        return (self.objective,)
+
+    def build(self, n_samples: int) -> nn.Module:
+        return _BuiltOnColumns(self, self.objective.build(n_samples))
