@@ -18,6 +18,7 @@ import safetensors.numpy
 import scipy.sparse as sp
 from broken import damages, full_disk
 from instances import adapter_instances, blobs
+from postprocessing_instances import postprocessing_instances
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -101,6 +102,10 @@ MODELS |= {
 MODELS |= {
     f"{type(m).__name__} {i}": (lambda m=m: m.fit(TEXTS), TEXTS)
     for i, m in enumerate(text_instances())
+}
+MODELS |= {
+    f"{type(m).__name__} {i}": (lambda m=m: m.fit(X), X)
+    for i, m in enumerate(postprocessing_instances())
 }
 FITTED = {}
 

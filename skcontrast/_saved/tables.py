@@ -67,6 +67,10 @@ _ADAPTER = """
     ?_unit_rows              bool
     ?_flat                   bool
 """
+_COLUMNS = """
+    n_features_in_       whole f
+    ?feature_names_in_   words f
+"""
 TABLES = {
     "BaseContrastive": _TRAINED,
     "TableInput": """
@@ -153,6 +157,22 @@ TABLES = {
         ?told_               bool
     """,
     "Columns": "components_  none float k f",
+    "Whitening": f"""
+        {_COLUMNS}
+        mean_                float f
+        components_          float k f
+        n_components_        whole k
+        eigenvalues_         float f >=0
+        shrinkage_           float g >=0
+        permutation_         int f <f
+        n_dropped_           whole
+    """,
+    "GroupCentering": f"""
+        {_COLUMNS}
+        mean_                float f
+        groups_              label g
+        group_means_         float g f
+    """,
     "Ranks": """
         columns_             int k >=0
         ?quantiles_          float q k sorted

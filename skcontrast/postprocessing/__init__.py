@@ -1,0 +1,6 @@
+"""Embeddings after training, in closed form: whiter, centred, with fewer hubs, as bits."""
+
+from skcontrast.postprocessing._centering import GroupCentering
+from skcontrast.postprocessing._whitening import Whitening
+
+__all__ = ["GroupCentering", "Whitening"]
