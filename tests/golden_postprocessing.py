@@ -1,9 +1,10 @@
 """Adapters of golden files for what is done with an embedding after training."""
 
 import numpy as np
+from sklearn.metrics import euclidean_distances
 from sklearn.preprocessing import normalize
 
-from skcontrast.postprocessing import Whitening
+from skcontrast.postprocessing import HubnessReducedNeighbors, Whitening
 
 
 class Given(np.random.RandomState):
@@ -61,3 +62,61 @@ def wmse(case):
     case.check("loss", 2 - 2 * cosines.mean())
     case.waive("no gradients in NumPy", "grad_z0", "grad_z1")
     case.waive("a map is learned from all rows of fit", "running_mean", "running_cov")
+
+
+def _corrected(case, method, k):
+    """Corrected distances without the constant, to all rows: of new rows, and of those of fit."""
+    X, new = case.arrays["X_train"], case.arrays["X_test"]
+    model = HubnessReducedNeighbors(1, method=method, k=k, metric="euclidean").fit(X)
+    tables = []
+    for rows, n in ((new, len(X)), (None, len(X) - 1)):
+        distance, ids = model.kneighbors(rows, n)
+        table = np.full((len(distance), len(X)), np.nan)
+        np.put_along_axis(table, ids, distance - model.shift_, axis=1)
+        tables.append(table)
+    return tables, model.surroundings_
+
+
+def reduced(case):
+    """Reductions of hubness, and centred unit rows.
+
+    One release reads six neighbours as five, as it takes the first for the row itself. The
+    development version does so for new rows alone, so that what is around rows of fit is compared,
+    and has another local scaling.
+    """
+    at = {part: case.arrays[f"{part}_ind"] for part in ("train", "test")}
+    for method, key, k in (
+        ("mutual_proximity", "v0212_mp_normal", case.number("n_neighbors")),
+        ("local_scaling", "v0212_ls_k5", 6),
+        ("nicdm", "v0212_nicdm_k5", 6),
+    ):
+        (new, old), _ = _corrected(case, method, k)
+        for part, table in (("test", new), ("train", old)):
+            case.check(f"{key}_{part}", np.take_along_axis(table, at[part], axis=1))
+    for method, name in (
+        ("local_scaling", "ls_k5"),
+        ("nicdm", "nicdm_k5"),
+        ("dis_sim_local", "dsl_k5_unshifted"),
+    ):
+        (new, _), around = _corrected(case, method, 5)
+        case.check(f"indep_{name}", np.take_along_axis(new, at["test"], axis=1))
+        if name != "dsl_k5_unshifted":
+            ids = case.arrays[f"master_{name}_test_indices"]
+            D = np.sort(euclidean_distances(case.arrays["X_test"], case.arrays["X_train"]))
+            mine = D[:, 5] if name == "ls_k5" else D[:, :6].mean(axis=1)
+            D = euclidean_distances(case.arrays["X_test"], case.arrays["X_train"])
+            relative = np.take_along_axis(D, ids, axis=1) / np.sqrt(mine[:, None] * around[ids, 0])
+            value = 1 + relative**2 if name == "ls_k5" else relative
+            case.check(f"master_{name}_test_data", value)
+            case.waive("where the distances are compared", f"master_{name}_test_indices")
+    model = Whitening(power=0, normalize=True).fit(case.arrays["X_train"])
+    for part in ("train", "test"):
+        case.check(f"center_norm_{part}", model.transform(case.arrays[f"X_{part}"]))
+        graphs = [f"master_graph_{part}_{what}" for what in ("data", "indices")]
+        case.waive("plain distances", *graphs)
+        case.waive("shares among the k nearest alone", f"v0212_mp_empiric_{part}")
+    own = [f"master_mp_normal_test_{what}" for what in ("data", "indices")]
+    case.waive("rows of fit are their own neighbours there", *own)
+    case.waive("its columns are those of other rows", "v0212_dsl_k5_sqdist_test")
+    fnorm = [key for key in case.arrays if key.startswith("fnorm_")]
+    case.waive("ranks of all rows of a call: a row's value is that of its batch", *fnorm)

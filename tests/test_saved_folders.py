@@ -119,7 +119,8 @@ def fitted(name):
 def answers(model, rows):
     """All that a model says of rows, in arrays and lists."""
     names = ("transform", "predict", "predict_proba", "predict_interval")
-    return [getattr(model, name)(rows) for name in names if hasattr(model, name)]
+    found = [getattr(model, name)(rows) for name in names if hasattr(model, name)]
+    return [a.toarray() if sp.issparse(a) else a for a in found]
 
 
 def assert_same_answers(one, other, rows):

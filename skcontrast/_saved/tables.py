@@ -167,6 +167,14 @@ TABLES = {
         permutation_         int f <f
         n_dropped_           whole
     """,
+    "HubnessReducedNeighbors": f"""
+        {_COLUMNS}
+        X_fit_               float n f
+        surroundings_        float n *
+        n_samples_fit_       whole n
+        k_                   none whole
+        shift_               number >=0
+    """,
     "GroupCentering": f"""
         {_COLUMNS}
         mean_                float f
