@@ -15,7 +15,6 @@ from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, Self
 from skcontrast.postprocessing._reductions import REDUCTIONS, Moments, same_rows
 from skcontrast.retrieval import EmbeddingIndex
-from skcontrast.retrieval._engines import distances
 from skcontrast.retrieval._exact import best_columns, query_blocks, unit
 
 Method = Literal["mutual_proximity", "local_scaling", "nicdm", "csls", "dis_sim_local"]
@@ -64,8 +63,8 @@ class HubnessReducedNeighbors(
         least 100.
 
     metric : {"cosine", "euclidean"}, default="cosine"
-        The plain distance; "cosine" is 1 less the cosine, and for "dis_sim_local" the rows are
-        brought to length 1.
+        The plain distance. "cosine" is the Euclidean one of rows of length 1, and for "csls" 1
+        less the cosine.
 
     Attributes
     ----------
@@ -195,10 +194,14 @@ class HubnessReducedNeighbors(
         X = X.astype(np.float64)
         return unit(X) if self.metric == "cosine" else X - self.X_fit_.mean(axis=0, dtype=float)
 
-    def _distances(self, Q, rows):
+    def _in_units(self, D):
+        """Distances of placed rows as the formula reads them."""
         if self.method == "dis_sim_local":
-            return euclidean_distances(Q, rows, squared=True)
-        return distances(Q @ rows.T) if self.metric == "cosine" else euclidean_distances(Q, rows)
+            return np.square(D)
+        return np.square(D) / 2 if (self.method, self.metric) == ("csls", "cosine") else D
+
+    def _distances(self, Q, rows):
+        return self._in_units(euclidean_distances(Q, rows))
 
     def _around(self, Q, rows, own, known=None):
         """What is around queries, (n_queries, 1 or 2); of rows of fit it may be known."""
@@ -211,9 +214,9 @@ class HubnessReducedNeighbors(
                 i = asked[part]
                 out[i] = Moments.of_all(self._distances(Q[i], rows), own[i])
         elif len(asked):
-            index = EmbeddingIndex(algorithm="brute", metric=self.metric).fit(rows)
+            index = EmbeddingIndex(algorithm="brute", metric="euclidean").fit(rows)
             D, ids = index.kneighbors(None if known is None else Q[asked], self.k_)
-            out[asked] = REDUCTIONS[self.method].of_nearest(D, Q[asked], rows, ids)
+            out[asked] = REDUCTIONS[self.method].of_nearest(self._in_units(D), Q[asked], rows, ids)
         return out
 
     def kneighbors(
