@@ -1,11 +1,18 @@
 """The estimators that work on an embedding after training, for the tests of all of them."""
 
-from skcontrast.postprocessing import GroupCentering, HubnessReducedNeighbors, Whitening
+from skcontrast.postprocessing import (
+    BinaryCodes,
+    GroupCentering,
+    HubnessReducedNeighbors,
+    Whitening,
+)
 
 
 def postprocessing_instances():
     """Instances for tables of a few columns."""
     return [
+        BinaryCodes(1, random_state=0),
+        BinaryCodes(1, rotation=None, packed=True),
         GroupCentering(),
         HubnessReducedNeighbors(2),
         HubnessReducedNeighbors(2, method="local_scaling", metric="euclidean", k=3),

@@ -175,6 +175,11 @@ TABLES = {
         k_                   none whole
         shift_               number >=0
     """,
+    "BinaryCodes": f"""
+        {_COLUMNS}
+        mean_                float f
+        components_          float b f
+    """,
     "GroupCentering": f"""
         {_COLUMNS}
         mean_                float f
