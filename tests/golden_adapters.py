@@ -23,7 +23,7 @@ from golden_pairs import (
     transport_prototypes,
 )
 from golden_phrases import phrases
-from golden_postprocessing import bert_whitening, sgw, wmse
+from golden_postprocessing import bert_whitening, mrl_ce, sgw, wmse
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
 from golden_retrieval import bm25, margin_mining, maxsim, ranking
@@ -325,6 +325,7 @@ ADAPTERS = {
     "metrics": metrics,
     "mining": mining,
     "minirocket": minirocket,
+    "mrl_ce": mrl_ce,
     "ntxent": ntxent,
     "one_to_k": one_to_k,
     "phrases": phrases,

@@ -1,9 +1,11 @@
 """Adapters of golden files for what is done with an embedding after training."""
 
 import numpy as np
+import torch
 from sklearn.metrics import euclidean_distances
 from sklearn.preprocessing import normalize
 
+from skcontrast.objectives import CrossEntropy, Nested
 from skcontrast.postprocessing import HubnessReducedNeighbors, Whitening
 
 
@@ -120,3 +122,23 @@ def reduced(case):
     case.waive("its columns are those of other rows", "v0212_dsl_k5_sqdist_test")
     fnorm = [key for key in case.arrays if key.startswith("fnorm_")]
     case.waive("ranks of all rows of a call: a row's value is that of its batch", *fnorm)
+
+
+def mrl_ce(case):
+    """Cross-entropy of the first columns, with the heads of the reference, or slices of its one."""
+    x, y = case.leaf("x"), case.constant("y")
+    widths = case.arrays["nesting"].tolist()
+    nested = Nested(CrossEntropy(), widths, case.arrays["relative_importance"])
+    built = nested.build(len(x)).double()
+    side, given = {"target": y}, {"classes": np.arange(case.arrays["logits0"].shape[1])}
+    built.prepare(side, given, x.shape[1])
+    for i, (term, width) in enumerate(zip(built.terms, widths)):
+        shared = case.arrays["efficient"]
+        weight, bias = (
+            case.constant(f"w_nesting_classifier_{0 if shared else i}.{name}")
+            for name in ("weight", "bias")
+        )
+        head = term.term.head
+        head.weight.data, head.bias.data = weight[:, :width], bias
+        case.check(f"logits{i}", head(x[:, :width]))
+    case.check_loss("loss", built(views=x[None], embedding=x[None], target=y), grad=x)

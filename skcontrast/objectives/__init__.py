@@ -6,7 +6,7 @@ from skcontrast.objectives._bridge import BrownianBridge
 from skcontrast.objectives._cacr import CACR
 from skcontrast.objectives._cluster_discrimination import ClusterDiscrimination
 from skcontrast.objectives._cluster_ns import ClusterNS
-from skcontrast.objectives._columns import OnColumns
+from skcontrast.objectives._columns import Nested, OnColumns
 from skcontrast.objectives._conditional import ConditionalInfoNCE
 from skcontrast.objectives._conr import ConR
 from skcontrast.objectives._cross_mixup import CrossMixup
@@ -128,6 +128,7 @@ __all__ = [
     "LogitAdjusted",
     "MinedNegatives",
     "MultiLabelCrossEntropy",
+    "Nested",
     "Objective",
     "PairGated",
     "PairScore",

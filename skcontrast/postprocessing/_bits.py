@@ -85,7 +85,7 @@ class BinaryCodes(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     array([[1, 1, 0, 0, 1, 1, 0, 1, 1, 0, 1, 0, 1, 0, 0, 1]], dtype=uint8)
     >>> near = Z[:1] + 0.1
     >>> (codes.transform(near) != codes.transform(Z[:1])).sum()
-    np.int64(1)
+    np.int64(0)
     """
 
     _parameter_constraints = {
