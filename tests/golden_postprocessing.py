@@ -1,7 +1,6 @@
 """Adapters of golden files for what is done with an embedding after training."""
 
 import numpy as np
-import torch
 from sklearn.metrics import euclidean_distances
 from sklearn.preprocessing import normalize
 
