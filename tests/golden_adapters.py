@@ -23,7 +23,7 @@ from golden_pairs import (
     transport_prototypes,
 )
 from golden_phrases import phrases
-from golden_postprocessing import bert_whitening, mrl_ce, sgw, wmse
+from golden_postprocessing import bert_whitening, csr, mrl_ce, sgw, wmse
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
 from golden_retrieval import bm25, margin_mining, maxsim, ranking
@@ -300,6 +300,7 @@ ADAPTERS = {
     "contrastive_planning": contrastive_planning,
     "cross_view_distribution": cross_view_distribution,
     "dcl": decoupled,
+    "csr": csr,
     "dclr": dclr,
     "dclw": decoupled,
     "debiased": debiased,

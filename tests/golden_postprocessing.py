@@ -1,10 +1,12 @@
 """Adapters of golden files for what is done with an embedding after training."""
 
 import numpy as np
+import torch
 from sklearn.metrics import euclidean_distances
 from sklearn.preprocessing import normalize
 
-from skcontrast.objectives import CrossEntropy, Nested
+from skcontrast.objectives import CrossEntropy, InfoNCE, Nested, SparseReconstruction
+from skcontrast.objectives._sparse import largest
 from skcontrast.postprocessing import HubnessReducedNeighbors, Whitening
 
 
@@ -141,3 +143,46 @@ def mrl_ce(case):
         head.weight.data, head.bias.data = weight[:, :width], bias
         case.check(f"logits{i}", head(x[:, :width]))
     case.check_loss("loss", built(views=x[None], embedding=x[None], target=y), grad=x)
+
+
+def csr(case):
+    """Codes, rebuilt rows and the total with its gradients, for a decoder that is tied.
+
+    The reference counts passes and not batches, and zeroes columns that it returns: which are out
+    of use is given here. Where rows are normalised it undoes that without the 1e-5 of the way in.
+    """
+    x, (W, offset, bias) = (
+        case.constant("x"),
+        case.leaves("encoder_weight", "pre_bias", "latent_bias"),
+    )
+    mean, deviation, slack = 0.0, 1.0, 0.0
+    if case.number("normalize"):
+        mean, deviation, slack = x.mean(1, keepdim=True), x.std(1, keepdim=True), 1e-5
+    k, dead = case.number("topk"), case.constant("stats_after_1") > case.number("dead_threshold")
+    pre = ((x - mean) / (deviation + slack) - offset) @ W.T + bias
+
+    def decode(z):
+        return (z @ W + offset) * deviation + mean
+
+    case.check("pre_act", pre)
+    for name, width in (("k", k), ("4k", 4 * k)):
+        codes = largest(pre, width)
+        case.check(f"latents_{name}", codes)
+        case.check(f"recons_{name}", decode(codes))
+    objective = SparseReconstruction(k, n_auxiliary=case.number("auxk"))
+    views = pre.expand(2, -1, -1)
+    gradients = {"grad_encoder_weight": W, "grad_pre_bias": offset, "grad_latent_bias": bias}
+    if case.number("normalize"):
+        total = objective.loss(views, rows=x, head=decode).mean()
+        expected = case.arrays["total"] - case.arrays["loss_auxk"] / 32
+        case.check("total", total, expected=expected)
+        reason = "the offset of normalised rows is added to rows as they are, in what revives"
+        case.waive(reason, *gradients)
+    else:
+        total = objective.loss(views, rows=x, head=decode, dead=dead).mean()
+        case.check_loss("total", total, **gradients)
+    parts = "loss_k", "loss_4k", "loss_auxk", "loss_cl"
+    case.waive("parts of the total", *parts)
+    first, second = case.leaves("cl_in1", "cl_in2")
+    contrast = InfoNCE(0.2)(torch.stack([first, second])).mean()
+    case.check_loss("cl_out", contrast, cl_grad1=first, cl_grad2=second)

@@ -57,6 +57,7 @@ def names_of_a_line():
             "SeriesContrastiveEncoder",
             "Word2VecVectorizer",
             "Sent2VecVectorizer",
+            "SparseCoder",
         )
     }
     data = {

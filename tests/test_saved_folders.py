@@ -107,6 +107,10 @@ MODELS |= {
     f"{type(m).__name__} {i}": (lambda m=m: m.fit(X), X)
     for i, m in enumerate(postprocessing_instances())
 }
+MODELS["sparse coder"] = (
+    lambda: skcontrast.SparseCoder(8, 2, max_iter=1, random_state=0).fit(X),
+    X,
+)
 FITTED = {}
 
 

@@ -180,6 +180,15 @@ TABLES = {
         mean_                float f
         components_          float b f
     """,
+    "SparseCoder": f"""
+        {_COLUMNS}
+        encoder_             ContrastiveEncoder
+        n_iter_              whole
+        decoder_             float h f
+        mean_                float f
+        offset_              float f
+        scale_               number >0
+    """,
     "GroupCentering": f"""
         {_COLUMNS}
         mean_                float f

@@ -36,6 +36,7 @@ from skcontrast.objectives._reconstruction import Reconstruction
 from skcontrast.objectives._redundancy import BarlowTwins, VICReg
 from skcontrast.objectives._sigmoid import SigmoidPairs
 from skcontrast.objectives._soft_target import SoftTarget
+from skcontrast.objectives._sparse import SparseReconstruction
 from skcontrast.objectives._spectral import SpectralContrastive
 from skcontrast.objectives._subclass_balanced import SubclassBalanced
 from skcontrast.objectives._supcon import SupCon
@@ -142,6 +143,7 @@ __all__ = [
     "Reconstruction",
     "SigmoidPairs",
     "SoftTarget",
+    "SparseReconstruction",
     "SpectralContrastive",
     "SubclassBalanced",
     "Sum",
