@@ -162,8 +162,7 @@ def test_what_is_one_object_stays_one(tmp_path):
     assert loaded.encoder.estimator is loaded.encoder_
 
 
-# Skops does not end on what pynndescent holds.
-@pytest.mark.parametrize("name", sorted(SEARCHES.keys() - {"pynndescent"}))
+@pytest.mark.parametrize("name", sorted(SEARCHES))
 def test_skops_keeps_searches(name):
     model = fitted(name)
     dumped = skops.io.dumps(model)

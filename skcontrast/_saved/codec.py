@@ -94,8 +94,7 @@ class Encoder:
         if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
             return self._array(value, path)
         if sp.issparse(value) and value.format == "csr":
-            parts = {name: getattr(value, name) for name in _CSR}
-            return {"csr": self.encode(parts, path)["dict"], "shape": list(value.shape)}
+            return self._sparse(value, path)
         if isinstance(value, (set, frozenset)):
             items = [self.encode(item, path) for item in value]
             if all(item is None or isinstance(item, (bool, int, float, str)) for item in items):
@@ -146,6 +145,10 @@ class Encoder:
 
     def _step(self):
         return f"step {'__'.join(self._steps)!r}"
+
+    def _sparse(self, value, path):
+        parts = {name: self._array(getattr(value, name), f"{path}.{name}") for name in _CSR}
+        return {"csr": parts, "shape": list(value.shape)}
 
     def _array(self, value, path):
         while path in self.arrays:  # dots in the keys of dicts can make two paths equal

@@ -177,6 +177,10 @@ class NNDescent(BaseEstimator):
     def saved(self):
         return {"X": self.X}
 
+    def __getstate__(self):
+        # Compiled code that runs on its arrays crashes where joblib has mapped them to memory.
+        return {**self.__dict__, "index": None}
+
     @property
     def n_rows(self):
         return 0 if self.X is None else len(self.X)
@@ -192,7 +196,7 @@ class NNDescent(BaseEstimator):
             self.index.prepare()
 
     def _graph(self):
-        """Pynndescent's index; a folder holds its rows alone."""
+        """Pynndescent's index; folders and pickles hold its rows alone."""
         if self.index is None:
             index = needed("pynndescent").NNDescent(
                 self.X,
