@@ -118,6 +118,39 @@ def test_absent_blocks_are_the_mean_of_the_others():
     )
 
 
+def test_columns_of_absent_blocks_are_what_the_others_say():
+    from sklearn.linear_model import RidgeCV
+
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=(300, 3))
+    blocks = [latent @ rng.normal(size=(3, p)) + 0.1 * rng.normal(size=(300, p)) for p in (6, 5, 4)]
+    holes = np.hstack(blocks)
+    gone = np.arange(300) % 3 == 0
+    holes[gone, :6] = np.nan
+    model = encoder(blocks=[6, 5, 4], n_components=6, max_iter=5).fit(holes)
+    Z = model.transform(holes)
+    start, stop = model.output_.part_columns_["columns"]
+    columns = Z[:, start : start + 6]
+    truth = (blocks[0] - model.input_.mean_["block0"]) / model.input_.scale_["block0"]
+    truth = truth * (columns[~gone].std() / truth[~gone].std())
+    left = np.square(columns[gone] - truth[gone]).mean() / np.square(truth[gone]).mean()
+    assert left < 0.4  # and 1 with zeros, the means
+    # By hand: the other blocks' mean embedding of rows that have the block, and a ridge on it.
+    E = Z[:, stop:].reshape(300, 3, 6).astype(float)
+    E = E / model.output_.part_scales_["learned"]
+    E = E + model.output_.part_means_["learned"].reshape(3, 6)
+    others = E[:, 1] + E[:, 2]
+    others /= np.linalg.norm(others, axis=1, keepdims=True)
+    ridge = RidgeCV(np.logspace(-3, 3, 13)).fit(others[~gone], columns[~gone])
+    np.testing.assert_allclose(ridge.predict(others[gone]), columns[gone], atol=1e-4)
+    # A row that lacks nothing is not touched, and neither is a fit whose rows lack nothing.
+    whole = encoder(blocks=[6, 5, 4], n_components=6, max_iter=5).fit(np.hstack(blocks))
+    assert set(whole.output_.absent_) == {"block0", "block1", "block2"}
+    said = whole.transform(holes)[gone, :6]
+    assert np.corrcoef(said.ravel(), truth[gone].ravel())[0, 1] > 0.75
+    assert encoder(blocks=[6, 5, 4], combine="mean").fit(holes).output_.absent_ is None
+
+
 def test_marking_all_blocks_as_present_changes_nothing():
     whole = of_blocks().fit(Blocks(a=A, b=B))
     marked = of_blocks().fit(Blocks(a=A, b=B, present={"a": Y >= 0}))

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 import torch
 
 from skcontrast._component import StrOptions, take_rows
+from skcontrast._inputs.absent import AbsentBlocks
 from skcontrast._inputs.base import Input, check_indices
 from skcontrast._inputs.block_rows import BlockBatch, BlockRows, CheckedBlocks
 from skcontrast._inputs.blocks import Blocks, check_name, columns_of_blocks, is_missing, is_texts
@@ -23,7 +24,7 @@ _FLOATS = (np.float64, np.float32)
 MOST_WIDTH, LEAST_WIDTH = 100, 64
 
 
-class BlocksInput(Input):
+class BlocksInput(AbsentBlocks, Input):
     """Several descriptions of the same rows.
 
     What :meth:`fit` and :meth:`read` give is a
@@ -42,6 +43,9 @@ class BlocksInput(Input):
 
     precision : {"float32", "bfloat16", "float64"}, default="float32"
         What values that are not scaled have to fit in.
+
+    combine : {"concat", "mean", "sum"}, default="concat"
+        How the embeddings of the blocks come out.
 
     Attributes
     ----------
@@ -66,9 +70,18 @@ class BlocksInput(Input):
         "blocks": [dict, list, tuple, StrOptions({"prefix"}), None],
         "standardize": ["boolean"],
         "precision": [StrOptions({"float32", "bfloat16", "float64"})],
+        "combine": [str],
     }
 
-    def __init__(self, owner="estimator", blocks=None, standardize=True, precision="float32"):
+    def __init__(
+        self,
+        owner="estimator",
+        blocks=None,
+        standardize=True,
+        precision="float32",
+        combine="concat",
+    ):
+        self.combine = combine
         self.owner = owner
         self.blocks = blocks
         self.standardize = standardize

@@ -152,6 +152,7 @@ TABLES = {
         ?directions_         float e k
         ?length_             none number >0
         ?told_               bool
+        ?absent_             none arrays
     """,
     "Columns": "components_  none float k f",
     "Ranks": """

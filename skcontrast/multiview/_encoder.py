@@ -79,8 +79,10 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         the mean of those that are there in place of one that is not; or their mean, or sum.
 
     passthrough : bool, "auto" or list of str, default="auto"
-        Whether ``transform`` puts the standardised blocks of numbers, with 0 where a row lacks one
-        and each with as much variance as the others, beside what was learned: the part "columns".
+        Whether ``transform`` puts the standardised blocks of numbers, each with as much variance as
+        the others, beside what was learned: the part "columns". Where a row lacks a block its
+        columns are those that a ridge regression finds by the embedding of its other blocks, or 0
+        with sparse blocks and with another ``combine``.
         "auto" is True where the objective reads neither ``y`` nor a condition.
 
     projector, sampler : default=as in ContrastiveEncoder
@@ -317,7 +319,8 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         return self.input_.n_pairs_
 
     def _new_input(self):
-        return BlocksInput(type(self).__name__, self.blocks, self.standardize, self.precision)
+        how = self.standardize, self.precision, self.combine
+        return BlocksInput(type(self).__name__, self.blocks, *how)
 
     def _widths(self, source, parts):
         """As many learned columns as the shared space is wide, of each block or in all."""
