@@ -10,6 +10,7 @@ from skcontrast._inputs.word_features import word_features
 from skcontrast._saved.blocks import blocks_input, canonical
 from skcontrast._saved.blocks import need as _need
 from skcontrast._saved.heads import transforms
+from skcontrast._saved.search import SEARCHES
 from skcontrast._saved.step_tables import LINEAR
 from skcontrast._training.devices import DTYPES
 from skcontrast._training.modules import build_module
@@ -367,5 +368,6 @@ RELATIONS = {
     "WeightedProbabilities": _weighted,
     "Sent2VecVectorizer": _words,
     "PhraseTransformer": _phrases,
+    **SEARCHES,
     **dict.fromkeys(LINEAR, _linear),
 }

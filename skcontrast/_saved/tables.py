@@ -1,5 +1,6 @@
 """The attributes of each class that is saved: see :mod:`skcontrast._saved.schema`."""
 
+from skcontrast._saved.search import SEARCH
 from skcontrast._saved.step_tables import STEPS
 
 _TRAINED = """
@@ -239,5 +240,6 @@ TABLES = {
         threshold_           curve
         _passes              list
     """,
+    **SEARCH,
     **STEPS,
 }

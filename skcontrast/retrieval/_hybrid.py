@@ -212,7 +212,7 @@ class HybridRetriever(OnSite, AmongCandidates, _BaseComposition, BaseEstimator):
                 "document that each looks for."
             )
         documents = rows_of(X, "X")
-        parts = [Part(r, f"retriever {name!r}").fit(documents) for name, r in self.retrievers]
+        parts = [Part.of(r, f"retriever {name!r}").fit(documents) for name, r in self.retrievers]
         self.n_documents_ = parts[0].n_documents
         self.chosen_on_, self.weights_ = None, given
         self.mrr_: dict[str, float] = {}
@@ -220,9 +220,13 @@ class HybridRetriever(OnSite, AmongCandidates, _BaseComposition, BaseEstimator):
             self.weights_ = np.ones(1)
         elif given is None:
             self._choose(names, parts, documents, queries, relevant)
-        self._parts = parts
-        self.retrievers_ = [(name, part.retriever) for name, part in zip(names, parts)]
+        self._names, self._parts = names, parts
         return self
+
+    @property
+    def retrievers_(self) -> list[tuple[str, Any]]:
+        """Names and fitted retrievers."""
+        return [(name, part.retriever) for name, part in zip(self._names, self._parts)]
 
     def _named(self):
         pairs = [
@@ -264,7 +268,7 @@ class HybridRetriever(OnSite, AmongCandidates, _BaseComposition, BaseEstimator):
             random_state = check_random_state(self.random_state)
             queries, firsts, relevant = halves(documents, random_state)
             # Fitted anew: what has seen whole documents knows which halves belong together.
-            parts = [Part(part.retriever, part.name).fit(firsts) for part in parts]
+            parts = [Part.of(part.retriever, part.name).fit(firsts) for part in parts]
         else:
             self.chosen_on_, queries = "pairs", rows_of(queries, "queries")
         n = n_rows(queries)

@@ -4,7 +4,7 @@ from numbers import Number
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
@@ -54,8 +54,8 @@ def inside(retriever):
     return retriever
 
 
-class Part:
-    """A fitted retriever, asked by queries that its first steps read.
+class Part(BaseEstimator):
+    """A retriever, asked by queries that its first steps read; ``fit`` fits it in place.
 
     Of the last step of a Pipeline, or of a retriever by itself,
 
@@ -66,15 +66,25 @@ class Part:
     """
 
     def __init__(self, retriever, name):
-        self.name, self.retriever = name, clone(retriever)
-        offers = [m for m in ("score_matrix", "kneighbors", "transform") if hasattr(self.last, m)]
-        if not offers:
+        self.retriever, self.name = retriever, name
+
+    @classmethod
+    def of(cls, retriever, name):
+        """A part with a clone of a retriever."""
+        part = cls(clone(retriever), name)
+        if part.way is None:
             raise TypeError(
                 f"{name} is a {type(retriever).__name__} and gives no vectors, scores or "
                 "neighbours: pass a transformer, a Pipeline that ends in one, or an object with "
                 "score_matrix or kneighbors."
             )
-        self.way = offers[0]
+        return part
+
+    @property
+    def way(self):
+        """The method that compares, or None."""
+        ways = "score_matrix", "kneighbors", "transform"
+        return next((way for way in ways if hasattr(self.last, way)), None)
 
     @property
     def last(self):
