@@ -53,6 +53,16 @@ def test_training_finds_partners_that_the_closed_form_does_not():
     assert model.fit(train).score(test) > closed + 0.1
 
 
+def test_a_shuffled_pairing_teaches_nothing():
+    first, second, _ = latent(300)
+    test, chance = np.hstack([first, second])[:60], np.mean(1 / np.arange(1, 61))
+    order = np.random.default_rng(0).permutation(300)
+    for given, found in ((order, False), (np.arange(300), True)):
+        model = encoder(n_components=4, max_iter=10).fit(np.hstack([first, second[given]]))
+        assert (model.score(test) > 5 * chance) == found
+        assert found or model.score(test) < 2 * chance
+
+
 def test_columns_are_those_of_each_block():
     for model in (encoder(), encoder(passthrough=False)):
         Z, names = model.fit(X).transform(X), list(model.get_feature_names_out())
@@ -182,8 +192,11 @@ def test_one_network_reads_both_blocks():
     )
     with pytest.raises(ValueError, match="tied=True.*'block0' has 5 columns.*'block1' has 4"):
         encoder(tied=True).fit(X)
-    same = of_blocks(tied=True, views=None, max_iter=10).fit(Blocks(a=A, b=A))
-    assert same.score(Blocks(a=A, b=A)) == pytest.approx(1.0)
+    equal = Blocks(a=A, b=A)
+    same = of_blocks(tied=True, views=None, max_iter=10, precision="float64").fit(equal)
+    assert same.score(equal) == pytest.approx(1.0)
+    # Each pair is as near as it can be.
+    np.testing.assert_allclose(same.score_pairs(equal), 1.0, atol=1e-12)
 
 
 def test_networks_of_each_block():
@@ -217,6 +230,12 @@ def test_views_of_each_block():
     assert np.isfinite(near.loss_curve_).all()
     with pytest.raises(ValueError, match="views= names the block 'c'"):
         encoder(views={"c": None}).fit(X)
+
+
+def test_what_stands_for_a_block_is_as_wide_as_the_projection():
+    model = encoder(objective="symile", projector=nn.Linear(3, 7)).fit(missing())
+    assert model.objective_weights_["absent"].shape == (2, 7)
+    assert np.isfinite(model.transform(missing())).all()
 
 
 OBJECTIVES = {
@@ -292,6 +311,13 @@ def test_a_search_needs_no_labels():
     assert model.networks.dropout == 0.5 and model.views.scale == 0.3
     model.set_params(objective__objective__temperature=0.3)
     assert model.fit(X).objective_.objective.temperature == 0.3
+    # "auto" stands for what blocks of numbers take.
+    auto = encoder().set_params(views__rate=0.2, networks__dropout=0.2)
+    assert np.array_equal(auto.fit(X).transform(X), encoder().fit(X).transform(X))
+    assert encoder().set_params(views__rate=0.4).views.rate == 0.4
+    by_block = encoder(networks={"block0": MLP()})
+    with pytest.raises(ValueError, match="networks__block0__dropout is set in networks={.*anew"):
+        by_block.set_params(networks__block0__dropout=0.1)
 
 
 @pytest.mark.parametrize("data", [X, missing(), three()], ids=["whole", "missing", "three"])

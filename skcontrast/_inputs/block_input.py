@@ -11,8 +11,15 @@ from skcontrast._component import StrOptions, take_rows
 from skcontrast._inputs.absent import AbsentBlocks
 from skcontrast._inputs.base import Input, check_indices
 from skcontrast._inputs.block_rows import BlockBatch, BlockRows, CheckedBlocks
-from skcontrast._inputs.blocks import Blocks, check_name, columns_of_blocks, is_missing, is_texts
-from skcontrast._inputs.columns import refuse_masked, untorched
+from skcontrast._inputs.blocks import (
+    Blocks,
+    as_blocks,
+    check_name,
+    columns_of_blocks,
+    is_missing,
+    is_texts,
+)
+from skcontrast._inputs.columns import first_line, refuse_masked, untorched
 from skcontrast._inputs.frame import check_names, is_frame, missing_rows
 from skcontrast._inputs.rows import CHUNK
 from skcontrast._inputs.table import TableInput
@@ -106,8 +113,8 @@ class BlocksInput(AbsentBlocks, Input):
 
     @property
     def choices(self):
-        """What "auto" stands for; of views, for each block what suits its kind."""
-        return {"network": "towers", "views": {}, "clean_anchor": False, "width": self.width}
+        """What "auto" stands for; of views the estimator says it."""
+        return {"network": "towers", "clean_anchor": False, "width": self.width}
 
     @property
     def n_features(self):
@@ -131,6 +138,15 @@ class BlocksInput(AbsentBlocks, Input):
     def scale_(self):
         """Scale of the columns of each block of numbers."""
         return {name: getattr(part, "scale_", None) for name, part in self.inputs_.items()}
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns of a table; of blocks as they came there are none in all."""
+        if self.columns_ is None:
+            raise ValueError(
+                "input_features names the columns of one table, and fit read blocks by name: leave "
+                "it out."
+            )
+        return super().get_feature_names_out(input_features)
 
     def column_names(self, names=None):
         """Names of the columns that blocks of numbers have, with that of the block."""
@@ -296,17 +312,15 @@ class BlocksInput(AbsentBlocks, Input):
                 )
             return X
         options = {"dtype": _FLOATS, "accept_sparse": "csr", "ensure_all_finite": "allow-nan"}
-        return self._validated(X, reset=reset, ensure_min_samples=n_least, **options)
-
-
-def as_blocks(X):
-    """Blocks of a dict, or of a list of tables, as they may be handed to ``fit`` directly."""
-    if isinstance(X, dict) and not sp.issparse(X):
-        return Blocks(**X)
-    tables = isinstance(X, (list, tuple)) and len(X) > 1
-    if tables and all(sp.issparse(x) or is_frame(x) or np.ndim(x) == 2 for x in X):
-        return Blocks(**{f"block{v}": x for v, x in enumerate(X)})
-    return X
+        try:
+            return self._validated(X, reset=reset, ensure_min_samples=n_least, **options)
+        except ValueError as error:
+            if "could not convert string to float" not in str(error):
+                raise
+            raise ValueError(
+                f"X holds strings ({first_line(error)}): pass Blocks(a=A, text=texts), or a "
+                "DataFrame, in which blocks= names a column of texts by itself."
+            ) from None
 
 
 @contextmanager
@@ -315,7 +329,13 @@ def _of_block(name):
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise type(error)(f"Block {name!r}: {error}") from error
+        said = first_line(error)
+        if said.endswith("contains NaN."):
+            said += (
+                " A row lacks a block where all its values are NaN; fill in others, such as by "
+                "SimpleImputer, or pass a DataFrame, whose columns may have holes."
+            )
+        raise type(error)(f"Block {name!r}: {said}") from error
 
 
 def _columns(X, columns, name):

@@ -230,12 +230,17 @@ class HybridRetriever(OnSite, AmongCandidates, _BaseComposition, BaseEstimator):
 
     def _named(self):
         pairs = [
-            isinstance(r, tuple) and len(r) == 2 and hasattr(r[1], "fit") for r in self.retrievers
+            isinstance(r, tuple)
+            and len(r) == 2
+            and hasattr(r[1], "fit")
+            and not isinstance(r[1], type)
+            for r in self.retrievers
         ]
         if not pairs or not all(pairs):
+            held = ", ".join(type(r).__name__ for r in self.retrievers)
             raise ValueError(
-                f"retrievers={self.retrievers!r}: type a list of pairs of a name and an estimator, "
-                "such as [('bm25', make_pipeline(CountVectorizer(), BM25Transformer()))]."
+                f"retrievers=[{held}]: type a list of pairs of a name and an estimator, such as "
+                "[('bm25', make_pipeline(CountVectorizer(), BM25Transformer()))]."
             )
         names = [name for name, _ in self.retrievers]
         self._validate_names(names)
@@ -247,8 +252,9 @@ class HybridRetriever(OnSite, AmongCandidates, _BaseComposition, BaseEstimator):
             return np.full(n, 1 / n)
         if isinstance(self.weights, str):
             return None
-        weights = np.asarray(self.weights, dtype=float)
-        fine = weights.shape == (n,) and np.isfinite(weights).all() and (weights >= 0).all()
+        weights = np.asarray(self.weights)
+        fine = weights.shape == (n,) and weights.dtype.kind in "fiu"
+        fine = fine and np.isfinite(weights).all() and (weights >= 0).all()
         if not fine or weights.sum() == 0:
             raise ValueError(
                 f"weights={self.weights!r} for {n} retrievers: type one number of at least 0 for "

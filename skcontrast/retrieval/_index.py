@@ -22,6 +22,7 @@ from skcontrast._site import OnSite
 from skcontrast._typing import MatrixLike, RandomState, Self
 from skcontrast.retrieval._codes import ProductCodes, SignCodes
 from skcontrast.retrieval._engines import NEEDS, Brute, Faiss, NNDescent, absent, installed
+from skcontrast.retrieval._exact import refuse_texts
 
 Algorithm = Literal["auto", "brute", "faiss", "pynndescent", "codes", "signs"]
 # From this number of rows on, "auto" takes a graph.
@@ -196,6 +197,7 @@ class EmbeddingIndex(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self
 
     def _read(self, X, reset=False):
+        refuse_texts(X, "vectors: embed texts first, such as by ContrastiveTextEncoder")
         return validate_data(
             self, X, reset=reset, accept_sparse="csr", dtype=(np.float64, np.float32)
         )
@@ -272,9 +274,10 @@ class EmbeddingIndex(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         if k > most:
             held = "row" if self.n_samples_fit_ == 1 else "rows"
             alone = ", of which none is its own neighbour" if X is None else ""
+            fewer = f"type n_neighbors={most} or less, or " if most else ""
             raise ValueError(
                 f"n_neighbors={k}, but the index has n_samples={self.n_samples_fit_} {held}"
-                f"{alone}: type n_neighbors={max(most, 1)} or less, or add rows by partial_fit."
+                f"{alone}: {fewer}add rows by partial_fit."
             )
         if X is None:
             distance, ids = self._among_themselves(k)

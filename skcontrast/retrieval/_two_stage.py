@@ -153,6 +153,13 @@ class TwoStageRetriever(OnSite, AmongCandidates, BaseEstimator):
             self._classifier, self._rows = clone(self.rerank), self._vectors(first, documents)
             if not isinstance(self.rerank, FrozenEstimator):
                 self._fit_classifier(queries, relevant)
+            classes = self.rerank_.classes_.tolist()
+            if 1 not in classes:
+                raise ValueError(
+                    f"rerank is a classifier of the classes {classes}, and the "
+                    "probability of class 1 is the score: fit it on labels 1, of pairs that belong "
+                    "together, and 0."
+                )
         else:
             self._second = Part.of(self.rerank, "rerank").fit(documents)
         return self
