@@ -1,14 +1,13 @@
 """Several blocks of the same rows: each read by an input of its own, with rows that lack some."""
 
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 
 from skcontrast._component import StrOptions, take_rows
-from skcontrast._inputs.absent import AbsentBlocks
+from skcontrast._inputs.absent import AbsentBlocks, is_there, masked, some_rows, spread
 from skcontrast._inputs.base import Input, check_indices
 from skcontrast._inputs.block_rows import BlockBatch, BlockRows, CheckedBlocks
 from skcontrast._inputs.blocks import (
@@ -16,15 +15,12 @@ from skcontrast._inputs.blocks import (
     as_blocks,
     check_name,
     columns_of_blocks,
-    is_missing,
     is_texts,
 )
 from skcontrast._inputs.columns import first_line, refuse_masked, untorched
-from skcontrast._inputs.frame import check_names, is_frame, missing_rows
-from skcontrast._inputs.rows import CHUNK
+from skcontrast._inputs.frame import check_names, is_frame
 from skcontrast._inputs.table import TableInput
 from skcontrast._inputs.text import TextInput
-from skcontrast._inputs.tokens import number_words
 
 _FLOATS = (np.float64, np.float32)
 # Most learned columns of a block by default, and fewest.
@@ -180,8 +176,8 @@ class BlocksInput(AbsentBlocks, Input):
                     f"{n_least} or more are needed: leave it out."
                 )
             with _of_block(name):
-                rows = part.fit(_some(block, there), n_least=n_least)
-            self.inputs_[name], checked[name] = part, _spread(rows, there, part)
+                rows = part.fit(some_rows(block, there), n_least=n_least)
+            self.inputs_[name], checked[name] = part, spread(rows, there, part)
         marks = np.array(list(present.values()))
         self.n_pairs_ = marks.astype(np.int64) @ marks.T.astype(np.int64)
         return self._checked_blocks(checked, marks)
@@ -198,8 +194,8 @@ class BlocksInput(AbsentBlocks, Input):
             rows = None
             if there.any():
                 with _of_block(name):
-                    rows = part.read(_some(named[name], there))
-            checked[name] = _spread(rows, there, part)
+                    rows = part.read(some_rows(named[name], there))
+            checked[name] = spread(rows, there, part)
         return self._checked_blocks(checked, np.array(marks))
 
     def read_block(self, X, name):
@@ -228,7 +224,7 @@ class BlocksInput(AbsentBlocks, Input):
                 continue
             S = part.standardized(X.blocks[name])
             if X.present is not None and not X.present[v].all():
-                S = _masked(S, X.present[v])
+                S = masked(S, X.present[v])
             parts.append(S)
             # Sparse rows have a length of about one in all, dense columns one each.
             one = part.scale_ is not None and part.mean_ is None
@@ -279,7 +275,7 @@ class BlocksInput(AbsentBlocks, Input):
                     f"({', '.join(map(repr, self.inputs_))}): pass Blocks, with some of these."
                 )
             named, masks = self._of_table(X, reset, n_least), {}
-        present = {name: _there(block) for name, block in named.items()}
+        present = {name: is_there(block) for name, block in named.items()}
         for name, mask in masks.items():
             present[name] = present[name] & mask
         return named, present
@@ -357,54 +353,3 @@ def _columns(X, columns, name):
     if not is_frame(X) and np.array_equal(columns, np.arange(start, stop)):
         return X[:, start:stop]  # of a memory map, which stays on disk
     return take_rows(X, columns, axis=1)
-
-
-def _there(block):
-    """Which rows of a block hold a value: bool ndarray (n,)."""
-    if isinstance(block, list):
-        return ~np.array([is_missing(text) for text in block], dtype=bool)
-    if is_frame(block):
-        return ~missing_rows(block)
-    if block.dtype.kind == "O":  # NaN alone differs from itself
-        return ~np.asarray(block != block, dtype=bool).all(axis=1)
-    if sp.issparse(block) or block.dtype.kind != "f":
-        return np.ones(block.shape[0], dtype=bool)
-    parts = range(0, len(block), CHUNK)
-    return np.concatenate([~np.isnan(block[i : i + CHUNK]).all(axis=1) for i in parts])
-
-
-def _some(block, there):
-    """The rows of a block that have it."""
-    return block if there.all() else take_rows(block, np.flatnonzero(there))
-
-
-def _spread(rows, there, part):
-    """Checked rows in their places among all, with a neutral row where there is none."""
-    if there.all():
-        return rows
-    if part.kind == "tokens":
-        rows = number_words([], part.word_counts_) if rows is None else rows
-        return _spread_documents(rows, there)
-    if sp.issparse(rows):
-        lengths = np.zeros(len(there), dtype=np.int64)
-        lengths[there] = np.diff(rows.indptr)
-        indptr = np.append(0, np.cumsum(lengths))
-        return sp.csr_matrix((rows.data, rows.indices, indptr), (len(there), rows.shape[1]))
-    fill = 0.0 if part.mean_ is None else part.mean_
-    out = np.empty((len(there), part.n_features), dtype=np.float32 if rows is None else rows.dtype)
-    out[~there] = fill
-    if rows is not None:
-        out[there] = rows
-    return out
-
-
-def _spread_documents(rows, there):
-    lengths = np.zeros(len(there), dtype=np.int64)
-    lengths[there] = np.diff(rows.offsets)
-    return replace(rows, offsets=np.append(0, np.cumsum(lengths)))
-
-
-def _masked(S, there):
-    if sp.issparse(S):
-        return sp.diags_array(there.astype(S.dtype)) @ S
-    return np.where(there[:, None], S, 0.0)

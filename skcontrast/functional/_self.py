@@ -49,7 +49,8 @@ def self_partition(z: Tensor, temperature: float | Tensor, block_size: int | Non
 
 class _SelfPartition(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, z, tau, side):
+    def forward(ctx: Any, z: Tensor, tau: float, side: int) -> Tensor:
+        """Sum up the tiles."""
         ctx.tau, ctx.side = tau, side
         if side >= len(z):
             kernel = _kernel(z / tau, z, tau)
@@ -67,9 +68,10 @@ class _SelfPartition(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient):
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """Multiply the tiles by the rows, and by the weighed rows."""
         z, total, *kernel = ctx.saved_tensors
-        weight = (gradient / total)[:, None]
+        weight = (gradients[0] / total)[:, None]
         both = torch.cat([z, weight * z], 1)
         if kernel:
             summed = kernel[0] @ both
