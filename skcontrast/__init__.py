@@ -11,6 +11,7 @@ _PUBLIC = {
     "AlignmentUniformityDisplay": "skcontrast.plotting",
     "CanonicalCorrelation": "skcontrast.multiview",
     "ContrastiveEncoder": "skcontrast.representation",
+    "ContrastivePCA": "skcontrast.contrast",
     "ContrastiveTextEncoder": "skcontrast.text",
     "EmbeddingMapDisplay": "skcontrast.plotting",
     "KernelConditionalContrastive": "skcontrast.representation",
@@ -39,6 +40,7 @@ __all__ = [
     "AlignmentUniformityDisplay",
     "CanonicalCorrelation",
     "ContrastiveEncoder",
+    "ContrastivePCA",
     "ContrastiveTextEncoder",
     "EmbeddingMapDisplay",
     "KernelConditionalContrastive",
@@ -67,6 +69,7 @@ __all__ = [
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
     from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
+    from skcontrast.contrast import ContrastivePCA
     from skcontrast.multiview import CanonicalCorrelation, MultiViewContrastiveEncoder
     from skcontrast.persistence import load, save
     from skcontrast.plotting import (

@@ -93,6 +93,15 @@ TABLES = {
         width_               whole k
         n_components_        whole
     """,
+    "ContrastivePCA": """
+        input_               TableInput
+        components_          float k f
+        mean_                float f
+        scale_               none float f >0
+        candidate_contrasts_ float *
+        eigenvalues_         float k
+        contrast_index_      float k
+    """,
     "BackboneInput": "mean_  none float p",
     "ConvolvedSeriesInput": """
         series_              SeriesInput

@@ -1,0 +1,5 @@
+"""What is special in one set of rows against another, and what sets have in common."""
+
+from skcontrast.contrast._pca import ContrastivePCA
+
+__all__ = ["ContrastivePCA"]

@@ -1,0 +1,57 @@
+"""Adapters of golden files with a background: contrastive PCA, plain and generalised."""
+
+import numpy as np
+
+from skcontrast import ContrastivePCA
+from skcontrast.contrast._directions import CONTRASTS, affinities, spread
+
+
+def _signed(expected, found):
+    """What was found, each column with the sign of the expected one."""
+    return found * np.sign((expected * found).sum(axis=0))
+
+
+def _own_scale(X):
+    """The reference divides each table by its own deviation, which may be of one row in two."""
+    return (X - X.mean(axis=0)) / X.std(axis=0)
+
+
+def cpca(case):
+    """The covariances, projections at four contrasts, all affinities and the choice by them."""
+    F, B = (_own_scale(case.arrays[name]) for name in ("foreground", "background"))
+    case.check("fg_preprocessed", F)
+    both = spread(F, B)
+    case.check("fg_cov", both.foreground)
+    case.check("bg_cov", both.background)
+    case.check("affinity", affinities(both, CONTRASTS))
+    for key in [key for key in case.arrays if key.startswith("proj_alpha_")]:
+        contrast = float(key.rpartition("_")[2])
+        model = ContrastivePCA(contrast=contrast, standardize=False).fit(F, background=B)
+        case.check(key, _signed(case.arrays[key], model.transform(F)))
+    model = ContrastivePCA(standardize=False).fit(F, background=B)
+    found = model.candidate_contrasts_
+    assert model.contrast_ == found[0]
+    case.check("auto_alphas_seed0", np.concatenate([[0.0], found]))
+
+
+def gcpca(case):
+    """Form 1 is a contrast; 2, 3 and 4 have the directions of the ratio, in its order.
+
+    The values that the file has of forms 2 to 4 are of the tables before they are scaled, and the
+    scores of form 4 are of another length.
+    """
+    F, B = case.arrays["foreground_prepared"], case.arrays["background_prepared"]
+    k, alpha = F.shape[1], case.number("alpha")
+    plain = ContrastivePCA(k, contrast=alpha, standardize=False).fit(F, background=B)
+    case.check("v1_loadings", _signed(case.arrays["v1_loadings"], plain.components_.T))
+    ratio = ContrastivePCA(k, contrast="ratio", shrinkage=0.0, standardize=False)
+    ratio.fit(F, background=B)
+    for form in (2, 3, 4):
+        key = f"v{form}_loadings"
+        case.check(key, _signed(case.arrays[key], ratio.components_.T))
+    C_F, C_B = np.cov(F.T), np.cov(B.T)
+    w = ratio.eigenvalues_
+    for v, own, index in zip(ratio.components_, w, ratio.contrast_index_):
+        np.testing.assert_allclose(C_F @ v, own * C_B @ v, atol=1e-10)
+        np.testing.assert_allclose((C_F - C_B) @ v, (own - 1) * C_B @ v, atol=1e-10)
+        np.testing.assert_allclose((C_F - C_B) @ v, index * (C_F + C_B) @ v, atol=1e-10)
