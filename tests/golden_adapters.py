@@ -8,7 +8,7 @@ import torch
 from golden_adaptation import gda, proker, tip_adapter
 from golden_case import tangent
 from golden_conr import conr
-from golden_contrast import cpca, gcpca
+from golden_contrast import cpca, gcpca, sepclr
 from golden_kernels import cclk, decoupled_uniformity
 from golden_lists import listwise_wasserstein
 from golden_longtail import gml, sbcl
@@ -334,6 +334,7 @@ ADAPTERS = {
     "rank_metrics": ranking,
     "rnc": rnc,
     "sbcl": sbcl,
+    "sepclr": sepclr,
     "sgns_shared_step": sgns_shared_step,
     "sgns_step": sgns_step,
     "simcse_promcse": simcse_promcse,

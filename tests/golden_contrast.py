@@ -1,9 +1,11 @@
-"""Adapters of golden files with a background: contrastive PCA, plain and generalised."""
+"""Adapters of golden files with a background: contrastive PCA, and common and salient parts."""
 
 import numpy as np
+import torch
 
 from skcontrast import ContrastivePCA
 from skcontrast.contrast._directions import CONTRASTS, affinities, spread
+from skcontrast.objectives import CommonSalient
 
 
 def _signed(expected, found):
@@ -55,3 +57,31 @@ def gcpca(case):
         np.testing.assert_allclose(C_F @ v, own * C_B @ v, atol=1e-10)
         np.testing.assert_allclose((C_F - C_B) @ v, (own - 1) * C_B @ v, atol=1e-10)
         np.testing.assert_allclose((C_F - C_B) @ v, index * (C_F + C_B) @ v, atol=1e-10)
+
+
+def sepclr(case):
+    """SepCLR with all its terms: each by itself, weighed by 1 or 0, and the whole.
+
+    Of the terms of attributes that are given (``sup_align``) there is none here.
+    """
+    background = case.constant("is_target") == 0
+    names = "common1", "common2", "salient1", "salient2"
+    n_salient = case.arrays["salient1"].shape[1]
+
+    def loss(leaves, *weights):
+        views = torch.stack([torch.cat(leaves[v::2], dim=1) for v in range(2)])
+        objective = CommonSalient(n_salient, *weights, tau=case.number("tau"))
+        return objective(views, condition=background)
+
+    common = loss(case.leaves(*names), 0, 0, 0)
+    case.check("common_loss", common)
+    for key, weights in {
+        "salient_loss": (1, 0, 0),
+        "salient_reg": (0, 1, 0),
+        "jem": (0, 0, 1),
+    }.items():
+        case.check(key, loss(case.leaves(*names), *weights) - common)
+    keys = "salient_term_beta", "salient_reg_beta", "jem_lambda"
+    leaves = case.leaves(*names)
+    total = loss(leaves, *(case.number(key) for key in keys))
+    case.check_loss("total", total, **dict(zip([f"grad_{name}" for name in names], leaves)))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import loops_of_blocks
 import numpy as np
 import series_cases
+import test_common_salient
 import test_conditional
 import test_conr
 import test_lists
@@ -257,6 +258,7 @@ MASK = np.array([SEEN, SEEN])
 CUTS, TRIPLES = [0, 2, 1], [[0, 1, 0], [1, 2, 1], [3, 3, 3]]
 
 
+_WEIGHTS = "salient_weight", "background_weight", "independence_weight"
 CASES = {
     "adaptive_margin": [
         Golden(
@@ -311,6 +313,19 @@ CASES = {
             6,
             {"centroids": CENTROIDS},
         )
+    ],
+    "common_salient": [
+        Golden(
+            {"n_salient": 2, **dict(zip(_WEIGHTS, weights)), "tau": 0.7},
+            lambda views, weights=weights: test_common_salient.common_salient(
+                views, test_common_salient.BACKGROUND, 2, weights, 0.7
+            ),
+            n_views,
+            6,
+            {"condition": test_common_salient.BACKGROUND.astype(float).tolist()},
+            d=5,
+        )
+        for n_views, weights in ((2, (1.0, 2.0, 3.0)), (3, (10.0, 10.0, 10.0)))
     ],
     "conditional": [
         _conditional(mode, form) for mode in ("weak", "fair") for form in ("paper", "reference")

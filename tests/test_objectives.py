@@ -15,6 +15,7 @@ from skcontrast.objectives import (
     AlignmentUniformity,
     ClusterDiscrimination,
     ClusterNS,
+    CommonSalient,
     ConditionalInfoNCE,
     ConR,
     CrossEntropy,
@@ -54,6 +55,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "info_nce-hard": InfoNCE(form="one_way", hard_negatives=True, hard_negative_weight=0.5),
     "info_nce-model_aware": InfoNCE("model_aware"),
     "info_nce-individual": InfoNCE("individual"),
+    "common_salient-one": CommonSalient(1, 0.0, 2.0, 0.5, tau=1.0),
     "conditional-fair": ConditionalInfoNCE("fair"),
     "conditional-reference": ConditionalInfoNCE(form="reference"),
     "conditional-normalized": ConditionalInfoNCE("fair", diagonal="zero", normalize=True),
@@ -153,6 +155,7 @@ HEADS = "prediction_error", "cross_entropy", "conr", "reconstruction", "binary_c
 PREDICTORS = {name for name in VARIANTS if name.startswith(HEADS)}
 # Work on the columns as they are, not on unit rows.
 COLUMNS = {"barlow_twins", "vicreg", "independence", *PREDICTORS}
+COLUMNS |= {"common_salient", "common_salient-one"}
 # Without prototypes these are the axes.
 PROTOTYPES = {"cluster_discrimination", "cluster_discrimination-all", "swapped_prototypes"}
 # Not invariant under rotation: columns have a meaning.
