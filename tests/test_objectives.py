@@ -92,6 +92,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "prediction_error-absolute": PredictionError(error="absolute"),
     "prediction_error-huber": PredictionError(error="huber", delta=0.5),
     "cross_entropy-adjusted": CrossEntropy(adjustment=1.0, label_smoothing=0.1),
+    "cross_entropy-information": CrossEntropy(information=0.3),
     "cross_entropy-vectors": CrossEntropy(class_embeddings=[[1.0, 0.5], [-1.0, 2.0]]),
     "conr-wide": ConR(temperature=0.5, window=1.0, error="squared"),
     "conr-reference": ConR(window=0.5, form="reference"),

@@ -20,9 +20,8 @@ MOST_COLUMNS = 1000
 
 
 class Spread(NamedTuple):
-    """Both covariances, and the foreground that the first is of, in coordinates of some axes."""
+    """Both covariances, in coordinates of some axes."""
 
-    rows: np.ndarray  # (n, r), the centred foreground
     foreground: np.ndarray  # (r, r)
     background: np.ndarray  # (r, r)
     average: float  # variance of a column of the background, over all columns
@@ -37,7 +36,7 @@ def spread(F, B):
         _, sizes, right = svd(np.vstack([F, B]), full_matrices=False)
         axes = right[sizes > 1e-10 * sizes[0]].T
         F, B = F @ axes, B @ axes
-    return Spread(F, F.T @ F / (len(F) - 1), B.T @ B / (len(B) - 1), average, axes)
+    return Spread(F.T @ F / (len(F) - 1), B.T @ B / (len(B) - 1), average, axes)
 
 
 def _leading(A, k, M=None):
@@ -63,27 +62,27 @@ def divided(both, shrinkage, k):
     return _leading(both.foreground, k, C)
 
 
-def affinities(both, contrasts=CONTRASTS):
-    """How much the foreground looks alike under two contrasts: (q, q), 1 on the diagonal.
-
-    Of a contrast the foreground is seen in its two leading directions, and the affinity is the
-    product of the two cosines of the angles between these two planes of rows.
-    """
+def planes(both, contrasts=CONTRASTS):
+    """The two leading directions under each contrast: a list of arrays (r, 2)."""
     k = min(2, len(both.foreground))
-    planes = [np.linalg.qr(both.rows @ subtracted(both, a, k)[1])[0] for a in contrasts]
-    out = np.eye(len(planes))
-    for i, first in enumerate(planes):
+    return [subtracted(both, contrast, k)[1] for contrast in contrasts]
+
+
+def affinities(bases):
+    """Products of the cosines of the angles between subspaces of one dimension: (q, q).
+
+    Each base is an array of orthonormal columns.
+    """
+    out = np.eye(len(bases))
+    for i, first in enumerate(bases):
         for j in range(i):
-            cosines = np.linalg.svd(first.T @ planes[j], compute_uv=False)
+            cosines = np.linalg.svd(first.T @ bases[j], compute_uv=False)
             out[i, j] = out[j, i] = cosines.prod()
     return out
 
 
-def candidates(both):
-    """The contrasts that stand for the ways the foreground may look, rising, without 0."""
-    if len(both.foreground) < 2:
-        return np.array([1.0])  # there is one direction only
-    affinity = affinities(both)
+def medoids(affinity, contrasts=CONTRASTS):
+    """The contrasts that stand for the groups of alike ones, rising, without the group of 0."""
     groups = SpectralClustering(N_GROUPS, affinity="precomputed", random_state=0)
     with warnings.catch_warnings():
         # Contrasts that show something wholly different make a graph of several pieces.
@@ -93,5 +92,13 @@ def candidates(both):
     for label in np.unique(labels[labels != labels[0]]):  # the first is that of 0
         members = np.flatnonzero(labels == label)
         sums = affinity[np.ix_(members, members)].sum(axis=0)
-        found.append(CONTRASTS[members[sums.argmax()]])
-    return np.sort(found) if found else np.array([1.0])
+        found.append(contrasts[members[sums.argmax()]])
+    return np.sort(found)
+
+
+def candidates(both):
+    """Contrasts to look at, rising: of each way in which the leading directions may lie one."""
+    if len(both.foreground) < 2:
+        return np.array([1.0])  # there is one direction only
+    found = medoids(affinities(planes(both)))
+    return found if len(found) else np.array([1.0])

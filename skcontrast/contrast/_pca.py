@@ -105,9 +105,10 @@ class ContrastivePCA(
 
     Notes
     -----
-    "auto" is the published procedure: the foreground in its two leading directions under 40
-    contrasts from 0.1 to 1000 and under 0, spectral clustering of these planes into four groups,
-    and the medoid of each group without 0. The contrasts are suggestions, so look at each.
+    "auto" is the published procedure: the planes of the two leading directions under 40 contrasts
+    from 0.1 to 1000 and under 0, spectral clustering of these planes by the cosines of the angles
+    between them into four groups, and the medoid of each group without 0. The contrasts are
+    suggestions, so look at each.
 
     :math:`(C_F - C_B) v = w C_B v` and :math:`(C_F - C_B) v = w (C_F + C_B) v`, two forms of
     "generalised contrastive PCA", have the components of "ratio" in the same order.
