@@ -13,6 +13,7 @@ _PUBLIC = {
     "ContrastiveEncoder": "skcontrast.representation",
     "ContrastivePCA": "skcontrast.contrast",
     "ContrastiveTextEncoder": "skcontrast.text",
+    "CorrelationAlignment": "skcontrast.contrast",
     "EmbeddingMapDisplay": "skcontrast.plotting",
     "KernelConditionalContrastive": "skcontrast.representation",
     "LeakageDisplay": "skcontrast.plotting",
@@ -42,6 +43,7 @@ __all__ = [
     "ContrastiveEncoder",
     "ContrastivePCA",
     "ContrastiveTextEncoder",
+    "CorrelationAlignment",
     "EmbeddingMapDisplay",
     "KernelConditionalContrastive",
     "LeakageDisplay",
@@ -69,7 +71,7 @@ __all__ = [
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
     from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
-    from skcontrast.contrast import ContrastivePCA
+    from skcontrast.contrast import ContrastivePCA, CorrelationAlignment
     from skcontrast.multiview import CanonicalCorrelation, MultiViewContrastiveEncoder
     from skcontrast.persistence import load, save
     from skcontrast.plotting import (

@@ -48,6 +48,7 @@ def fixed_instances():
         skcontrast.RandomConvolutions(84, random_state=0),
         skcontrast.CanonicalCorrelation(blocks=[-1, 1]),
         skcontrast.ContrastivePCA(),
+        skcontrast.CorrelationAlignment(),
     ]
 
 

@@ -96,7 +96,7 @@ def test_what_only_the_foreground_has_comes_first():
         for standardize in (False, True):
             model = fitted(standardize=standardize, **params)
             assert apart(model.transform(F)) > 0.8, model
-            assert model.contrast_index_[0] > 0.5
+            assert model.contrast_index_[0] > 0.25
 
 
 def test_the_same_set_twice_has_no_contrast():

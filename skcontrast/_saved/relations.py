@@ -99,7 +99,7 @@ def _random_convolutions(model):
     _convolved(model.input_, [model.convolutions_])
 
 
-def _contrastive_pca(model):
+def _of_columns(model):
     width = len(model.mean_)
     _need(model.input_.n_features == width, f"X has not the {width} columns of mean_")
 
@@ -355,7 +355,8 @@ RELATIONS = {
     "BackboneInput": _backbone,
     "BlocksInput": blocks_input,
     "CanonicalCorrelation": canonical,
-    "ContrastivePCA": _contrastive_pca,
+    "ContrastivePCA": _of_columns,
+    "CorrelationAlignment": _of_columns,
     "TableInput": _table_input,
     "FrameColumns": _frame_columns,
     "TextInput": _text_input,

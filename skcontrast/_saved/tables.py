@@ -102,6 +102,13 @@ TABLES = {
         eigenvalues_         float k
         contrast_index_      float k
     """,
+    "CorrelationAlignment": """
+        input_               TableInput
+        domains_             label g
+        means_               float g f
+        maps_                float g f f
+        mean_                float f
+    """,
     "BackboneInput": "mean_  none float p",
     "ConvolvedSeriesInput": """
         series_              SeriesInput

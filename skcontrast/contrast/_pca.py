@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.linalg import LinAlgError
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.covariance import ledoit_wolf_shrinkage
@@ -25,6 +24,7 @@ from skcontrast._inputs.columns import first_line
 from skcontrast._inputs.table import TableInput
 from skcontrast._typing import ArrayLike, RowsLike, Self
 from skcontrast.contrast._directions import candidates, divided, spread, subtracted
+from skcontrast.contrast._tables import numbers
 
 
 class ContrastivePCA(
@@ -185,7 +185,7 @@ class ContrastivePCA(
         """
         check_parameters(self)
         source = TableInput(type(self).__name__)
-        F = _numbers(source.fit_columns, X, source, "X").astype(np.float64)
+        F = numbers(source.fit_columns, X, source).astype(np.float64)
         F, B = self._two_sets(source, F, background)
         if self.n_components > F.shape[1]:
             raise ValueError(
@@ -274,7 +274,7 @@ class ContrastivePCA(
             float32 for float32 rows, else float64.
         """
         check_is_fitted(self, "components_")
-        X = _numbers(self.input_.read, X, self.input_, "X")
+        X = numbers(self.input_.read, X, self.input_)
         centred = X.astype(np.float64) - self.mean_
         centred = centred if self.scale_ is None else centred / self.scale_
         return products_by_row(centred, self.components_.T).astype(X.dtype, copy=False)
@@ -289,32 +289,11 @@ class ContrastivePCA(
         return tags
 
 
-def _numbers(read, X, source, name):
-    """A table of numbers, all of them there."""
-    if sp.issparse(X):
-        raise TypeError(
-            f"Sparse data was passed for {name}, but {source.owner} reads dense tables: pass "
-            f"{name}.toarray(), or a TruncatedSVD of it."
-        )
-    advice = "impute them first, such as by make_pipeline(SimpleImputer(), ContrastivePCA())"
-    try:
-        X = read(X)
-    except ValueError as error:
-        if "contains NaN" in str(error):
-            raise ValueError(f"{name} contains NaN, missing values: {advice}.") from None
-        raise
-    if source.expansion_ is not None and not source.expansion_.is_plain:
-        raise ValueError(
-            f"{name} has columns of categories, or with missing values (NaN): encode and {advice}."
-        )
-    return np.asarray(X)
-
-
 def _split(source, X, background):
     """Foreground and background, from a mask of the rows of X or from a table of its own."""
     if getattr(background, "ndim", None) == 2 or np.ndim(background) == 2:
         try:
-            B = _numbers(source.read, background, source, "background").astype(np.float64)
+            B = numbers(source.read, background, source, "background").astype(np.float64)
         except ValueError as error:
             raise ValueError(f"background has to be a table like X: {first_line(error)}") from None
         if len(B) == len(X):
