@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import validation_curve
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
@@ -69,7 +70,7 @@ def names_of_a_line():
         "series": rng.normal(size=(12, 2, 24)), "patients": np.arange(12) // 4,
     }  # fmt: skip
     learn = [KMeans, LogisticRegression, KNeighborsClassifier, KNeighborsRegressor, make_pipeline]
-    learn += [FeatureUnion, CountVectorizer, TfidfVectorizer, normalize, validation_curve]
+    learn += [FeatureUnion, Nystroem, CountVectorizer, TfidfVectorizer, normalize, validation_curve]
     return public_names() | {f.__name__: f for f in learn} | short | data | {"np": np, "nn": nn}
 
 
