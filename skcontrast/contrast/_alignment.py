@@ -12,11 +12,14 @@ from skcontrast._component import Interval, Real, check_parameters, warn
 from skcontrast._inputs.base import ColumnsOfInput
 from skcontrast._inputs.columns import refuse_masked
 from skcontrast._inputs.table import TableInput
+from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, RowsLike, Self
 from skcontrast.contrast._tables import numbers
 
 
-class CorrelationAlignment(ColumnsOfInput, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class CorrelationAlignment(
+    ColumnsOfInput, OneToOneFeatureMixin, OnSite, TransformerMixin, BaseEstimator
+):
     r"""Bring the rows of several domains to one mean and one covariance: CORAL.
 
     A domain is a set of rows that were measured in another way than the rest, such as at another
@@ -133,8 +136,8 @@ class CorrelationAlignment(ColumnsOfInput, OneToOneFeatureMixin, TransformerMixi
         counts = np.bincount(codes)
         if counts.min() < 2:
             raise ValueError(
-                f"Domain {names[counts.argmin()].item()!r} has one row, of which there is no covariance: "
-                "leave it out, or put it to another domain."
+                f"Domain {names[counts.argmin()].item()!r} has one row, of which there is no "
+                "covariance: leave it out, or put it to another domain."
             )
         parts = [X[codes == k] for k in range(len(names))]
         means = np.array([part.mean(axis=0) for part in parts])

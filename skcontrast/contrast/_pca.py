@@ -22,13 +22,14 @@ from skcontrast._component import (
 from skcontrast._inputs.base import ColumnsOfInput
 from skcontrast._inputs.columns import first_line
 from skcontrast._inputs.table import TableInput
+from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, RowsLike, Self
 from skcontrast.contrast._directions import candidates, divided, spread, subtracted
 from skcontrast.contrast._tables import numbers
 
 
 class ContrastivePCA(
-    ColumnsOfInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    ColumnsOfInput, ClassNamePrefixFeaturesOutMixin, OnSite, TransformerMixin, BaseEstimator
 ):
     r"""Directions in which rows vary more than a background does.
 
