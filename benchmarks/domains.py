@@ -7,13 +7,17 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from skcontrast import (
-    ContrastiveEncoder,
-    CorrelationAlignment,
-    SupervisedContrastiveClassifier,
-)
+from skcontrast import ContrastiveEncoder, CorrelationAlignment
 from skcontrast.objectives import CrossEntropy, SupCon
 
+# Encoders trained on both sets, each standardised, and a logistic regression on labelled rows.
+OBJECTIVES = {
+    "CrossEntropy()": CrossEntropy(),
+    "CrossEntropy(information=0.3)": CrossEntropy(information=0.3),
+    "CrossEntropy(information=1.0)": CrossEntropy(information=1.0),
+    "SupCon() + CrossEntropy()": SupCon() + CrossEntropy(),
+    "SupCon() + CrossEntropy(information=0.3)": SupCon() + CrossEntropy(information=0.3),
+}
 ROWS = (
     "logistic regression",
     "5 nearest neighbours",
@@ -23,11 +27,8 @@ ROWS = (
     "CorrelationAlignment, 0.1",
     "CorrelationAlignment, 0.01",
     "self-training on standardised",
-    "SupCon",
-    "SupCon + CrossEntropy()",
-    "SupCon + CrossEntropy(information=0.3)",
-    "SupCon + CrossEntropy(information=1.0)",
-    "SupCon, then prototypes",
+    *OBJECTIVES,
+    "the second of these, then prototypes",
     "labels of half of the target",
 )
 DOMAINS = {"digits -> USPS": ROWS, "USPS -> digits": ROWS}
@@ -55,11 +56,11 @@ def prototypes(Z, y, target, n_rounds=10):
     return classes[soft.argmax(axis=1)]
 
 
-def trained(objective, S, y, T, seed):
-    """Encoder and classifier of labelled rows and others."""
-    encoder = ContrastiveEncoder(64, objective=objective, random_state=seed)
-    model = SupervisedContrastiveClassifier(encoder, random_state=seed)
-    return model.fit(np.vstack([S, T]), np.r_[y, np.full(len(T), -1)])
+def embedded(objective, S, y, T, seed):
+    """Both sets in the space of an encoder that was trained on them."""
+    encoder = ContrastiveEncoder(64, objective=objective, passthrough=False, random_state=seed)
+    encoder.fit(np.vstack([S, T]), np.r_[y, np.full(len(T), -1)])
+    return encoder.transform(S), encoder.transform(T)
 
 
 def domain_row(folder, name, row, seed):
@@ -90,13 +91,11 @@ def domain_row(folder, name, row, seed):
         half = np.random.default_rng(0).permutation(len(T))
         half, rest = half[: len(T) // 2], half[len(T) // 2 :]
         return float((plain.fit(T[half], truth[half]).predict(T[rest]) == truth[rest]).mean())
-    elif row.startswith("SupCon"):
-        strength = {"SupCon + CrossEntropy()": 0.0, "SupCon": None, "SupCon, then prototypes": None}
-        strength = strength[row] if row in strength else float(row.split("=")[1][:-1])
-        term = None if strength is None else CrossEntropy(information=strength)
-        model = trained(SupCon() if term is None else SupCon() + term, own[0], y, own[1], seed)
-        found = model.predict(own[1])
-        if row.endswith("prototypes"):
-            Z, target = (model.encoder_.transform(part) for part in own)
-            found = prototypes(Z, y, target)
+    elif row in OBJECTIVES:
+        Z, target = embedded(OBJECTIVES[row], own[0], y, own[1], seed)
+        found = plain.fit(Z, y).predict(target)
+    else:
+        objective = OBJECTIVES["CrossEntropy(information=0.3)"]
+        Z, target = embedded(objective, own[0], y, own[1], seed)
+        found = prototypes(Z, y, target)
     return float((found == truth).mean())
