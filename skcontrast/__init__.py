@@ -11,7 +11,9 @@ _PUBLIC = {
     "AlignmentUniformityDisplay": "skcontrast.plotting",
     "CanonicalCorrelation": "skcontrast.multiview",
     "ContrastiveEncoder": "skcontrast.representation",
+    "ContrastivePCA": "skcontrast.contrast",
     "ContrastiveTextEncoder": "skcontrast.text",
+    "CorrelationAlignment": "skcontrast.contrast",
     "EmbeddingMapDisplay": "skcontrast.plotting",
     "KernelConditionalContrastive": "skcontrast.representation",
     "LeakageDisplay": "skcontrast.plotting",
@@ -40,7 +42,9 @@ __all__ = [
     "AlignmentUniformityDisplay",
     "CanonicalCorrelation",
     "ContrastiveEncoder",
+    "ContrastivePCA",
     "ContrastiveTextEncoder",
+    "CorrelationAlignment",
     "EmbeddingMapDisplay",
     "KernelConditionalContrastive",
     "LeakageDisplay",
@@ -69,6 +73,7 @@ __all__ = [
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
     from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
+    from skcontrast.contrast import ContrastivePCA, CorrelationAlignment
     from skcontrast.multiview import CanonicalCorrelation, MultiViewContrastiveEncoder
     from skcontrast.persistence import load, save
     from skcontrast.plotting import (

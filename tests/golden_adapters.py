@@ -8,6 +8,7 @@ import torch
 from golden_adaptation import gda, proker, tip_adapter
 from golden_case import tangent
 from golden_conr import conr
+from golden_contrast import cpca, gcpca, sepclr
 from golden_kernels import cclk, decoupled_uniformity
 from golden_lists import listwise_wasserstein
 from golden_longtail import gml, sbcl
@@ -298,6 +299,7 @@ ADAPTERS = {
     "congrat": congrat,
     "conr": conr,
     "contrastive_planning": contrastive_planning,
+    "cpca": cpca,
     "cross_view_distribution": cross_view_distribution,
     "dcl": decoupled,
     "csr": csr,
@@ -309,6 +311,7 @@ ADAPTERS = {
     "distilcse_ckd": distilcse_ckd,
     "dse_hardneg": dse_hardneg,
     "dual_encoder": dual_encoder,
+    "gcpca": gcpca,
     "gda": gda,
     "gml": gml,
     "guided_negatives": guided_negatives,
@@ -335,6 +338,7 @@ ADAPTERS = {
     "rank_metrics": ranking,
     "rnc": rnc,
     "sbcl": sbcl,
+    "sepclr": sepclr,
     "sgns_shared_step": sgns_shared_step,
     "sgns_step": sgns_step,
     "sgw": sgw,

@@ -48,6 +48,8 @@ def fixed_instances():
         skcontrast.RandomConvolutions(84, random_state=0),
         skcontrast.CanonicalCorrelation(blocks=[-1, 1]),
         skcontrast.SparseCoder(4, 2, max_iter=2, device="cpu", random_state=0),
+        skcontrast.ContrastivePCA(),
+        skcontrast.CorrelationAlignment(),
     ]
 
 

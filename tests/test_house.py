@@ -55,6 +55,7 @@ FLOORS = {
     "representation": 8,
     "text": 8,
     "multiview": 8,
+    "contrast": 8,
     "supervised": 9,
     "inspection": 10,
     "plotting": 10,

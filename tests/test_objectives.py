@@ -15,6 +15,7 @@ from skcontrast.objectives import (
     AlignmentUniformity,
     ClusterDiscrimination,
     ClusterNS,
+    CommonSalient,
     ConditionalInfoNCE,
     ConR,
     CrossEntropy,
@@ -55,6 +56,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "info_nce-hard": InfoNCE(form="one_way", hard_negatives=True, hard_negative_weight=0.5),
     "info_nce-model_aware": InfoNCE("model_aware"),
     "info_nce-individual": InfoNCE("individual"),
+    "common_salient-one": CommonSalient(1, 0.0, 2.0, 0.5, tau=1.0),
     "conditional-fair": ConditionalInfoNCE("fair"),
     "conditional-reference": ConditionalInfoNCE(form="reference"),
     "conditional-normalized": ConditionalInfoNCE("fair", diagonal="zero", normalize=True),
@@ -91,6 +93,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "prediction_error-absolute": PredictionError(error="absolute"),
     "prediction_error-huber": PredictionError(error="huber", delta=0.5),
     "cross_entropy-adjusted": CrossEntropy(adjustment=1.0, label_smoothing=0.1),
+    "cross_entropy-information": CrossEntropy(information=0.3),
     "cross_entropy-vectors": CrossEntropy(class_embeddings=[[1.0, 0.5], [-1.0, 2.0]]),
     "conr-wide": ConR(temperature=0.5, window=1.0, error="squared"),
     "conr-reference": ConR(window=0.5, form="reference"),
@@ -155,6 +158,7 @@ HEADS = "prediction_error", "cross_entropy", "conr", "reconstruction", "binary_c
 PREDICTORS = {name for name in VARIANTS if name.startswith(HEADS)}
 # Work on the columns as they are, not on unit rows.
 COLUMNS = {"barlow_twins", "vicreg", "independence", *PREDICTORS}
+COLUMNS |= {"common_salient", "common_salient-one"}
 # Without prototypes these are the axes.
 PROTOTYPES = {"cluster_discrimination", "cluster_discrimination-all", "swapped_prototypes"}
 # Not invariant under rotation: columns have a meaning.

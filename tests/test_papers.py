@@ -12,6 +12,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import validation_curve
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
@@ -72,7 +73,7 @@ def names_of_a_line():
     }  # fmt: skip
     learn = [KMeans, LogisticRegression, KNeighborsClassifier, KNeighborsRegressor, make_pipeline]
     learn += [FeatureUnion, CountVectorizer, TfidfVectorizer, normalize, validation_curve]
-    learn += [TransformedTargetRegressor, Ridge]
+    learn += [TransformedTargetRegressor, Ridge, Nystroem]
     return public_names() | {f.__name__: f for f in learn} | short | data | {"np": np, "nn": nn}
 
 

@@ -98,6 +98,22 @@ TABLES = {
         width_               whole k
         n_components_        whole
     """,
+    "ContrastivePCA": """
+        input_               TableInput
+        components_          float k f
+        mean_                float f
+        scale_               none float f >0
+        candidate_contrasts_ float *
+        eigenvalues_         float k
+        contrast_index_      float k
+    """,
+    "CorrelationAlignment": """
+        input_               TableInput
+        domains_             label g
+        means_               float g f
+        maps_                float g f f
+        mean_                float f
+    """,
     "BackboneInput": "mean_  none float p",
     "ConvolvedSeriesInput": """
         series_              SeriesInput

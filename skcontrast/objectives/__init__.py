@@ -7,6 +7,7 @@ from skcontrast.objectives._cacr import CACR
 from skcontrast.objectives._cluster_discrimination import ClusterDiscrimination
 from skcontrast.objectives._cluster_ns import ClusterNS
 from skcontrast.objectives._columns import Nested, OnColumns
+from skcontrast.objectives._common_salient import CommonSalient
 from skcontrast.objectives._conditional import ConditionalInfoNCE
 from skcontrast.objectives._conr import ConR
 from skcontrast.objectives._cross_mixup import CrossMixup
@@ -56,6 +57,7 @@ OBJECTIVES = {
     "cacr": CACR,
     "cluster_discrimination": ClusterDiscrimination,
     "cluster_ns": ClusterNS,
+    "common_salient": CommonSalient,
     "conditional": ConditionalInfoNCE,
     "conr": ConR,
     "cross_entropy": CrossEntropy,
@@ -109,6 +111,7 @@ __all__ = [
     "BrownianBridge",
     "ClusterDiscrimination",
     "ClusterNS",
+    "CommonSalient",
     "ConR",
     "ConditionalInfoNCE",
     "CrossEntropy",
