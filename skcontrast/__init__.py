@@ -10,6 +10,7 @@ from skcontrast._version import __version__
 _PUBLIC = {
     "AlignmentUniformityDisplay": "skcontrast.plotting",
     "CanonicalCorrelation": "skcontrast.multiview",
+    "ContrastiveAnomalyDetector": "skcontrast.anomaly",
     "ContrastiveEncoder": "skcontrast.representation",
     "ContrastiveTextEncoder": "skcontrast.text",
     "EmbeddingMapDisplay": "skcontrast.plotting",
@@ -38,6 +39,7 @@ _PUBLIC = {
 __all__ = [
     "AlignmentUniformityDisplay",
     "CanonicalCorrelation",
+    "ContrastiveAnomalyDetector",
     "ContrastiveEncoder",
     "ContrastiveTextEncoder",
     "EmbeddingMapDisplay",
@@ -67,6 +69,7 @@ __all__ = [
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
     from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
+    from skcontrast.anomaly import ContrastiveAnomalyDetector
     from skcontrast.multiview import CanonicalCorrelation, MultiViewContrastiveEncoder
     from skcontrast.persistence import load, save
     from skcontrast.plotting import (

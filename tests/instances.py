@@ -64,6 +64,17 @@ def adapter_instances():
     ]
 
 
+def detector_instances():
+    """Detectors of anomalies: tests/test_anomaly.py has their common tests."""
+    cheap = skcontrast.ContrastiveEncoder(3, max_iter=2)
+    return [
+        skcontrast.ContrastiveAnomalyDetector(cheap, random_state=0),
+        skcontrast.ContrastiveAnomalyDetector(
+            cheap, outliers="permuted", contamination=0.1, random_state=0
+        ),
+    ]
+
+
 def exported_estimators():
     """Every public class with ``fit``."""
     public = [getattr(skcontrast, name) for name in skcontrast.__all__]

@@ -55,6 +55,7 @@ FLOORS = {
     "text": 8,
     "multiview": 8,
     "supervised": 9,
+    "anomaly": 9,
     "inspection": 10,
     "plotting": 10,
 }

@@ -17,7 +17,7 @@ import pytest
 import safetensors.numpy
 import scipy.sparse as sp
 from broken import damages, full_disk
-from instances import adapter_instances, blobs
+from instances import adapter_instances, blobs, detector_instances
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -96,7 +96,7 @@ MODELS = {
 }
 MODELS |= {
     f"{type(m).__name__} {i}": (lambda m=m: m.fit(X, Y), X)
-    for i, m in enumerate(adapter_instances())
+    for i, m in enumerate([*adapter_instances(), *detector_instances()])
 }
 MODELS |= {
     f"{type(m).__name__} {i}": (lambda m=m: m.fit(TEXTS), TEXTS)

@@ -10,6 +10,7 @@ from skcontrast._inputs.word_features import word_features
 from skcontrast._saved.blocks import blocks_input, canonical
 from skcontrast._saved.blocks import need as _need
 from skcontrast._saved.heads import transforms
+from skcontrast._saved.spaces import detector
 from skcontrast._saved.step_tables import LINEAR
 from skcontrast._training.devices import DTYPES
 from skcontrast._training.modules import build_module
@@ -350,6 +351,7 @@ RELATIONS = {
     "BackboneInput": _backbone,
     "BlocksInput": blocks_input,
     "CanonicalCorrelation": canonical,
+    "ContrastiveAnomalyDetector": detector,
     "TableInput": _table_input,
     "FrameColumns": _frame_columns,
     "TextInput": _text_input,

@@ -192,6 +192,17 @@ TABLES = {
         _one_column          bool
         _seed                whole
     """,
+    "ContrastiveAnomalyDetector": """
+        encoder_             estimator
+        outlier_encoder_     none BaseContrastive
+        rows_                float n d
+        center_              float d
+        outlier_rows_        none float n e
+        units_               tuple
+        training_scores_     float n
+        offset_              number
+        _k                   whole
+    """,
     "WeightedProbabilities": """
         classifier_          estimator
         classes_             label c
