@@ -24,6 +24,7 @@ _PUBLIC = {
     "ProKeRRegressor": "skcontrast.adaptation",
     "RandomConvolutions": "skcontrast.representation",
     "RetrievalCurveDisplay": "skcontrast.plotting",
+    "SemanticSignalSeparation": "skcontrast.topics",
     "Sent2VecVectorizer": "skcontrast.text",
     "SeriesContrastiveEncoder": "skcontrast.representation",
     "SimilarityHistogramDisplay": "skcontrast.plotting",
@@ -53,6 +54,7 @@ __all__ = [
     "ProKeRRegressor",
     "RandomConvolutions",
     "RetrievalCurveDisplay",
+    "SemanticSignalSeparation",
     "Sent2VecVectorizer",
     "SeriesContrastiveEncoder",
     "SimilarityHistogramDisplay",
@@ -98,6 +100,7 @@ if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
         Sent2VecVectorizer,
         Word2VecVectorizer,
     )
+    from skcontrast.topics import SemanticSignalSeparation
 else:  # a checker would take a module with __getattr__ to have any name
 
     def __getattr__(name):

@@ -47,6 +47,7 @@ def fixed_instances():
     return [
         skcontrast.RandomConvolutions(84, random_state=0),
         skcontrast.CanonicalCorrelation(blocks=[-1, 1]),
+        skcontrast.SemanticSignalSeparation(1, random_state=0),
     ]
 
 

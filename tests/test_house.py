@@ -41,6 +41,7 @@ FLOORS = {
     "networks": 2,
     "views": 2,
     "metrics": 1,
+    "topics": 1,
     "_output": 2,
     "model_selection": 2,
     "retrieval": 2,

@@ -203,6 +203,15 @@ TABLES = {
         offset_              number
         _k                   whole
     """,
+    "SemanticSignalSeparation": """
+        n_features_in_       whole d
+        ?feature_names_in_   words d
+        components_          float k d
+        mean_                float d
+        skewness_            float k >=0
+        n_components_        whole k
+        n_iter_              whole
+    """,
     "WeightedProbabilities": """
         classifier_          estimator
         classes_             label c
