@@ -114,6 +114,7 @@ INSTALLED = {
     "search_documents": "Data: docstrings of SciPy and scikit-learn",
     "sentence_similarity": "Data: first sentences of the docstrings of SciPy and scikit-learn",
     "text_classification": "Data: docstrings of SciPy and scikit-learn",
+    "topics_of_texts": "Data: docstrings of SciPy and scikit-learn",
     "word_vectors": "Data: docstrings of SciPy and scikit-learn",
 }
 
@@ -272,6 +273,9 @@ ANSWERS = {
     "SimCLR": "guide",
     "time series": "guide#what-comes-out",
     "outlier": "faq#can-it-find-outliers",
+    "novelty detection": "anomalies",
+    "anomaly": "anomalies",
+    "topic modelling": "topics",
     "retrieval": "faq#how-do-i-find-similar-rows-retrieval-semantic-search",
     "BM25": "retrieval",
     "nearest neighbours": "retrieval#an-index-of-an-embedding",
@@ -300,6 +304,8 @@ NEWCOMERS = {
     "documents or rows, and queries": "search_documents",
     "any good": "embedding_quality",
     "mislabelled": "mislabelled_rows",
+    "unlike the others": "unknown_digits",
+    "a heap of texts": "topics_of_texts",
     "cross-validated": "search_everything",
     "long recording with a time stamp": "recording_with_times",
     "long recording in even steps": "recording_with_behaviour",
