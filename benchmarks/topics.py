@@ -142,10 +142,10 @@ for newsgroups20 and stackoverflow_titles, else 10. One draw. Written by
 with skcontrast {version}, scikit-learn {sklearn}, torch {torch}.
 
 *S3* is `SemanticSignalSeparation`, read at the positive ends of its axes. Its space is TF-IDF
-brought to 100 columns by `TruncatedSVD`, in which a term is a text of one word; *terms as means of texts*
-takes `document_term_vectors` instead. *k-means + class TF-IDF* clusters the rows of the same space,
-and weighs terms by how often a cluster has them and how rare they are in all. The last two rows
-read the columns of `ContrastiveTextEncoder()`, trained on the same texts.
+brought to 100 columns by `TruncatedSVD`, in which a term is a text of one word; *terms as means of
+texts* takes `document_term_vectors` instead. *k-means + class TF-IDF* clusters the rows of the same
+space, and weighs terms by how often a cluster has them and how rare they are in all. The last two
+rows read the columns of `ContrastiveTextEncoder()`, trained on the same texts.
 """
 
 

@@ -1,6 +1,8 @@
 """ContrastiveAnomalyDetector: scikit-learn's checks, its definition, its limits, every encoder."""
 
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -226,6 +228,36 @@ def test_dependences_are_what_permuted_columns_break():
         for outliers in (None, "permuted")
     )
     assert roc_auc_score(normal, against) > roc_auc_score(normal, plain) + 0.01
+
+
+# ------------------------------------------------------------------ cells
+
+
+def recipe():
+    """The function of the guide page that scores single cells."""
+    page = Path(skcontrast.__file__).parents[1] / "docs" / "anomalies.md"
+    code = re.search(r"^def cell_scores.*?(?=\n\n\n)", page.read_text("utf-8"), re.M | re.S)[0]
+    names = {"np": np, "NearestNeighbors": NearestNeighbors, "StandardScaler": StandardScaler}
+    exec(code, names)
+    return names["cell_scores"]
+
+
+def test_corrupt_cells_are_found_where_columns_depend_on_each_other():
+    rng, score = np.random.default_rng(0), recipe()
+    hidden, found = rng.normal(size=(500, 2)), {}
+    linked = np.repeat(hidden, 4, axis=1) + 0.3 * rng.normal(size=(500, 8))
+    for name, table in {"linked": linked, "free": rng.normal(size=(500, 8))}.items():
+        wrong = rng.random(table.shape) < 0.05
+        for column, cells in zip(table.T, wrong.T):
+            column[cells] = rng.choice(column, cells.sum())
+        found[name] = roc_auc_score(wrong.ravel(), score(table).ravel())
+        found[name, "values"] = roc_auc_score(wrong.ravel(), np.abs(table).ravel())
+    assert found["linked"] > found["linked", "values"] + 0.2 and found["linked"] > 0.75
+    assert abs(found["free"] - 0.5) < 0.1  # nothing finds them there
+    Z = StandardScaler().fit_transform(linked)
+    near = np.argsort(np.linalg.norm(Z[7] - Z, axis=1))[1:11]
+    expected = abs(Z[7, 2] - np.median(Z[near, 2]))
+    assert score(linked)[7, 2] == pytest.approx(expected, rel=1e-9)
 
 
 # ------------------------------------------------------------------ any encoder
