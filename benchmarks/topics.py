@@ -55,7 +55,7 @@ def nmf(texts, counts, terms, k, seed):
 def lda(texts, counts, terms, k, seed):
     model = LatentDirichletAllocation(k, random_state=seed)
     scores = model.fit_transform(counts)
-    return best(model.components_ / model.components_.sum(axis=0)), scores
+    return best(model.components_), scores
 
 
 def space(counts, seed):
@@ -66,6 +66,7 @@ def space(counts, seed):
 
 
 def encoded(texts, terms, seed):
+    """The same by an encoder that is trained on the texts."""
     encoder = ContrastiveTextEncoder(random_state=seed).fit(texts)
     return encoder.transform(texts), encoder.transform(terms)
 
@@ -107,9 +108,6 @@ MODELS = {
     "S3 of ContrastiveTextEncoder": lambda texts, counts, terms, k, seed: separated(
         *encoded(texts, terms, seed), k, seed
     ),
-    "k-means of ContrastiveTextEncoder": lambda texts, counts, terms, k, seed: clustered(
-        encoded(texts, terms, seed)[0], counts, k, seed
-    ),
 }
 
 
@@ -144,8 +142,8 @@ with skcontrast {version}, scikit-learn {sklearn}, torch {torch}.
 *S3* is `SemanticSignalSeparation`, read at the positive ends of its axes. Its space is TF-IDF
 brought to 100 columns by `TruncatedSVD`, in which a term is a text of one word; *terms as means of
 texts* takes `document_term_vectors` instead. *k-means + class TF-IDF* clusters the rows of the same
-space, and weighs terms by how often a cluster has them and how rare they are in all. The last two
-rows read the columns of `ContrastiveTextEncoder()`, trained on the same texts.
+space, and weighs terms by how often a cluster has them and how rare they are in all. The last row
+reads the columns of `ContrastiveTextEncoder()`, trained on the same texts.
 """
 
 
