@@ -31,6 +31,7 @@ _PUBLIC = {
     "SpectrumDisplay": "skcontrast.plotting",
     "SupervisedContrastiveClassifier": "skcontrast.supervised",
     "SupervisedContrastiveRegressor": "skcontrast.supervised",
+    "TopicDisplay": "skcontrast.plotting",
     "Word2VecVectorizer": "skcontrast.text",
     "ZeroShotClassifier": "skcontrast.adaptation",
     "load": "skcontrast.persistence",
@@ -61,6 +62,7 @@ __all__ = [
     "SpectrumDisplay",
     "SupervisedContrastiveClassifier",
     "SupervisedContrastiveRegressor",
+    "TopicDisplay",
     "Word2VecVectorizer",
     "ZeroShotClassifier",
     "__version__",
@@ -83,6 +85,7 @@ if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
         RetrievalCurveDisplay,
         SimilarityHistogramDisplay,
         SpectrumDisplay,
+        TopicDisplay,
     )
     from skcontrast.representation import (
         ContrastiveEncoder,
