@@ -68,8 +68,8 @@ class ContrastiveAnomalyDetector(OwnState, OutlierMixin, BaseEstimator):
 
     outliers : {"permuted"}, callable or None, default=None
         Virtual outliers. "permuted" puts each column in an order of its own, which breaks the
-        dependences between them: better where these are what anomalies break, and a little worse
-        where anomalies have unusual values. A function gets ``X`` and a ``RandomState`` and gives
+        dependences between them: better where these are what anomalies break, and worse where
+        anomalies have unusual values. A function gets ``X`` and a ``RandomState`` and gives
         rows of the same kind. The encoder has to be one of this package.
 
     contamination : "auto" or float, default="auto"
