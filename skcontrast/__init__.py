@@ -10,6 +10,7 @@ from skcontrast._version import __version__
 _PUBLIC = {
     "AlignmentUniformityDisplay": "skcontrast.plotting",
     "CanonicalCorrelation": "skcontrast.multiview",
+    "ContrastiveAnomalyDetector": "skcontrast.anomaly",
     "ContrastiveEncoder": "skcontrast.representation",
     "ContrastivePCA": "skcontrast.contrast",
     "ContrastiveTextEncoder": "skcontrast.text",
@@ -25,6 +26,7 @@ _PUBLIC = {
     "ProKeRRegressor": "skcontrast.adaptation",
     "RandomConvolutions": "skcontrast.representation",
     "RetrievalCurveDisplay": "skcontrast.plotting",
+    "SemanticSignalSeparation": "skcontrast.topics",
     "Sent2VecVectorizer": "skcontrast.text",
     "SeriesContrastiveEncoder": "skcontrast.representation",
     "SimilarityHistogramDisplay": "skcontrast.plotting",
@@ -32,6 +34,7 @@ _PUBLIC = {
     "SpectrumDisplay": "skcontrast.plotting",
     "SupervisedContrastiveClassifier": "skcontrast.supervised",
     "SupervisedContrastiveRegressor": "skcontrast.supervised",
+    "TopicDisplay": "skcontrast.plotting",
     "Word2VecVectorizer": "skcontrast.text",
     "ZeroShotClassifier": "skcontrast.adaptation",
     "load": "skcontrast.persistence",
@@ -41,6 +44,7 @@ _PUBLIC = {
 __all__ = [
     "AlignmentUniformityDisplay",
     "CanonicalCorrelation",
+    "ContrastiveAnomalyDetector",
     "ContrastiveEncoder",
     "ContrastivePCA",
     "ContrastiveTextEncoder",
@@ -56,6 +60,7 @@ __all__ = [
     "ProKeRRegressor",
     "RandomConvolutions",
     "RetrievalCurveDisplay",
+    "SemanticSignalSeparation",
     "Sent2VecVectorizer",
     "SeriesContrastiveEncoder",
     "SimilarityHistogramDisplay",
@@ -63,6 +68,7 @@ __all__ = [
     "SpectrumDisplay",
     "SupervisedContrastiveClassifier",
     "SupervisedContrastiveRegressor",
+    "TopicDisplay",
     "Word2VecVectorizer",
     "ZeroShotClassifier",
     "__version__",
@@ -73,6 +79,7 @@ __all__ = [
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
     from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
+    from skcontrast.anomaly import ContrastiveAnomalyDetector
     from skcontrast.contrast import ContrastivePCA, CorrelationAlignment
     from skcontrast.multiview import CanonicalCorrelation, MultiViewContrastiveEncoder
     from skcontrast.persistence import load, save
@@ -85,6 +92,7 @@ if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
         RetrievalCurveDisplay,
         SimilarityHistogramDisplay,
         SpectrumDisplay,
+        TopicDisplay,
     )
     from skcontrast.representation import (
         ContrastiveEncoder,
@@ -103,6 +111,7 @@ if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
         Sent2VecVectorizer,
         Word2VecVectorizer,
     )
+    from skcontrast.topics import SemanticSignalSeparation
 else:  # a checker would take a module with __getattr__ to have any name
 
     def __getattr__(name):

@@ -44,6 +44,7 @@ from golden_stateful import isogclr, macl, sogclr
 from golden_structure import clusterns, dclr, mining
 from golden_supervised import supcon
 from golden_tangent import tntk
+from golden_topics import coherence, s3, tsctm
 from golden_word2vec import sgns_shared_step, sgns_step, vocab_tables
 
 from skcontrast import functional
@@ -337,6 +338,7 @@ ADAPTERS = {
     "proker": proker,
     "rank_metrics": ranking,
     "rnc": rnc,
+    "s3": s3,
     "sbcl": sbcl,
     "sepclr": sepclr,
     "sgns_shared_step": sgns_shared_step,
@@ -353,9 +355,11 @@ ADAPTERS = {
     "time_control": time_control,
     "tip_adapter": tip_adapter,
     "tnc": tnc,
+    "topic_coherence": coherence,
     "tntk": tntk,
     "transport_prototypes": transport_prototypes,
     "ts2vec": ts2vec,
+    "tsctm": tsctm,
     "tstcc": tstcc,
     "uniform": uniform,
     "vicreg": vicreg,

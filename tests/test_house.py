@@ -41,6 +41,7 @@ FLOORS = {
     "networks": 2,
     "views": 2,
     "metrics": 1,
+    "topics": 1,
     "_output": 2,
     "model_selection": 2,
     "retrieval": 2,
@@ -57,6 +58,7 @@ FLOORS = {
     "multiview": 8,
     "contrast": 8,
     "supervised": 9,
+    "anomaly": 9,
     "inspection": 10,
     "plotting": 10,
 }

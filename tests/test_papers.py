@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import validation_curve
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import normalize
 from torch import nn
@@ -72,6 +72,7 @@ def names_of_a_line():
         "series": rng.normal(size=(12, 2, 24)), "patients": np.arange(12) // 4,
     }  # fmt: skip
     learn = [KMeans, LogisticRegression, KNeighborsClassifier, KNeighborsRegressor, make_pipeline]
+    learn += [NearestNeighbors]
     learn += [FeatureUnion, CountVectorizer, TfidfVectorizer, normalize, validation_curve]
     learn += [TransformedTargetRegressor, Ridge, Nystroem]
     return public_names() | {f.__name__: f for f in learn} | short | data | {"np": np, "nn": nn}

@@ -114,6 +114,7 @@ INSTALLED = {
     "search_documents": "Data: docstrings of SciPy and scikit-learn",
     "sentence_similarity": "Data: first sentences of the docstrings of SciPy and scikit-learn",
     "text_classification": "Data: docstrings of SciPy and scikit-learn",
+    "topics_of_texts": "Data: docstrings of SciPy and scikit-learn",
     "word_vectors": "Data: docstrings of SciPy and scikit-learn",
 }
 
@@ -274,6 +275,9 @@ ANSWERS = {
     "outlier": "faq#can-it-find-outliers",
     "contrastive PCA": "contrastive_pca",
     "domain adaptation": "user_guide",
+    "novelty detection": "anomalies",
+    "anomaly": "anomalies",
+    "topic modelling": "topics",
     "retrieval": "faq#how-do-i-find-similar-rows-retrieval-semantic-search",
     "BM25": "retrieval",
     "nearest neighbours": "retrieval#an-index-of-an-embedding",
@@ -303,6 +307,8 @@ NEWCOMERS = {
     "any good": "embedding_quality",
     "always the same few rows": "hubs",
     "mislabelled": "mislabelled_rows",
+    "unlike the others": "unknown_digits",
+    "a heap of texts": "topics_of_texts",
     "cross-validated": "search_everything",
     "long recording with a time stamp": "recording_with_times",
     "long recording in even steps": "recording_with_behaviour",

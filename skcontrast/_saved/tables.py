@@ -252,6 +252,26 @@ TABLES = {
         _one_column          bool
         _seed                whole
     """,
+    "ContrastiveAnomalyDetector": """
+        encoder_             estimator
+        outlier_encoder_     none BaseContrastive
+        rows_                float n d
+        center_              float d
+        outlier_rows_        none float n e
+        units_               tuple
+        training_scores_     float n
+        offset_              number
+        _k                   whole
+    """,
+    "SemanticSignalSeparation": """
+        n_features_in_       whole d
+        ?feature_names_in_   words d
+        components_          float k d
+        mean_                float d
+        skewness_            float k >=0
+        n_components_        whole k
+        n_iter_              whole
+    """,
     "WeightedProbabilities": """
         classifier_          estimator
         classes_             label c

@@ -21,6 +21,7 @@ from skcontrast.metrics._spectrum import (
     isotropy,
 )
 from skcontrast.metrics._sphere import alignment, cosine_gap, tolerance, uniformity
+from skcontrast.metrics._topics import topic_coherence, topic_diversity
 
 __all__ = [
     "EmbeddingScorer",
@@ -47,6 +48,8 @@ __all__ = [
     "rsa",
     "similarity_profile",
     "tolerance",
+    "topic_coherence",
+    "topic_diversity",
     "uniformity",
     "view_retrieval_scorer",
 ]
