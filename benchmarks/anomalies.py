@@ -175,8 +175,8 @@ def main():
 
 
 ADVICE = """On tables the plain distance to five neighbours is as good as the default, which gains
-on time series. `outliers="permuted"` is for anomalies that break the dependences between columns: it
-leads where these are the signal, and loses much where anomalies have unusual values.
+on time series. `outliers="permuted"` is for anomalies that break the dependences between columns:
+it leads where these are the signal, and loses much where anomalies have unusual values.
 """
 
 
