@@ -8,6 +8,7 @@ import torch
 from golden_adaptation import gda, proker, tip_adapter
 from golden_case import tangent
 from golden_conr import conr
+from golden_instruments import contrastive_search, evalrank, weat
 from golden_kernels import cclk, decoupled_uniformity
 from golden_lists import listwise_wasserstein
 from golden_longtail import gml, sbcl
@@ -296,6 +297,7 @@ ADAPTERS = {
     "congrat": congrat,
     "conr": conr,
     "contrastive_planning": contrastive_planning,
+    "contrastive_search": contrastive_search,
     "cross_view_distribution": cross_view_distribution,
     "dcl": decoupled,
     "dclr": dclr,
@@ -306,6 +308,7 @@ ADAPTERS = {
     "distilcse_ckd": distilcse_ckd,
     "dse_hardneg": dse_hardneg,
     "dual_encoder": dual_encoder,
+    "evalrank": evalrank,
     "gda": gda,
     "gml": gml,
     "guided_negatives": guided_negatives,
@@ -321,8 +324,8 @@ ADAPTERS = {
     "margin_mining": margin_mining,
     "maxsim": maxsim,
     "metrics": metrics,
-    "minirocket": minirocket,
     "mining": mining,
+    "minirocket": minirocket,
     "ntxent": ntxent,
     "one_to_k": one_to_k,
     "phrases": phrases,
@@ -351,5 +354,6 @@ ADAPTERS = {
     "uniform": uniform,
     "vicreg": vicreg,
     "vocab_tables": vocab_tables,
+    "weat": weat,
     "yaware": yaware,
 }

@@ -23,6 +23,7 @@ MODULES = sorted(
 
 # Every module stands on a floor and imports from lower floors, or from its own package.
 FLOORS = {
+    "_ranks": -1,
     "_site": -1,
     "_typing": 0,
     "_version": 0,
