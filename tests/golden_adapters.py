@@ -8,7 +8,13 @@ import torch
 from golden_adaptation import gda, proker, tip_adapter
 from golden_case import tangent
 from golden_conr import conr
-from golden_instruments import contrastive_search, evalrank, weat
+from golden_instruments import (
+    banzhaf,
+    contrastive_decoding,
+    contrastive_search,
+    evalrank,
+    weat,
+)
 from golden_kernels import cclk, decoupled_uniformity
 from golden_lists import listwise_wasserstein
 from golden_longtail import gml, sbcl
@@ -286,6 +292,7 @@ def vicreg(case):
 ADAPTERS = {
     "adacon": adacon,
     "align": align,
+    "banzhaf": banzhaf,
     "barlow_twins": barlow_twins,
     "bm25": bm25,
     "cacr": cacr,
@@ -296,6 +303,7 @@ ADAPTERS = {
     "comet": comet,
     "congrat": congrat,
     "conr": conr,
+    "contrastive_decoding": contrastive_decoding,
     "contrastive_planning": contrastive_planning,
     "contrastive_search": contrastive_search,
     "cross_view_distribution": cross_view_distribution,

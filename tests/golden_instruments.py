@@ -1,7 +1,9 @@
 """Adapters of golden files for measures of pairs and groups, choices and inspection."""
 
 import numpy as np
+from scipy.special import softmax
 
+from skcontrast.inspection import banzhaf_interaction, contrast_probabilities
 from skcontrast.metrics import association, diverse_selection, partner_ranks
 
 
@@ -49,3 +51,22 @@ def contrastive_search(case):
     ]
     case.check("selected", found)
     case.waive("a loss of the tokens of one text, which no row here has", "loss", "grad_hidden")
+
+
+def banzhaf(case):
+    """Every set of parts is asked for; the file has the value of each by the bits of a number."""
+    table, n = case.arrays["coalition_values"], len(case.arrays["value"])
+    values, interactions = banzhaf_interaction(lambda sets: table[sets @ (1 << np.arange(n))], n)
+    case.check("value", values)
+    case.check("interaction", interactions)
+
+
+def contrastive_decoding(case):
+    """Scores of logits, of which the softmax is the model's probability."""
+    expert, amateur = (softmax(case.arrays[f"{w}_logits"], 1) for w in ("expert", "amateur"))
+    numbers = {name: case.number(name) for name in ("alpha", "beta")}
+    scores = contrast_probabilities(expert, amateur, **numbers)
+    plausible = np.isfinite(scores)
+    case.check("plausible", plausible)
+    case.check("scores_plausible", np.where(plausible, scores, 0))
+    case.check("selected", scores.argmax(axis=1))
