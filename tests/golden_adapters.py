@@ -8,6 +8,8 @@ import torch
 from golden_adaptation import gda, proker, tip_adapter
 from golden_case import tangent
 from golden_conr import conr
+from golden_geometry import mcinfonce, meru
+from golden_heads import dpo_kernels, kcl, proker_rff
 from golden_instruments import (
     banzhaf,
     contrastive_decoding,
@@ -314,6 +316,7 @@ ADAPTERS = {
     "decoupled_uniformity": decoupled_uniformity,
     "dialog2flow_soft": dialog2flow_soft,
     "distilcse_ckd": distilcse_ckd,
+    "dpo_kernels": dpo_kernels,
     "dse_hardneg": dse_hardneg,
     "dual_encoder": dual_encoder,
     "evalrank": evalrank,
@@ -325,12 +328,15 @@ ADAPTERS = {
     "hypersphere": hypersphere,
     "infonce_bidirectional": infonce_bidirectional,
     "isogclr": isogclr,
+    "kcl": kcl,
     "kernel_infonce": kernel_infonce,
     "listwise_wasserstein": listwise_wasserstein,
     "m3col": m3col,
     "macl": macl,
     "margin_mining": margin_mining,
     "maxsim": maxsim,
+    "mcinfonce": mcinfonce,
+    "meru": meru,
     "metrics": metrics,
     "mining": mining,
     "minirocket": minirocket,
@@ -339,6 +345,7 @@ ADAPTERS = {
     "phrases": phrases,
     "polyview": polyview,
     "proker": proker,
+    "proker_rff": proker_rff,
     "rank_metrics": ranking,
     "rnc": rnc,
     "sbcl": sbcl,

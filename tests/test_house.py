@@ -43,6 +43,7 @@ FLOORS = {
     "views": 2,
     "metrics": 1,
     "_output": 2,
+    "geometry": 2,
     "model_selection": 2,
     "retrieval": 2,
     "_training": 3,
