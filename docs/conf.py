@@ -87,7 +87,8 @@ site_summary = (
 site_parts = {
     "Start": "index|install|user_guide|glossary|faq",
     "Guide": "guide|tuning|objectives|supervised|kernel_conditional|text|series|recordings"
-    "|multiview|retrieval|proker|metrics|plotting|tangent|cost|reproducibility|components|anatomy"
+    "|multiview|retrieval|proker|metrics|prediction_contrast|preferences|plotting|tangent|cost"
+    "|reproducibility|components|anatomy"
     "|reliability|developing",
     "Evidence": "evidence|quality|ablation|when|regression|longtail|speed|scaling|text_quality"
     "|word2vec|series_quality|multiview_quality|retrieval_quality|width|choosing|findings|papers"

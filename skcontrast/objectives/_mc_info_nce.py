@@ -34,8 +34,7 @@ class MCInfoNCE(Objective):
              {e^{k z_i^s \cdot z_{p(i)}^s} + \frac1M \sum_j e^{k z_i^s \cdot z_j^s}}
 
     Every row of every view is an anchor; with more than two views the loss is the mean over the
-    others. A row that could be several things is told from none of them, and gets a low
-    concentration.
+    others. A row that could be several things is served by draws that spread over them.
 
     Parameters
     ----------
@@ -58,6 +57,11 @@ class MCInfoNCE(Objective):
 
     Notes
     -----
+    The published trainings take 100,000 steps, first of the directions and then of the
+    concentrations. After the few hundred of a default fit the concentration need not follow how
+    unclear a row is: hold it against rows of known noise before it is used, and against the length
+    of a row that :class:`InfoNCE` trains, which often follows it.
+
     It reads the embedding, without the projector: of ``z = encoder.transform(X)`` with
     ``passthrough=False`` the last column orders rows by how sure they are, and ``z[:, :-1]`` are
     their directions. Negatives are averaged, as published: with infinite concentrations it is
@@ -117,7 +121,9 @@ class MCInfoNCE(Objective):
 
     def _draws(self, h):
         direction = normalize(h[..., :-1]).flatten(0, 1)
-        log_kappa = (h[..., -1] + math.log(self.start)).clamp(math.log(LEAST), math.log(MOST))
+        x = h[..., -1] + math.log(self.start)
+        # Straight through: a clamp alone has no slope, and would never let go again.
+        log_kappa = x + (x.clamp(math.log(LEAST), math.log(MOST)) - x).detach()
         z = draw_directions(direction, log_kappa.exp().flatten(), self.n_draws)
         return z.unflatten(1, h.shape[:2])
 
