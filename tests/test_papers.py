@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import rel_entr
+from scipy.stats import bootstrap
 from sklearn.cluster import KMeans
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import validation_curve
+from sklearn.metrics import roc_curve
+from sklearn.model_selection import GroupKFold, cross_val_score, validation_curve
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import normalize
@@ -70,7 +74,14 @@ def names_of_a_line():
     }  # fmt: skip
     learn = [KMeans, LogisticRegression, KNeighborsClassifier, KNeighborsRegressor, make_pipeline]
     learn += [FeatureUnion, CountVectorizer, TfidfVectorizer, normalize, validation_curve]
-    return public_names() | {f.__name__: f for f in learn} | short | data | {"np": np, "nn": nn}
+    learn += [GroupKFold, cross_val_score, roc_curve, Nystroem]
+    return (
+        public_names()
+        | {f.__name__: f for f in learn}
+        | short
+        | data
+        | {"np": np, "nn": nn, "rel_entr": rel_entr, "bootstrap": bootstrap}
+    )
 
 
 def run(line):
