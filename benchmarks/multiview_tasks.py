@@ -37,7 +37,7 @@ def scaled(blocks, train):
 
 
 def half_missing(folder, row, seed):
-    """Three blocks of mfeat, of which half are gone; every row keeps one."""
+    """Three blocks of mfeat, each gone with probability one half; every row keeps one."""
     blocks, y = mfeat(folder, "fou", "kar", "zer")
     rng = np.random.default_rng(seed)
     there = rng.random((3, len(y))) < 0.5
@@ -159,7 +159,7 @@ def languages(folder, row, seed):
 
 
 TASKS = {
-    "half missing": Task(half_missing, ("column means", "kNN imputer", "default", "for labels")),
+    "missing blocks": Task(half_missing, ("column means", "kNN imputer", "default", "for labels")),
     "exclusive or": Task(exclusive_or, ("pairwise", "symile")),
     "one block learns from six": Task(
         distillation, ("raw", "squared error", "teacher_match", "teacher_similarity", "all blocks")

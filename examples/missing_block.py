@@ -1,8 +1,8 @@
-"""A block is missing in half of the rows: what to do with rows that were measured in part.
-===========================================================================================
+"""Each block is missing in a third of the rows: what to do with rows that were measured in part.
+=================================================================================================
 
 Handwritten digits of scikit-learn, described by three tables: coarse pixels, how strong each
-frequency is, and sums over rows and columns. Of each row half of the tables are gone, but one is
+frequency is, and sums over rows and columns. Of each row a table or two may be gone, but one is
 always there. A classifier with few labels reads what is left: with means in the place of holes,
 with the values of the nearest neighbours, or in the space that MultiViewContrastiveEncoder makes.
 """

@@ -5,8 +5,12 @@ Posts of 20 newsgroups, where ../shared/data is beside the repository or scikit-
 them; else what SciPy and scikit-learn say of their functions and classes. Of each text a few words
 of the second half are a query that looks for the first half, among those of all texts. A sentence
 encoder learns from the halves of others. BM25 is hard to beat: weights of a hybrid are chosen on
-pairs, and others are mixed in only where they help. It needs text_classification.py beside it.
+pairs, and others are mixed in only where they help. A model of sentence-transformers joins in, as
+it is and trained on the same pairs, where one is on this machine: SENTENCE_MODEL names it, or its
+folder. It needs text_classification.py beside it.
 """
+
+import os
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,6 +19,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from text_classification import DATA, newsgroups
 
 from skcontrast import ContrastiveTextEncoder
@@ -25,6 +30,7 @@ POSTS = DATA / "text" / "newsgroups20" / "newsgroups20.csv.gz"
 # Texts to train on, to choose weights on, and to test with; words of a text that are read.
 N_TRAIN, N_CHOOSE, N_TEST, N_WORDS = 600, 200, 400, 80
 N_ALL = 3000
+MODEL = os.environ.get("SENTENCE_MODEL", "all-MiniLM-L6-v2")
 
 
 def load():
@@ -46,6 +52,18 @@ def halves(texts):
     return asked, [" ".join(w[: len(w) // 2]) for w in words]
 
 
+def sentence_model():
+    """A model of sentence-transformers that is here already, or None."""
+    try:
+        from sentence_transformers import SentenceTransformer
+
+        return SentenceTransformer(MODEL, device="cpu", local_files_only=True)
+    except Exception as error:  # not installed, too old, or no such model here
+        why = str(error).partition("\n")[0]
+        print(f"Without a model of sentence-transformers ({why}): the rest needs none.")
+        return None
+
+
 def main():
     texts = load()[:N_ALL]
     asked, documents = halves(texts[: N_TRAIN + N_CHOOSE + N_TEST])
@@ -62,6 +80,14 @@ def main():
         ),
         ("sentence encoder", FrozenEstimator(encoder)),
     ]
+    model = sentence_model()
+    if model is not None:
+        trained = ContrastiveTextEncoder(backbone=model, max_iter=5, random_state=0)
+        trained.fit(pairs, groups=[*range(n_train)] * 2)
+        ways += [
+            ("sentence-transformers", FrozenEstimator(FunctionTransformer(model.encode))),
+            ("the same, trained", FrozenEstimator(trained)),
+        ]
     asked, documents = asked[n_train:], documents[n_train:]
     n = min(N_CHOOSE, len(documents) // 3)
     print(f"{len(documents)} documents, {n} queries to choose weights on, {len(asked) - n} to test")

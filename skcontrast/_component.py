@@ -352,6 +352,11 @@ class ShorthandMixin:
             if not delimiter or name not in self._shorthand:
                 continue
             value = self._settled(name, params.get(name, getattr(self, name, None)))
+            if isinstance(value, dict):
+                raise ValueError(
+                    f"{key} is set in {name}={value!r}, whose entries have no parameters of that "
+                    f"name: type {name}={{...}} anew."
+                )
             if isinstance(value, str):
                 params[name] = resolve(value, self._shorthand[name])
             elif isinstance(value, (list, tuple)):

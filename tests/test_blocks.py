@@ -59,7 +59,7 @@ def test_it_does_not_change():
     "made, message",
     [
         (lambda: Blocks(a=A, b=B[:7]), "Block 'b' has 7 rows, and block 'a' 60"),
-        (lambda: Blocks(a=A, b=B[:, 0]), r"Block 'b' has the shape \(60,\): type .reshape"),
+        (lambda: Blocks(a=A, b=B[:, 0]), r"Block 'b' has the shape \(60,\): type np.reshape"),
         (lambda: Blocks(a=A, b="text"), "Block 'b' is a str: pass a 2-d table"),
         (lambda: Blocks(), r"Blocks\(\) holds nothing"),
         (lambda: Blocks(a=A, present={"c": Y == 0}), "present names the block 'c'"),

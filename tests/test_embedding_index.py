@@ -101,6 +101,28 @@ def test_added_rows_are_found_under_the_numbers_that_follow(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ["brute", *GRAPHS])
+def test_a_new_class_needs_no_new_fit(algorithm):
+    means = 5 * np.eye(16)[:3]
+    y = np.repeat([0, 1, 2], 40)
+    rows = means[y] + 0.5 * RNG.normal(size=(120, 16))
+    index = EmbeddingIndex(7, algorithm=algorithm, random_state=0).fit(rows[y < 2])
+    index.partial_fit(rows[y == 2])
+    asked = means + 0.5 * RNG.normal(size=(3, 16))
+    votes = y[index.kneighbors(asked, return_distance=False)]
+    assert np.array_equal(np.median(votes, axis=1), [0, 1, 2])
+
+
+@pytest.mark.parametrize("algorithm", GRAPHS)
+def test_equal_rows_are_not_left_out_of_a_graph(algorithm):
+    rows = np.concatenate([X, X])  # each has its double at the distance 0
+    index = EmbeddingIndex(1, algorithm=algorithm, random_state=0).fit(rows)
+    distance, ids = index.kneighbors()
+    double = (np.arange(600) + 300) % 600
+    assert (ids[:, 0] == double).mean() > 0.99 and np.median(distance) < 1e-6
+    assert not (ids[:, 0] == np.arange(600)).any()
+
+
+@pytest.mark.parametrize("algorithm", ["brute", *GRAPHS])
 def test_a_row_of_zeros_has_the_cosine_zero(algorithm):
     rows, queries = X.copy(), Q[:2].copy()
     rows[7], queries[1] = 0, 0
@@ -116,6 +138,14 @@ def test_equal_rows_do_not_stop_a_walk(algorithm):
     rows = np.repeat(X[:2], 50, axis=0)
     ids = EmbeddingIndex(100, algorithm=algorithm, random_state=0).fit(rows).kneighbors(X[:2])[1]
     assert (ids >= 0).all() and set(ids[0, :50]) <= set(range(50))
+
+
+def test_a_walk_over_more_rows_keeps_more_in_view():
+    engine = _engines.Faiss("cosine", None, "auto")
+    for n_rows, expected in ((0, 128), (20_000, 128), (80_000, 256), (200_000, 404)):
+        engine.X = np.empty((n_rows, 0))
+        assert _engines.in_view(engine) == expected
+    assert _engines.in_view(engine.set_params(n_candidates=5)) == 5
 
 
 def test_codes_are_bytes():

@@ -53,6 +53,16 @@ def test_training_finds_partners_that_the_closed_form_does_not():
     assert model.fit(train).score(test) > closed + 0.1
 
 
+def test_a_shuffled_pairing_teaches_nothing():
+    first, second, _ = latent(300)
+    test, chance = np.hstack([first, second])[:60], np.mean(1 / np.arange(1, 61))
+    order = np.random.default_rng(0).permutation(300)
+    for given, found in ((order, False), (np.arange(300), True)):
+        model = encoder(n_components=4, max_iter=10).fit(np.hstack([first, second[given]]))
+        assert (model.score(test) > 5 * chance) == found
+        assert found or model.score(test) < 2 * chance
+
+
 def test_columns_are_those_of_each_block():
     for model in (encoder(), encoder(passthrough=False)):
         Z, names = model.fit(X).transform(X), list(model.get_feature_names_out())
@@ -118,6 +128,39 @@ def test_absent_blocks_are_the_mean_of_the_others():
     )
 
 
+def test_columns_of_absent_blocks_are_what_the_others_say():
+    from sklearn.linear_model import RidgeCV
+
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=(300, 3))
+    blocks = [latent @ rng.normal(size=(3, p)) + 0.1 * rng.normal(size=(300, p)) for p in (6, 5, 4)]
+    holes = np.hstack(blocks)
+    gone = np.arange(300) % 3 == 0
+    holes[gone, :6] = np.nan
+    model = encoder(blocks=[6, 5, 4], n_components=6, max_iter=5).fit(holes)
+    Z = model.transform(holes)
+    start, stop = model.output_.part_columns_["columns"]
+    columns = Z[:, start : start + 6]
+    truth = (blocks[0] - model.input_.mean_["block0"]) / model.input_.scale_["block0"]
+    truth = truth * (columns[~gone].std() / truth[~gone].std())
+    left = np.square(columns[gone] - truth[gone]).mean() / np.square(truth[gone]).mean()
+    assert left < 0.4  # and 1 with zeros, the means
+    # By hand: the other blocks' mean embedding of rows that have the block, and a ridge on it.
+    E = Z[:, stop:].reshape(300, 3, 6).astype(float)
+    E = E / model.output_.part_scales_["learned"]
+    E = E + model.output_.part_means_["learned"].reshape(3, 6)
+    others = E[:, 1] + E[:, 2]
+    others /= np.linalg.norm(others, axis=1, keepdims=True)
+    ridge = RidgeCV(np.logspace(-3, 3, 13)).fit(others[~gone], columns[~gone])
+    np.testing.assert_allclose(ridge.predict(others[gone]), columns[gone], atol=1e-4)
+    # A row that lacks nothing is not touched, and neither is a fit whose rows lack nothing.
+    whole = encoder(blocks=[6, 5, 4], n_components=6, max_iter=5).fit(np.hstack(blocks))
+    assert set(whole.output_.absent_) == {"block0", "block1", "block2"}
+    said = whole.transform(holes)[gone, :6]
+    assert np.corrcoef(said.ravel(), truth[gone].ravel())[0, 1] > 0.75
+    assert encoder(blocks=[6, 5, 4], combine="mean").fit(holes).output_.absent_ is None
+
+
 def test_marking_all_blocks_as_present_changes_nothing():
     whole = of_blocks().fit(Blocks(a=A, b=B))
     marked = of_blocks().fit(Blocks(a=A, b=B, present={"a": Y >= 0}))
@@ -149,8 +192,11 @@ def test_one_network_reads_both_blocks():
     )
     with pytest.raises(ValueError, match="tied=True.*'block0' has 5 columns.*'block1' has 4"):
         encoder(tied=True).fit(X)
-    same = of_blocks(tied=True, views=None, max_iter=10).fit(Blocks(a=A, b=A))
-    assert same.score(Blocks(a=A, b=A)) == pytest.approx(1.0)
+    equal = Blocks(a=A, b=A)
+    same = of_blocks(tied=True, views=None, max_iter=10, precision="float64").fit(equal)
+    assert same.score(equal) == pytest.approx(1.0)
+    # Each pair is as near as it can be.
+    np.testing.assert_allclose(same.score_pairs(equal), 1.0, atol=1e-12)
 
 
 def test_networks_of_each_block():
@@ -184,6 +230,12 @@ def test_views_of_each_block():
     assert np.isfinite(near.loss_curve_).all()
     with pytest.raises(ValueError, match="views= names the block 'c'"):
         encoder(views={"c": None}).fit(X)
+
+
+def test_what_stands_for_a_block_is_as_wide_as_the_projection():
+    model = encoder(objective="symile", projector=nn.Linear(3, 7)).fit(missing())
+    assert model.objective_weights_["absent"].shape == (2, 7)
+    assert np.isfinite(model.transform(missing())).all()
 
 
 OBJECTIVES = {
@@ -259,6 +311,13 @@ def test_a_search_needs_no_labels():
     assert model.networks.dropout == 0.5 and model.views.scale == 0.3
     model.set_params(objective__objective__temperature=0.3)
     assert model.fit(X).objective_.objective.temperature == 0.3
+    # "auto" stands for what blocks of numbers take.
+    auto = encoder().set_params(views__rate=0.2, networks__dropout=0.2)
+    assert np.array_equal(auto.fit(X).transform(X), encoder().fit(X).transform(X))
+    assert encoder().set_params(views__rate=0.4).views.rate == 0.4
+    by_block = encoder(networks={"block0": MLP()})
+    with pytest.raises(ValueError, match="networks__block0__dropout is set in networks={.*anew"):
+        by_block.set_params(networks__block0__dropout=0.1)
 
 
 @pytest.mark.parametrize("data", [X, missing(), three()], ids=["whole", "missing", "three"])

@@ -7,7 +7,15 @@ import torch
 from torch.nn.functional import cross_entropy, logsigmoid
 
 from skcontrast.functional import normalize
-from skcontrast.objectives import CrossMixup, InfoNCE, OneToK, Pairwise, SigmoidPairs, Symile
+from skcontrast.objectives import (
+    AlignmentUniformity,
+    CrossMixup,
+    InfoNCE,
+    OneToK,
+    Pairwise,
+    SigmoidPairs,
+    Symile,
+)
 
 TAU = 0.3
 CLIP = InfoNCE(TAU, form="two_way")
@@ -152,6 +160,43 @@ def test_mixtures_of_one_row_are_clip():
     # Nothing of a row itself: its partner is all there is.
     none = {"partner": whole["partner"], "share": torch.zeros(6)}
     same(CrossMixup(TAU)(two, **none).mean(), clip(two[0].roll(1, 0), two[1].roll(1, 0)))
+
+
+def test_shares_of_a_mixture_sum_to_one():
+    # Of rows that are all alike every share costs the logarithm; one row is its own partner.
+    alike = torch.ones(2, 6, 4, dtype=torch.float64)
+    mixed = {"partner": torch.tensor([1, 2, 0, 3, 5, 4]), "share": torch.linspace(0, 1, 6).double()}
+    total = CrossMixup(TAU)(alike, **mixed)
+    same(total.mean(), torch.tensor(math.log(6), dtype=torch.float64))
+    own = CrossMixup(TAU)(two, partner=torch.arange(6), share=mixed["share"])
+    same(own.mean(), clip(*two))
+
+
+@pytest.mark.parametrize("objective", [CLIP, Pairwise(CLIP), CrossMixup(TAU, rate=0.0)])
+def test_weights_of_pairs(objective):
+    constant = objective(two, weight=torch.full((6,), 3.0).double()).mean()
+    same(constant, clip(*two))
+    # A pair of weight 0 is no anchor, and stays a negative of the others.
+    weight = torch.tensor([0.0, 2.0, 1.0, 0.5, 1.0, 3.0], dtype=torch.float64)
+    s = normalize(two[0]) @ normalize(two[1]).T / TAU
+    own = torch.arange(6)
+    each = [cross_entropy(x, own, reduction="none") for x in (s, s.T)]
+    expected = sum((weight * loss).sum() / weight.sum() for loss in each) / 2
+    same(objective(two, weight=weight).mean(), expected)
+
+
+def test_a_penalty_of_drift():
+    positives = InfoNCE(TAU, form="one_way", exclude="groups")
+    drift = AlignmentUniformity(uniformity_weight=0)
+    groups = {"groups": torch.tensor([0, 0, 1, 1, 2, 2])}
+    alone = positives(two, **groups).mean()
+    same((1.0 * positives + 0.0 * drift)(two, **groups), alone)
+    # With a weight w of it, w times how far each row is from its own partner: 0 where they agree.
+    cosine = torch.cosine_similarity(*two)
+    w = 0.1
+    penalised = ((1 - w) * positives + w / 2 * drift)(two, **groups)
+    same(penalised, (1 - w) * alone + w * (1 - cosine).mean())
+    assert drift(two[:1].repeat(2, 1, 1)).abs().max() < 1e-30
 
 
 def test_mixtures_are_drawn():

@@ -6,6 +6,7 @@ import torch
 from multiview_cases import A, B, Y, encoder
 from sklearn.base import clone
 from sklearn.preprocessing import normalize
+from torch import nn
 
 from skcontrast import ContrastiveEncoder
 from skcontrast.multiview import Blocks
@@ -14,6 +15,7 @@ from skcontrast.objectives import (
     InfoNCE,
     MinedNegatives,
     OnColumns,
+    PairGated,
     Pairwise,
     Reconstruction,
     SupCon,
@@ -68,6 +70,16 @@ def test_two_levels_have_a_part_each():
     same = (coarse[:, None] == coarse) & (fine[:, None] != fine)
     near = [np.mean((z @ z.T)[same]) for z in apart]
     assert near[1] > near[0] + 0.3
+
+
+def test_a_projection_may_be_wider_than_the_embedding():
+    for objective in (OnColumns(SupCon(), 2, 20), OnColumns(PairGated(), 2, 20)):
+        model = ContrastiveEncoder(3, objective=objective, max_iter=1, passthrough=False)
+        model.set_params(projector=nn.Linear(3, 20), random_state=0).fit(A, Y)
+        assert np.isfinite(model.loss_curve_).all()
+    narrow = ContrastiveEncoder(20, objective=objective, projector=nn.Linear(20, 3), max_iter=1)
+    with pytest.raises(ValueError, match="columns 2 to 20, and there are 3"):
+        narrow.fit(A, Y)
 
 
 @pytest.mark.parametrize(

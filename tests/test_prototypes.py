@@ -7,6 +7,7 @@ import pytest
 import test_objectives_naive as plain
 import torch
 from instances import blobs
+from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.metrics import normalized_mutual_info_score
 
@@ -132,6 +133,16 @@ def test_equal_views_on_their_prototypes_have_no_loss_left():
     assert SwappedPrototypes(0.01, epsilon=0.01)(views, prototypes=axes).max() < 1e-12
     assert SwappedPrototypes(0.01, epsilon=0.01)(views, prototypes=axes.roll(1, 1)).max() < 1e-12
     assert SwappedPrototypes(1.0)(views, prototypes=axes).min() > 0.5
+
+
+def test_equal_views_are_told_the_prototype_that_each_row_has():
+    views = draw(1, 12, seed=4).repeat(2, 1, 1)
+    s = normalize(views[0]) @ normalize(CENTERS).T
+    # Four rows of each prototype, by the assignment that is best in all.
+    best = torch.as_tensor(linear_sum_assignment(-s.repeat(1, 4))[1] % 3)
+    loss = SwappedPrototypes(0.3, epsilon=5e-3, n_iterations=3000)(views, prototypes=CENTERS)
+    expected = torch.nn.functional.cross_entropy(s / 0.3, best, reduction="none")
+    close(loss, expected, 0.01)
 
 
 def test_views_that_agree_have_nothing_to_learn_from_each_other():

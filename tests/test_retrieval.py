@@ -61,6 +61,12 @@ class TestHybrid:
         both = hybrid(combine=combine, weights=None).fit(TEXTS)
         assert not np.array_equal(both.kneighbors(QUERIES)[1], expected)
 
+    @pytest.mark.parametrize("combine", COMBINE)
+    def test_one_list_keeps_its_order(self, combine):
+        one = HybridRetriever([("bm25", BM25)], combine=combine, n_candidates=30).fit(TEXTS)
+        expected = np.argsort(-bm25_scores(QUERIES), axis=1, kind="stable")[:, :30]
+        assert np.array_equal(one.kneighbors(QUERIES, 30)[1], expected)
+
     def test_sum_by_hand(self):
         model = hybrid(combine="sum", weights=[3, 1], n_candidates=80).fit(TEXTS)
         letters = clone(LETTERS).fit(TEXTS)
@@ -387,6 +393,11 @@ class TestMemory:
             a = np.exp(-distance[row] / 0.3) if fusion == "attention" else np.ones(5)
             np.testing.assert_allclose(out[row, 12:], a @ values[ids[row]] / a.sum())
         assert np.array_equal(out[:, :12], ASKED)
+
+    @pytest.mark.parametrize("fusion", ["mean", "attention"])
+    def test_a_memory_of_nothing_adds_nothing(self, fusion):
+        model = RetrievalAugmenter(fusion=fusion).fit(Z, memory_values=np.zeros((200, 1)))
+        assert np.array_equal(model.transform(ASKED), np.c_[ASKED, np.zeros(20)])
 
     def test_a_row_of_fit_is_not_its_own_neighbour(self):
         values = np.eye(200)

@@ -17,6 +17,7 @@ from skcontrast.retrieval import (
     RetrievalAugmenter,
     TwoStageRetriever,
 )
+from skcontrast.retrieval._engines import NEEDS, installed
 
 TABLES = [
     BM25Transformer(),
@@ -25,6 +26,7 @@ TABLES = [
     EmbeddingIndex(3, metric="euclidean"),
     EmbeddingIndex(3, algorithm="codes", random_state=0),
     EmbeddingIndex(3, algorithm="signs", random_state=0),
+    *(EmbeddingIndex(3, algorithm=name, random_state=0) for name in NEEDS if installed(name)),
     RetrievalAugmenter(n_neighbors=3),
     RetrievalAugmenter(n_neighbors=3, fusion="attention"),
     TwoStageRetriever(EmbeddingIndex(algorithm="signs", random_state=0)),
@@ -44,7 +46,8 @@ def unlike_scikit_learn(estimator):
 
 
 def test_every_estimator_is_tested():
-    found = {v for v in vars(retrieval).values() if inspect.isclass(v) and hasattr(v, "fit")}
+    public = [getattr(retrieval, name) for name in retrieval.__all__]
+    found = {v for v in public if inspect.isclass(v) and hasattr(v, "fit")}
     assert found == {type(e) for e in TABLES} | OTHERS
 
 

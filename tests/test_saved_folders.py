@@ -16,8 +16,10 @@ import pandas as pd
 import pytest
 import safetensors.numpy
 import scipy.sparse as sp
+import skops.io
 from broken import damages, full_disk
 from instances import adapter_instances, blobs
+from search_instances import GRAPHS, SEARCHES
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -36,6 +38,7 @@ from skcontrast._saved.tables import TABLES
 from skcontrast.checkpoint import Checkpoint
 from skcontrast.inspection import TangentSurrogate
 from skcontrast.networks import DilatedConv
+from skcontrast.retrieval import _engines
 
 X, Y = blobs()
 TEXTS = topics()[0]
@@ -102,6 +105,7 @@ MODELS |= {
     f"{type(m).__name__} {i}": (lambda m=m: m.fit(TEXTS), TEXTS)
     for i, m in enumerate(text_instances())
 }
+MODELS |= SEARCHES
 FITTED = {}
 
 
@@ -114,7 +118,9 @@ def fitted(name):
 def answers(model, rows):
     """All that a model says of rows, in arrays and lists."""
     names = ("transform", "predict", "predict_proba", "predict_interval")
-    return [getattr(model, name)(rows) for name in names if hasattr(model, name)]
+    names += ("kneighbors", "score_matrix", "transform_query")
+    said = [getattr(model, name)(rows) for name in names if hasattr(model, name)]
+    return [a.toarray() if sp.issparse(a) else a for a in said]
 
 
 def assert_same_answers(one, other, rows):
@@ -127,7 +133,8 @@ def objects(value):
     if isinstance(value, BaseEstimator):
         params = value.get_params(deep=False)
         if type(value).__module__.startswith("skcontrast."):
-            yield value, {k: v for k, v in vars(value).items() if k not in params}
+            held = value.saved() if hasattr(value, "saved") else vars(value)
+            yield value, {k: v for k, v in held.items() if k not in params}
         value = vars(value)
     if isinstance(value, (list, tuple, dict)):
         for item in value.values() if isinstance(value, dict) else value:
@@ -153,6 +160,30 @@ def test_what_is_one_object_stays_one(tmp_path):
     skcontrast.save(fitted("frozen classifier"), tmp_path)
     loaded = skcontrast.load(tmp_path)
     assert loaded.encoder.estimator is loaded.encoder_
+
+
+@pytest.mark.parametrize("name", sorted(SEARCHES))
+def test_skops_keeps_searches(name):
+    model = fitted(name)
+    dumped = skops.io.dumps(model)
+    untrusted = skops.io.get_untrusted_types(data=dumped)
+    assert all(kind.startswith(("skcontrast.", "scipy.sparse.")) for kind in untrusted)
+    loaded = skops.io.loads(dumped, trusted=untrusted)
+    assert_same_answers(loaded, model, SEARCHES[name][1])
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_graph_is_made_anew_by_what_needs_it(name, tmp_path, monkeypatch):
+    skcontrast.save(fitted(name), tmp_path)
+    loaded = skcontrast.load(tmp_path)
+    skcontrast.save(loaded, tmp_path)  # before it has a graph
+    rows = SEARCHES[name][1]
+    assert_same_answers(skcontrast.load(tmp_path), fitted(name), rows)
+    grown = loaded.partial_fit(rows)
+    assert np.array_equal(grown.kneighbors(rows, 1)[1][:, 0], 60 + np.arange(7))
+    monkeypatch.setattr(_engines, "installed", lambda name: False)
+    with pytest.raises(ImportError, match="needs the package .* type pip install"):
+        skcontrast.load(tmp_path).kneighbors(rows)
 
 
 @pytest.mark.parametrize("kind", [set, frozenset])
@@ -407,6 +438,17 @@ STRANGE = [
         {"class": "_inputs.BackboneInput", "params": {}, "fitted": {"mean_": None}},
         "a backbone is code",
     ),
+    ("brute", TEXT, "n_samples_fit_", 61, "n_samples_fit_ is not the rows of engine_"),
+    ("brute", TEXT, "n_features_in_", 6, "engine_ holds other columns"),
+    ("brute", TEXT, "algorithm_", "faiss", "engine_ is not of algorithm_"),
+    ("sparse rows", at("engine_", "X"), "shape", {"list": [30, 2]}, "its description is broken"),
+    ("bm25", TEXT, "average_length_", 0.0, "average_length_ of a BM25Transformer holds values"),
+    ("late", TEXT, "n_documents_", 6, "has the size 5 where others have 6"),
+    ("hybrid", TEXT, "_parts", {"list": []}, "_parts are not as weights_"),
+    ("hybrid", TEXT, "n_documents_", 41, "_parts search other documents"),
+    ("exact", TEXT, "_rows", None, "_rows or a second stage is missing"),
+    ("exact", at("_first"), "n_documents", 61, "a retriever searches other documents"),
+    ("memory", at("index_"), "n_samples_fit_", 59, "n_samples_fit_ is not the rows of engine_"),
     ("PhraseTransformer 7", TEXT, "phrases_", {"dict": {"a": NUMBER}}, "is no dict of finite"),
 ]
 
@@ -474,6 +516,15 @@ def change_array(folder, name, change):
         ("parts", r".*ranks\.quantiles_", lambda a: a[::-1], "values that are not sorted"),
         ("patterns", r".*dilations_", lambda a: a + 10**9, "reaches beyond its row"),
         ("more rows", r".*_support\.codes", lambda a: a + 3, "codes of classes that there are"),
+        ("brute", r".*engine_\.X", lambda a: a * np.nan, "holds NaN or infinity"),
+        ("sparse rows", r".*X\.indices", lambda a: a + 12, "must be < 12"),
+        ("sparse rows", r".*X\.indices", lambda a: a - 12, "must be >= 0"),
+        ("sparse rows", r".*X\.indptr", lambda a: a[::-1], "its description is broken"),
+        ("sparse rows", r".*X\.data", lambda a: a.astype(int), "no array of type float"),
+        ("codes", r".*codes", lambda a: a * 0 + 255, "codes name centres that there are not"),
+        ("signs", r".*codes", lambda a: a.astype(np.int64), "codes are not as many as"),
+        ("late", r".*_lengths", lambda a: a + 1, "_lengths are of other parts"),
+        ("late", r".*_start", lambda a: a + 1, "_start is not where documents begin"),
         ("default regressor", r".*nodes\.left_child", lambda a: a + 10**6, "none of its later"),
         ("default regressor", r".*nodes\.left_child", lambda a: np.minimum(a, 0), "none of its"),
         ("default regressor", r".*nodes\.feature", lambda a: a + 99, "column that there is not"),

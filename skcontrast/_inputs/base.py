@@ -50,6 +50,8 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
     parts: tuple = ()
     # Whether rows are read in time order, whatever the views.
     ordered = False
+    # Whether rows may lack blocks, whose columns the output then reads off the other blocks.
+    has_absent = False
     # Variance of a part over that of the columns (of ranks: of the columns that have them).
     shares: dict = {}
 

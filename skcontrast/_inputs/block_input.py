@@ -1,29 +1,33 @@
 """Several blocks of the same rows: each read by an input of its own, with rows that lack some."""
 
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 
 from skcontrast._component import StrOptions, take_rows
+from skcontrast._inputs.absent import AbsentBlocks, is_there, masked, some_rows, spread
 from skcontrast._inputs.base import Input, check_indices
 from skcontrast._inputs.block_rows import BlockBatch, BlockRows, CheckedBlocks
-from skcontrast._inputs.blocks import Blocks, check_name, columns_of_blocks, is_missing, is_texts
-from skcontrast._inputs.columns import refuse_masked, untorched
-from skcontrast._inputs.frame import check_names, is_frame, missing_rows
-from skcontrast._inputs.rows import CHUNK
+from skcontrast._inputs.blocks import (
+    Blocks,
+    as_blocks,
+    check_name,
+    columns_of_blocks,
+    is_texts,
+)
+from skcontrast._inputs.columns import first_line, refuse_masked, untorched
+from skcontrast._inputs.frame import check_names, is_frame
 from skcontrast._inputs.table import TableInput
 from skcontrast._inputs.text import TextInput
-from skcontrast._inputs.tokens import number_words
 
 _FLOATS = (np.float64, np.float32)
 # Most learned columns of a block by default, and fewest.
 MOST_WIDTH, LEAST_WIDTH = 100, 64
 
 
-class BlocksInput(Input):
+class BlocksInput(AbsentBlocks, Input):
     """Several descriptions of the same rows.
 
     What :meth:`fit` and :meth:`read` give is a
@@ -42,6 +46,9 @@ class BlocksInput(Input):
 
     precision : {"float32", "bfloat16", "float64"}, default="float32"
         What values that are not scaled have to fit in.
+
+    combine : {"concat", "mean", "sum"}, default="concat"
+        How the embeddings of the blocks come out.
 
     Attributes
     ----------
@@ -66,9 +73,18 @@ class BlocksInput(Input):
         "blocks": [dict, list, tuple, StrOptions({"prefix"}), None],
         "standardize": ["boolean"],
         "precision": [StrOptions({"float32", "bfloat16", "float64"})],
+        "combine": [str],
     }
 
-    def __init__(self, owner="estimator", blocks=None, standardize=True, precision="float32"):
+    def __init__(
+        self,
+        owner="estimator",
+        blocks=None,
+        standardize=True,
+        precision="float32",
+        combine="concat",
+    ):
+        self.combine = combine
         self.owner = owner
         self.blocks = blocks
         self.standardize = standardize
@@ -93,8 +109,8 @@ class BlocksInput(Input):
 
     @property
     def choices(self):
-        """What "auto" stands for; of views, for each block what suits its kind."""
-        return {"network": "towers", "views": {}, "clean_anchor": False, "width": self.width}
+        """What "auto" stands for; of views the estimator says it."""
+        return {"network": "towers", "clean_anchor": False, "width": self.width}
 
     @property
     def n_features(self):
@@ -118,6 +134,15 @@ class BlocksInput(Input):
     def scale_(self):
         """Scale of the columns of each block of numbers."""
         return {name: getattr(part, "scale_", None) for name, part in self.inputs_.items()}
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns of a table; of blocks as they came there are none in all."""
+        if self.columns_ is None:
+            raise ValueError(
+                "input_features names the columns of one table, and fit read blocks by name: leave "
+                "it out."
+            )
+        return super().get_feature_names_out(input_features)
 
     def column_names(self, names=None):
         """Names of the columns that blocks of numbers have, with that of the block."""
@@ -151,8 +176,8 @@ class BlocksInput(Input):
                     f"{n_least} or more are needed: leave it out."
                 )
             with _of_block(name):
-                rows = part.fit(_some(block, there), n_least=n_least)
-            self.inputs_[name], checked[name] = part, _spread(rows, there, part)
+                rows = part.fit(some_rows(block, there), n_least=n_least)
+            self.inputs_[name], checked[name] = part, spread(rows, there, part)
         marks = np.array(list(present.values()))
         self.n_pairs_ = marks.astype(np.int64) @ marks.T.astype(np.int64)
         return self._checked_blocks(checked, marks)
@@ -169,8 +194,8 @@ class BlocksInput(Input):
             rows = None
             if there.any():
                 with _of_block(name):
-                    rows = part.read(_some(named[name], there))
-            checked[name] = _spread(rows, there, part)
+                    rows = part.read(some_rows(named[name], there))
+            checked[name] = spread(rows, there, part)
         return self._checked_blocks(checked, np.array(marks))
 
     def read_block(self, X, name):
@@ -199,7 +224,7 @@ class BlocksInput(Input):
                 continue
             S = part.standardized(X.blocks[name])
             if X.present is not None and not X.present[v].all():
-                S = _masked(S, X.present[v])
+                S = masked(S, X.present[v])
             parts.append(S)
             # Sparse rows have a length of about one in all, dense columns one each.
             one = part.scale_ is not None and part.mean_ is None
@@ -250,7 +275,7 @@ class BlocksInput(Input):
                     f"({', '.join(map(repr, self.inputs_))}): pass Blocks, with some of these."
                 )
             named, masks = self._of_table(X, reset, n_least), {}
-        present = {name: _there(block) for name, block in named.items()}
+        present = {name: is_there(block) for name, block in named.items()}
         for name, mask in masks.items():
             present[name] = present[name] & mask
         return named, present
@@ -283,17 +308,15 @@ class BlocksInput(Input):
                 )
             return X
         options = {"dtype": _FLOATS, "accept_sparse": "csr", "ensure_all_finite": "allow-nan"}
-        return self._validated(X, reset=reset, ensure_min_samples=n_least, **options)
-
-
-def as_blocks(X):
-    """Blocks of a dict, or of a list of tables, as they may be handed to ``fit`` directly."""
-    if isinstance(X, dict) and not sp.issparse(X):
-        return Blocks(**X)
-    tables = isinstance(X, (list, tuple)) and len(X) > 1
-    if tables and all(sp.issparse(x) or is_frame(x) or np.ndim(x) == 2 for x in X):
-        return Blocks(**{f"block{v}": x for v, x in enumerate(X)})
-    return X
+        try:
+            return self._validated(X, reset=reset, ensure_min_samples=n_least, **options)
+        except ValueError as error:
+            if "could not convert string to float" not in str(error):
+                raise
+            raise ValueError(
+                f"X holds strings ({first_line(error)}): pass Blocks(a=A, text=texts), or a "
+                "DataFrame, in which blocks= names a column of texts by itself."
+            ) from None
 
 
 @contextmanager
@@ -302,7 +325,13 @@ def _of_block(name):
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise type(error)(f"Block {name!r}: {error}") from error
+        said = first_line(error)
+        if said.endswith("contains NaN."):
+            said += (
+                " A row lacks a block where all its values are NaN; fill in others, such as by "
+                "SimpleImputer, or pass a DataFrame, whose columns may have holes."
+            )
+        raise type(error)(f"Block {name!r}: {said}") from error
 
 
 def _columns(X, columns, name):
@@ -324,54 +353,3 @@ def _columns(X, columns, name):
     if not is_frame(X) and np.array_equal(columns, np.arange(start, stop)):
         return X[:, start:stop]  # of a memory map, which stays on disk
     return take_rows(X, columns, axis=1)
-
-
-def _there(block):
-    """Which rows of a block hold a value: bool ndarray (n,)."""
-    if isinstance(block, list):
-        return ~np.array([is_missing(text) for text in block], dtype=bool)
-    if is_frame(block):
-        return ~missing_rows(block)
-    if block.dtype.kind == "O":  # NaN alone differs from itself
-        return ~np.asarray(block != block, dtype=bool).all(axis=1)
-    if sp.issparse(block) or block.dtype.kind != "f":
-        return np.ones(block.shape[0], dtype=bool)
-    parts = range(0, len(block), CHUNK)
-    return np.concatenate([~np.isnan(block[i : i + CHUNK]).all(axis=1) for i in parts])
-
-
-def _some(block, there):
-    """The rows of a block that have it."""
-    return block if there.all() else take_rows(block, np.flatnonzero(there))
-
-
-def _spread(rows, there, part):
-    """Checked rows in their places among all, with a neutral row where there is none."""
-    if there.all():
-        return rows
-    if part.kind == "tokens":
-        rows = number_words([], part.word_counts_) if rows is None else rows
-        return _spread_documents(rows, there)
-    if sp.issparse(rows):
-        lengths = np.zeros(len(there), dtype=np.int64)
-        lengths[there] = np.diff(rows.indptr)
-        indptr = np.append(0, np.cumsum(lengths))
-        return sp.csr_matrix((rows.data, rows.indices, indptr), (len(there), rows.shape[1]))
-    fill = 0.0 if part.mean_ is None else part.mean_
-    out = np.empty((len(there), part.n_features), dtype=np.float32 if rows is None else rows.dtype)
-    out[~there] = fill
-    if rows is not None:
-        out[there] = rows
-    return out
-
-
-def _spread_documents(rows, there):
-    lengths = np.zeros(len(there), dtype=np.int64)
-    lengths[there] = np.diff(rows.offsets)
-    return replace(rows, offsets=np.append(0, np.cumsum(lengths)))
-
-
-def _masked(S, there):
-    if sp.issparse(S):
-        return sp.diags_array(there.astype(S.dtype)) @ S
-    return np.where(there[:, None], S, 0.0)

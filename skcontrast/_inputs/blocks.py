@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from skcontrast._component import did_you_mean, take_rows
-from skcontrast._inputs.columns import untorched
+from skcontrast._inputs.columns import as_array, untorched
 from skcontrast._inputs.frame import is_frame
 from skcontrast._typing import ArrayLike
 
@@ -51,7 +51,12 @@ class Blocks:
     _blocks: dict[str, Any]
     _masks: dict[str, np.ndarray]
 
-    def __init__(self, *, present: dict[str, ArrayLike] | None = None, **named: Any):
+    def __init__(self, /, *, present: dict[str, ArrayLike] | None = None, **named: Any):
+        if not isinstance(present, dict | None):
+            raise ValueError(
+                f"present is a {type(present).__name__}: type present={{'a': mask}}, a bool for "
+                "each row; no block can have this name."
+            )
         blocks = {name: _block(value, name) for name, value in named.items()}
         if not blocks:
             raise ValueError("Blocks() holds nothing: type Blocks(a=A, b=B).")
@@ -113,19 +118,45 @@ def _taken(block, key, rows):
     return take_rows(block, rows)
 
 
+def as_blocks(X):
+    """Blocks of a dict, or of a list of tables, as they may be handed to ``fit`` directly."""
+    if isinstance(X, dict) and not sp.issparse(X):
+        strange = [name for name in X if not isinstance(name, str)]
+        if strange:
+            raise ValueError(f"X has the block {strange[0]!r}: type a str for the name of each.")
+        return Blocks(**X)
+    if isinstance(X, (list, tuple)) and len(X) and any(map(_is_table, (X[0], X[-1]))):
+        return Blocks(**{f"block{v}": x for v, x in enumerate(X)})
+    return X
+
+
+def _is_table(value):
+    """Whether an entry of a list is a block of its own, and no row of numbers."""
+    if hasattr(value, "shape"):
+        return len(value.shape) == 2
+    return isinstance(value, (list, tuple)) and len(value) and isinstance(value[0], (list, tuple))
+
+
 def _block(value, name):
     value = untorched(value, f"block {name!r}")
-    if is_frame(value) or sp.issparse(value):
-        return value.tocsr() if sp.issparse(value) else value
-    if isinstance(value, (str, bytes, dict, set)) or not hasattr(value, "__len__"):
+    if not is_frame(value) and not sp.issparse(value):
+        value = _no_frame(value, name)
+    if not isinstance(value, list) and not value.shape[1]:
+        raise ValueError(f"Block {name!r} has no columns: leave it out.")
+    return value.tocsr() if sp.issparse(value) else value
+
+
+def _no_frame(value, name):
+    other = (str, bytes, dict, set, Blocks)
+    if isinstance(value, other) or not hasattr(value, "__len__"):
         kind = type(value).__name__
         raise ValueError(f"Block {name!r} is a {kind}: pass a 2-d table, or a list of texts.")
     if is_texts(value):
         return value if isinstance(value, list) else list(value)
-    if not hasattr(value, "shape"):
-        value = np.asarray(value)
+    value = value if hasattr(value, "shape") else as_array(value, f"Block {name!r}")
     if value.ndim != 2:
-        advice = "type .reshape(-1, 1) for one column" if value.ndim == 1 else "pass a 2-d table"
+        advice = "type np.reshape(x, (-1, 1)) for one column"
+        advice = advice if value.ndim == 1 else "pass a 2-d table"
         raise ValueError(f"Block {name!r} has the shape {value.shape}: {advice}, or texts.")
     return value
 
@@ -164,7 +195,7 @@ def _mask(mask, name, blocks, n):
 
 def check_name(name, names, where):
     """Raise where a block of this name is not there, with the nearest one that is."""
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         hint = did_you_mean(str(name), [str(n) for n in names])
         there = ", ".join(map(repr, names))
         raise ValueError(f"{where} names the block {name!r}, and there are {there}.{hint}")
@@ -214,6 +245,11 @@ def _by_prefix(names, n):
         prefix, delimiter, _ = str(name).partition("__")
         if delimiter:
             found.setdefault(prefix, []).append(j)
+    if not found:
+        raise ValueError(
+            f"blocks='prefix' takes what stands before '__' in names of columns, and X has none "
+            f"with it, such as {names[0]!r}: type {FORMS}."
+        )
     return {name: np.array(columns) for name, columns in found.items()}
 
 
@@ -246,12 +282,12 @@ def _selected(value, name, X, names):
     if isinstance(value, (str, int, np.integer)) and not isinstance(value, bool):
         return int(_number(value, name, n, names))
     if isinstance(value, slice):
-        ends = [
-            _number(e, name, n, names) if isinstance(e, str) else e
-            for e in (value.start, value.stop)
-        ]
-        by_name = isinstance(value.stop, str)  # names are taken with their end, as pandas does
-        chosen = np.arange(n)[slice(ends[0], ends[1] + by_name if by_name else ends[1], value.step)]
+        chosen = _sliced(value, name, n, names)
+    elif np.ndim(value) != 1:
+        raise ValueError(
+            f"blocks[{name!r}]={value!r} selects no columns: type a list of names or numbers, a "
+            "slice, a mask of all columns, or the name of one column of texts."
+        )
     else:
         listed = np.asarray(value)
         if listed.dtype == bool:
@@ -268,6 +304,19 @@ def _selected(value, name, X, names):
             f"blocks[{name!r}]={value!r} selects none of the n_features={n} columns of X."
         )
     return chosen
+
+
+def _sliced(value, name, n, names):
+    ends = [
+        _number(e, name, n, names) if isinstance(e, str) else e for e in (value.start, value.stop)
+    ]
+    by_name = isinstance(value.stop, str)  # names are taken with their end, as pandas does
+    try:
+        return np.arange(n)[slice(ends[0], ends[1] + by_name if by_name else ends[1], value.step)]
+    except TypeError:
+        raise ValueError(
+            f"blocks[{name!r}]={value!r}: type whole numbers, or names, as its ends."
+        ) from None
 
 
 def _number(column, name, n, names):

@@ -120,6 +120,9 @@ class Output(BaseEstimator):
     length_ : float or None
         Length of all rows on the directions, where all rows of the input had one length.
 
+    absent_ : dict of str to ndarray of shape (n_learned + 1, n_part_columns), or None
+        Of rows that may lack a block, its columns by the embedding of the others.
+
     told_ : bool
         Whether labels said that the columns do better alone; the others are then next to nothing.
     """
@@ -150,7 +153,9 @@ class Output(BaseEstimator):
         rng, whole, self.told_ = np.random.default_rng(0), X, False
         X = X[np.sort(rng.permutation(X.shape[0])[:MOST_ROWS])]
         with threadpool_limits(1, user_api="blas"):  # last bits depend on their number
-            S = source.standardized(X)
+            few = X[np.sort(rng.permutation(X.shape[0])[:FEWER_ROWS])] if source.has_absent else X
+            self.absent_ = source.fit_absent(few, embed(few)) if source.has_absent else None
+            S = self._standardized(source, X, embed)
             self.parts_ = {"columns": Columns().fit(S, rng)}
             self.part_means_, self.part_scales_, self.bases_ = {}, {}, {}
             rows = np.sort(rng.permutation(S.shape[0])[:FEWER_ROWS])
@@ -177,7 +182,7 @@ class Output(BaseEstimator):
         for most in (MOST_ROWS, FEWER_ROWS):
             X = X[np.sort(rng.permutation(X.shape[0])[:most])]
         with threadpool_limits(1, user_api="blas"):
-            new._scale_learned(source.standardized(X), source, embed(X))
+            new._scale_learned(self._standardized(source, X, embed), source, embed(X))
         return new
 
     def transform(self, source, X, learned):
@@ -188,7 +193,8 @@ class Output(BaseEstimator):
         out = np.empty((n, self.width(learned.shape[1])), dtype=learned.dtype)
         for start in range(0, n, BLOCK):
             rows = np.minimum(np.arange(start, start + BLOCK), n - 1)
-            values = self._values(source.standardized(X[rows]), learned[rows])
+            S = self._standardized(source, X[rows], lambda _, z=learned[rows]: z)
+            values = self._values(S, learned[rows])
             E = np.hstack([values[name] for name in self.part_columns_])
             if self.n_components is not None:
                 E = self._directed(E)
@@ -276,7 +282,8 @@ class Output(BaseEstimator):
         rows, targets = told(y)
         if rows is None:
             return
-        values = self._values(source.standardized(X[rows]), embed(X[rows]))
+        S = self._standardized(source, X[rows], embed)
+        values = self._values(S, embed(X[rows]))
         everything = [part for name, part in values.items() if name in (*self.parts, "learned")]
         if columns_suffice(values["columns"], np.hstack(everything), targets):
             self.told_ = True
@@ -306,6 +313,13 @@ class Output(BaseEstimator):
             self.length_ = float(np.sqrt(squares.mean()))
 
     # ---------------------------------------------------------------- values
+
+    def _standardized(self, source, X, embed):
+        """Standardised rows; blocks that a row lacks are as its other blocks say."""
+        S = source.standardized(X)
+        # Folders written before absent blocks were read off the others do not say how.
+        absent = vars(self).get("absent_")
+        return S if absent is None else source.completed(S, X, embed(X), absent)
 
     def _directed(self, E):
         """Coordinates of rows of all columns on the leading directions."""

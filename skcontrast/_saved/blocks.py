@@ -30,6 +30,15 @@ def blocks_input(source):
         need(same, f"columns_ of {name} are not as many as its input reads")
 
 
+def absent_maps(maps, source, learned):
+    """Maps from the embedding to the columns of a block, where rows may lack some."""
+    for name, array in (maps or {}).items():
+        part = getattr(source, "inputs_", {}).get(name)
+        need(part is not None and part.kind == "numbers", f"absent_ is of no block: {name}")
+        shape = learned // len(source.inputs_) + 1, part.n_features
+        need(array.shape == shape and np.isfinite(array).all(), f"absent_ of {name} is another")
+
+
 def canonical(model):
     source, k = model.input_, model.width_
     need(model.n_components_ == k * len(source.inputs_), "n_components_ is another")

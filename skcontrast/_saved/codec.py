@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 
 from skcontrast._saved import heads
@@ -22,6 +23,8 @@ _TRANSIENT = {
     "_callback_fit_ctx",
     "_metadata_request",
 }
+# What a sparse matrix consists of.
+_CSR = "data", "indices", "indptr"
 _SETS = {"set": set, "frozenset": frozenset}
 # Entries of an array of strings that may be many times as long as what its items take.
 WIDE = 2**20
@@ -90,6 +93,8 @@ class Encoder:
             return {"objects": [value.dtype.str, list(value.shape), items]}
         if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
             return self._array(value, path)
+        if sp.issparse(value) and value.format == "csr":
+            return self._sparse(value, path)
         if isinstance(value, (set, frozenset)):
             items = [self.encode(item, path) for item in value]
             if all(item is None or isinstance(item, (bool, int, float, str)) for item in items):
@@ -141,6 +146,10 @@ class Encoder:
     def _step(self):
         return f"step {'__'.join(self._steps)!r}"
 
+    def _sparse(self, value, path):
+        parts = {name: self._array(getattr(value, name), f"{path}.{name}") for name in _CSR}
+        return {"csr": parts, "shape": list(value.shape)}
+
     def _array(self, value, path):
         while path in self.arrays:  # dots in the keys of dicts can make two paths equal
             path += "_"
@@ -161,7 +170,8 @@ class Encoder:
         params = heads.params_of(value)
         if is_ours(value):
             name = {"class": public_name(type(value))}
-            fitted = {k: v for k, v in vars(value).items() if k not in params}
+            held = value.saved() if hasattr(value, "saved") else vars(value)
+            fitted = {k: v for k, v in held.items() if k not in params}
             fitted = {k: v for k, v in fitted.items() if k not in _TRANSIENT}
         else:
             name, fitted = {"sklearn": type(value).__name__}, self._learned(value, path)
@@ -205,6 +215,8 @@ class Decoder:
             return float(content)
         if kind == "array":
             return self._array(content, path, value)
+        if kind == "csr":
+            return self._sparse(content, path, value["shape"])
         if kind == "same":
             self._n_shared += 1
             if self._n_shared > MOST_SHARED:
@@ -239,6 +251,14 @@ class Decoder:
         if max(out.shape, default=0) >= 2**31 and not out.size:
             raise ValueError(f"{path} has the shape {out.shape}, and no entry")
         return out
+
+    def _sparse(self, parts, path, shape):
+        parts = tuple(self.decode(parts[name], f"{path}.{name}") for name in _CSR)
+        if not all(isinstance(size, int) and 0 <= size < 2**31 for size in shape):
+            raise ValueError(f"{path} has the shape {shape}")
+        made = sp.csr_matrix(parts, shape=shape)
+        made.check_format(full_check=True)
+        return made
 
     def _strings(self, path, dtype, shape, items):
         if not re.fullmatch(r"\|O|[<>]U\d+", dtype):

@@ -7,9 +7,10 @@ from skcontrast._inputs.convolutions import LENGTH, N_KERNELS
 from skcontrast._inputs.convolved import CONVOLUTIONS
 from skcontrast._inputs.table import TableInput
 from skcontrast._inputs.word_features import word_features
-from skcontrast._saved.blocks import blocks_input, canonical
+from skcontrast._saved.blocks import absent_maps, blocks_input, canonical
 from skcontrast._saved.blocks import need as _need
 from skcontrast._saved.heads import transforms
+from skcontrast._saved.search import SEARCHES
 from skcontrast._saved.step_tables import LINEAR
 from skcontrast._training.devices import DTYPES
 from skcontrast._training.modules import build_module
@@ -174,6 +175,7 @@ def _output(output, source, learned):
     for name, (start, end) in output.part_columns_.items():
         _need(start == stop and end - start == widths[name], "part_columns_ do not follow")
         stop = end
+    absent_maps(vars(output).get("absent_"), source, learned)
     if output.n_components is not None:
         _need(len(output.mean_) == stop, "directions_ are of other columns")
 
@@ -367,5 +369,6 @@ RELATIONS = {
     "WeightedProbabilities": _weighted,
     "Sent2VecVectorizer": _words,
     "PhraseTransformer": _phrases,
+    **SEARCHES,
     **dict.fromkeys(LINEAR, _linear),
 }

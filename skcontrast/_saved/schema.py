@@ -10,6 +10,7 @@ import numbers
 import re
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 
 from skcontrast._component import check_parameters
@@ -73,6 +74,11 @@ def _wrong(value, spec, sizes):
             return None
         spec = spec[1:]
     kind, *rest = spec
+    if kind == "table":  # of floats, dense or sparse
+        if sp.issparse(value):
+            why = filter(None, (_agrees(*pair, sizes) for pair in zip(value.shape, rest)))
+            return next(why, None) or _wrong_array(value.data, "float", ["*"], sizes)
+        kind = "float"
     if kind in _ARRAYS and rest:
         return _wrong_array(value, kind, rest, sizes)
     if kind[0].isupper():

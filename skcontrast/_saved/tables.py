@@ -1,5 +1,6 @@
 """The attributes of each class that is saved: see :mod:`skcontrast._saved.schema`."""
 
+from skcontrast._saved.search import SEARCH
 from skcontrast._saved.step_tables import STEPS
 
 _TRAINED = """
@@ -151,6 +152,7 @@ TABLES = {
         ?directions_         float e k
         ?length_             none number >0
         ?told_               bool
+        ?absent_             none arrays
     """,
     "Columns": "components_  none float k f",
     "Ranks": """
@@ -239,5 +241,6 @@ TABLES = {
         threshold_           curve
         _passes              list
     """,
+    **SEARCH,
     **STEPS,
 }

@@ -3,6 +3,13 @@
 from skcontrast.adaptation._cache import tip_adapter_loss
 from skcontrast.adaptation._classifier import ProKeRClassifier
 from skcontrast.adaptation._regressor import ProKeRRegressor
+from skcontrast.adaptation._transport import transported_prototypes
 from skcontrast.adaptation._zero_shot import ZeroShotClassifier
 
-__all__ = ["ProKeRClassifier", "ProKeRRegressor", "ZeroShotClassifier", "tip_adapter_loss"]
+__all__ = [
+    "ProKeRClassifier",
+    "ProKeRRegressor",
+    "ZeroShotClassifier",
+    "tip_adapter_loss",
+    "transported_prototypes",
+]

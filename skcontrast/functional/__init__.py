@@ -39,6 +39,7 @@ from skcontrast.functional._rows import (
     squared_distance,
 )
 from skcontrast.functional._segments import class_cross_entropy, log_mean_by_class
+from skcontrast.functional._self import self_partition
 from skcontrast.functional._series import (
     contrast_apart,
     contrast_within,
@@ -95,6 +96,7 @@ __all__ = [
     "power_distance",
     "ridge_smoother",
     "score_ceiling",
+    "self_partition",
     "sigmoid_pairs",
     "softmax_shares",
     "softplus",

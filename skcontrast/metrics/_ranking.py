@@ -168,6 +168,11 @@ def grades_of(relevant, n_queries, n_documents=None, name="relevant"):
 
 
 def _from_ids(relevant, n_queries, n_documents, name):
+    if isinstance(relevant, str) or not np.iterable(relevant):
+        raise TypeError(
+            f"{name} is {relevant!r}: pass the number of a document, or a list of numbers, for "
+            "each query."
+        )
     rows = [np.atleast_1d(list(r) if isinstance(r, (set, frozenset)) else r) for r in relevant]
     rows = [r if len(r) else r.astype(np.int64) for r in rows]
     if len(rows) != n_queries:

@@ -9,8 +9,8 @@ from sklearn.base import clone
 from sklearn.isotonic import IsotonicRegression
 from sklearn.model_selection import KFold
 
-from skcontrast._component import check_count, take_rows
-from skcontrast._inputs.block_input import as_blocks
+from skcontrast._component import take_rows
+from skcontrast._inputs.blocks import as_blocks
 from skcontrast._typing import RowsLike
 from skcontrast.multiview._canonical import CanonicalCorrelation
 from skcontrast.multiview._pairs import SharedSpace
@@ -94,9 +94,15 @@ def pair_credibility(
             "CanonicalCorrelation or MultiViewContrastiveEncoder."
         )
     X = as_blocks(X)
-    n = X.shape[0] if hasattr(X, "shape") else len(X)
-    if check_count(cv, "cv", n // 2) < 2:
-        raise ValueError(f"cv={cv}: type 2 or more, as rows are scored by what others taught.")
+    given = X if isinstance(X, (list, tuple)) else ()
+    n = X.shape[0] if hasattr(X, "shape") else len(given)
+    whole = isinstance(cv, (int, np.integer)) and not isinstance(cv, bool)
+    if n < 4 or not whole or not 2 <= cv <= n // 2:
+        most = f"to {n // 2}, half as many as rows" if n > 3 else "on, and pass 4 rows or more"
+        raise ValueError(
+            f"cv={cv!r} of {n} rows: type a whole number from 2 {most}, as rows are scored by what "
+            "others taught."
+        )
     scores, parted, rng = np.empty(n), [], np.random.default_rng(0)
     for kept, out in KFold(cv, shuffle=True, random_state=0).split(np.arange(n)):
         fitted = clone(estimator).fit(take_rows(X, kept))

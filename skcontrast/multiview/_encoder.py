@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -22,10 +23,12 @@ from skcontrast._typing import ArrayLike, FilePath, RandomState, RowsLike, Self
 from skcontrast.base import BaseContrastive
 from skcontrast.multiview._pairs import SharedSpace
 from skcontrast.networks import Towers
+from skcontrast.networks._towers import AUTO as NETWORKS
 from skcontrast.networks._towers import EachBlock, OneBlock
 from skcontrast.objectives import Objective
 from skcontrast.objectives._base import leaves
 from skcontrast.views import TEXT_VIEW_CONSTRAINTS, Views
+from skcontrast.views._blocks import AUTO as VIEWS
 
 
 class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
@@ -79,8 +82,10 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         the mean of those that are there in place of one that is not; or their mean, or sum.
 
     passthrough : bool, "auto" or list of str, default="auto"
-        Whether ``transform`` puts the standardised blocks of numbers, with 0 where a row lacks one
-        and each with as much variance as the others, beside what was learned: the part "columns".
+        Whether ``transform`` puts the standardised blocks of numbers, each with as much variance as
+        the others, beside what was learned: the part "columns". Where a row lacks a block its
+        columns are those that a ridge regression finds by the embedding of its other blocks, or 0
+        with sparse blocks and with another ``combine``.
         "auto" is True where the objective reads neither ``y`` nor a condition.
 
     projector, sampler : default=as in ContrastiveEncoder
@@ -291,7 +296,12 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
     def _resolved(self, call, source, X):
         """As ever, with hard negatives only where they are read like what they are taken for."""
         objective, sampler, views = super()._resolved(call, source, X)
-        names, tied = source.names, self.tied
+        names, tied, n = source.names, self.tied, len(source.names) - objective.hard_negatives
+        if np.triu(source.n_pairs_[:n, :n], 1).max() < 2:
+            raise ValueError(
+                "No two blocks are both there in two rows or more, and so nothing says what "
+                "belongs together: pass rows that have two blocks."
+            )
         if objective.hard_negatives and tied is not True and not {*names[-2:]} <= {*(tied or ())}:
             raise ValueError(
                 f"The last block, {names[-1]!r}, holds hard negatives of {names[-2]!r}, and tied="
@@ -299,6 +309,11 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
                 "tied=True for one network of all blocks."
             )
         return objective, sampler, views
+
+    @property
+    def _choices(self):
+        """What "auto" stands for in blocks of numbers; those of texts take what suits them."""
+        return {"views": clone(VIEWS["numbers"]), "networks": clone(NETWORKS["numbers"])}
 
     @property
     def network(self) -> Towers:
@@ -317,7 +332,8 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         return self.input_.n_pairs_
 
     def _new_input(self):
-        return BlocksInput(type(self).__name__, self.blocks, self.standardize, self.precision)
+        how = self.standardize, self.precision, self.combine
+        return BlocksInput(type(self).__name__, self.blocks, *how)
 
     def _widths(self, source, parts):
         """As many learned columns as the shared space is wide, of each block or in all."""

@@ -91,6 +91,7 @@ class SharedSpace(OwnState):
         Z, present = self._embedded(X)
         chosen = self._partners
         if blocks is not None:
+            blocks = [blocks] if isinstance(blocks, str) else blocks
             for name in blocks:
                 check_name(name, self.input_.inputs_, "blocks=")
             chosen = [self.input_.names.index(name) for name in dict.fromkeys(blocks)]
@@ -109,12 +110,15 @@ class SharedSpace(OwnState):
         return np.where(n > 1, twice / np.maximum(n * (n - 1), 1), np.nan)
 
     def _paired_and_parted(self, X, rng, n_times):
-        """Scores of rows (n,), and of as many whose blocks are those of other rows, n_times."""
+        """Scores of rows (n,), and of as many whose blocks are of other rows, up to n_times."""
         Z, present = (found[self._partners] for found in self._embedded(X))
-        order = rng.permutation(Z.shape[1])  # rows that lie together may be alike
-        parted = []
-        for k in range(1, n_times + 1):
-            at = [np.roll(order, k * v) for v in range(len(Z))]
+        n_blocks, n = Z.shape[:2]
+        order = rng.permutation(n)  # rows that lie together may be alike
+        # Of few rows some of these steps would bring two blocks of a row together again.
+        steps = [k for k in range(1, n) if all(k * apart % n for apart in range(1, n_blocks))]
+        parted = [np.empty(0)]
+        for k in steps[:n_times]:
+            at = [np.roll(order, k * v) for v in range(n_blocks)]
             moved = np.array([z[i] for z, i in zip(Z, at)])
             there = np.array([p[i] for p, i in zip(present, at)])
             parted.append(self._pair_scores(moved, there))
@@ -160,10 +164,16 @@ class SharedSpace(OwnState):
         score : float
         """
         Z, present = (found[self._partners] for found in self._embedded(X))
+        n_blocks = present.sum(axis=0)
+        if n_blocks.max() < (len(Z) if self._multiplies else 2):
+            least = "all blocks" if self._multiplies else "two blocks"
+            raise ValueError(
+                f"No row of X has {least}, and score ranks the partners of rows: pass some that "
+                "have partners."
+            )
         if not self._multiplies:
             return mean_reciprocal_rank(Z, present)
-        whole = present.all(axis=0)
-        Z = Z[:, whole]
+        Z = Z[:, present.all(axis=0)]
         ranks = [reciprocal_ranks(np.delete(Z, v, 0).prod(axis=0), Z[v]) for v in range(len(Z))]
         return float(np.mean(ranks))
 
@@ -177,9 +187,8 @@ class SharedSpace(OwnState):
 
     def _joined(self, blocks, name):
         if not isinstance(blocks, dict) or not blocks:
-            raise ValueError(
-                f"{name} is {type(blocks).__name__}: type {{'a': A}}, rows by name of their block."
-            )
+            given = "empty" if isinstance(blocks, dict) else f"a {type(blocks).__name__}"
+            raise ValueError(f"{name} is {given}: type {{'a': A}}, rows by name of their block.")
         parts = [self.transform_block(X, block) for block, X in blocks.items()]
         sizes = {len(part) for part in parts}
         if len(sizes) > 1:

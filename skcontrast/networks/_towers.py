@@ -17,6 +17,8 @@ from skcontrast.functional import normalize
 from skcontrast.networks._layers import MLP, InputLayer, Linear, build_network
 
 REGISTRY = "skcontrast.networks:NETWORKS_OF"
+# What "auto" stands for.
+AUTO = {"numbers": MLP((256,), dropout=0.2), "tokens": "hashed"}
 # Columns of a network whose output a linear map brings into the shared space.
 FEATURES = 1024
 # Scale of the weights of columns beyond the directions: had both blocks zeros there, none would
@@ -142,7 +144,7 @@ class Towers(Component):
     def _network(self, name, kind):
         tables = import_module("skcontrast.networks").NETWORKS_OF
         networks, advice = self.networks, f"networks={{{name!r}: 'auto'}}"
-        auto = MLP((256,), dropout=0.2) if kind == "numbers" else "hashed"
+        auto = AUTO[kind]
         if isinstance(networks, dict):
             networks = networks.get(name, "auto")
         elif not isinstance(networks, (str, nn.Module)):
@@ -152,6 +154,8 @@ class Towers(Component):
             networks = networks if networks in tables[kind] else auto
         if isinstance(networks, nn.Module):
             return networks
+        if networks is None:
+            raise ValueError(f"networks[{name!r}] is None: type {advice}, or 'linear'.")
         networks = auto if isinstance(networks, str) and networks == "auto" else networks
         return resolve_for(kind, networks, tables, "networks", advice, "numbers")
 

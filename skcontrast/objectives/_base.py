@@ -59,7 +59,8 @@ class BuiltObjective(nn.Module):
         if loss.ndim == 0:
             raise ValueError(
                 f"{self.objective!r} has one loss for a whole batch, whose rows cannot be "
-                "weighted: type class_weight=None, or objective='supcon'."
+                "weighted: type class_weight=None (of blocks, pair_weight=None), or an objective "
+                "with a loss for each row, such as 'supcon'."
             )
         weight = weight.to(loss.dtype).repeat(len(loss) // len(weight))
         # Anchors that do not count have no loss, and their share is in that of the others.
@@ -141,7 +142,7 @@ class Objective(Component):
         for other in leaves(self) if self.hard_negatives else ():
             if not other.hard_negatives and getattr(other, "form", None) != "one_way":
                 raise ValueError(
-                    f"objective={self!r} takes the last view for hard negatives, which "
+                    f"{type(self).__name__} takes the last view for hard negatives, which "
                     f"{type(other).__name__} would pull near: type InfoNCE(form='one_way') in "
                     "its place."
                 )

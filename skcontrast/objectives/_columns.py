@@ -20,7 +20,11 @@ class _BuiltOnColumns(nn.Module):
         if hasattr(self.term, "prepare"):
             width = given.get("width")
             given = {**given, "width": None if width is None else self._count(width)}
-            self.term.prepare(side, given, self._count(n_components))
+            # With a projector the embedding may be narrower than the columns that are read.
+            of_embedding = n_components is not None and {"embedding", "steps"} & {*self.read}
+            self.term.prepare(
+                side, given, self._count(n_components) if of_embedding else n_components
+            )
 
     def refresh(self, epoch, project):
         if hasattr(self.term, "refresh"):

@@ -6,7 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
-from skcontrast.functional import OFF_DIAGONAL, distinct, mean_over, normalize, pair_sums
+from skcontrast.functional import (
+    distinct,
+    mean_over,
+    normalize,
+    pair_sums,
+    self_partition,
+)
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 
 
@@ -190,21 +196,35 @@ class InfoNCE(Excluding):
         anchors = anchor_index(index, z) if temperature.stateful else None
         tau = temperature(positive.detach(), anchors)
         flat = z.flatten(0, 1)
+        if self.form == "two_way" and n_views == 2:
+            return self._two_way(z, positive, tau, groups)
+        if self.form == "ntxent" and groups is None and not temperature.decoupled:
+            return self_partition(flat, tau, self.block_size) - positive / tau
         among = lambda r, c: True if groups is None else own_or_apart(groups, r, c, n)
         if temperature.decoupled:
             weights = other_samples(n, z.device)
         elif self.form == "two_way":
             weights = lambda r, c: (None, other_view(r, c, n, z.device) & among(r, c))
-        elif groups is not None:
-            weights = lambda r, c: (None, distinct(r, c, z.device) & among(r, c))
         else:
-            weights = lambda r, c: (None, OFF_DIAGONAL)
+            weights = lambda r, c: (None, distinct(r, c, z.device) & among(r, c))
         sums = pair_sums(
             flat, flat, weights, tau, mean=temperature.decoupled, block_size=self.block_size
         )
         if temperature.decoupled:
             return temperature.combine(positive, sums, tau, anchors, n_views, n_views * (n - 1))
         return sums.log_partition - positive / tau
+
+    def _two_way(self, z, positive, tau, groups):
+        """Each view among the rows of the other alone: half of the similarities of all."""
+        n = z.shape[1]
+        weights = None
+        if groups is not None:
+            weights = lambda r, c: (None, own_or_apart(groups, r, c, n))
+        sums = []
+        for a, b in ((0, 1), (1, 0)):
+            own = tau[a * n : (a + 1) * n] if torch.is_tensor(tau) and tau.ndim else tau
+            sums.append(pair_sums(z[a], z[b], weights, own, block_size=self.block_size))
+        return torch.cat([s.log_partition for s in sums]) - positive / tau
 
     def _one_way(self, z, temperature, groups, index, present):
         n = z.shape[1]

@@ -21,7 +21,7 @@ class _BuiltSymile(BuiltObjective):
         """Make a vector that stands for each block in rows that lack it."""
         present = getattr(given.get("rows"), "present", None)
         if present is not None:
-            self.absent = nn.Parameter(torch.randn(len(present), n_components))
+            self.absent = nn.Parameter(torch.randn(len(present), given["width"]))
 
     def forward(self, views, present=None, **named):
         if present is not None and self.absent is not None:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative, valida
 from skcontrast._component import Interval, Real, StrOptions, check_parameters
 from skcontrast._site import OnSite
 from skcontrast._typing import MatrixLike, Self
+from skcontrast.retrieval._exact import refuse_texts
 
 VARIANTS = "lucene", "robertson", "atire", "bm25l", "bm25+"
 
@@ -195,6 +196,7 @@ class BM25Transformer(OnSite, OneToOneFeatureMixin, TransformerMixin, BaseEstima
 
     def _read(self, X, reset=False):
         """Counts as a CSR matrix of floats without stored zeros."""
+        refuse_texts(X, "counts: type make_pipeline(CountVectorizer(), BM25Transformer())")
         X = validate_data(self, X, reset=reset, accept_sparse="csr", dtype=(np.float64, np.float32))
         check_non_negative(X, f"{type(self).__name__} (type counts of words as X)")
         X = sp.csr_matrix(X)

@@ -1,6 +1,7 @@
 """Rows as a few bytes: product codes, and the signs of random directions."""
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 
 from skcontrast.retrieval._engines import distances
@@ -10,7 +11,7 @@ from skcontrast.retrieval._exact import best_rows, unit
 N_LEARN, N_VALUES = 20_000, 256
 
 
-class Codes:
+class Codes(BaseEstimator):
     """An engine whose rows are bytes; a query stays as it is, and rows are decoded by the tile.
 
     A subclass learns from rows by ``_learn``, and maps rows to bytes and back by ``_encode`` and
@@ -41,6 +42,11 @@ class Codes:
         return distances(scores), ids
 
 
+def groups_of(n_columns, n_groups):
+    """The columns of each group, as even as can be."""
+    return np.array_split(np.arange(n_columns), n_groups)
+
+
 class ProductCodes(Codes):
     """Groups of columns, each replaced by the nearest of 256 centres: a byte a group.
 
@@ -51,8 +57,8 @@ class ProductCodes(Codes):
         d = X.shape[1]
         self.turn = np.linalg.qr(rng.normal(size=(d, d)))[0].astype(X.dtype)
         X = X @ self.turn
-        self.groups = np.array_split(np.arange(d), min(self.n_bytes, d))
-        self.centres = [self._centres(X[:, columns], rng) for columns in self.groups]
+        groups = groups_of(d, min(self.n_bytes, d))
+        self.centres = [self._centres(X[:, columns], rng) for columns in groups]
 
     def _centres(self, X, rng):
         different = len(np.unique(X, axis=0))
@@ -64,8 +70,9 @@ class ProductCodes(Codes):
 
     def _encode(self, X):
         X = X @ self.turn
-        codes = np.empty((len(X), len(self.groups)), dtype=np.uint8)
-        for column, (group, centres) in enumerate(zip(self.groups, self.centres)):
+        codes = np.empty((len(X), len(self.centres)), dtype=np.uint8)
+        groups = groups_of(X.shape[1], len(self.centres))
+        for column, (group, centres) in enumerate(zip(groups, self.centres)):
             # |x - c|^2 less |x|^2.
             gap = np.square(centres).sum(axis=1) - 2 * X[:, group] @ centres.T
             codes[:, column] = gap.argmin(axis=1)

@@ -8,6 +8,14 @@ TILE = 1 << 22
 MAX_QUERIES = 512
 
 
+def refuse_texts(X, advice):
+    """Raise where X is a list of texts, and ``advice`` says what is read in place of these."""
+    listed = isinstance(X, (list, tuple)) or (hasattr(X, "shape") and len(X.shape) == 1)
+    first = next(iter(X), None) if listed else X
+    if isinstance(first, str):
+        raise ValueError(f"X holds texts ({first!r:.40}), and what is read are {advice}.")
+
+
 def query_blocks(n_queries, n_rows):
     """Slices of queries whose scores of all rows fit in a tile, or one query."""
     size = max(1, min(n_queries, TILE // max(n_rows, 1)))

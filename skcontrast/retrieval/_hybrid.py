@@ -212,7 +212,7 @@ class HybridRetriever(OnSite, AmongCandidates, _BaseComposition, BaseEstimator):
                 "document that each looks for."
             )
         documents = rows_of(X, "X")
-        parts = [Part(r, f"retriever {name!r}").fit(documents) for name, r in self.retrievers]
+        parts = [Part.of(r, f"retriever {name!r}").fit(documents) for name, r in self.retrievers]
         self.n_documents_ = parts[0].n_documents
         self.chosen_on_, self.weights_ = None, given
         self.mrr_: dict[str, float] = {}
@@ -220,18 +220,27 @@ class HybridRetriever(OnSite, AmongCandidates, _BaseComposition, BaseEstimator):
             self.weights_ = np.ones(1)
         elif given is None:
             self._choose(names, parts, documents, queries, relevant)
-        self._parts = parts
-        self.retrievers_ = [(name, part.retriever) for name, part in zip(names, parts)]
+        self._names, self._parts = names, parts
         return self
+
+    @property
+    def retrievers_(self) -> list[tuple[str, Any]]:
+        """Names and fitted retrievers."""
+        return [(name, part.retriever) for name, part in zip(self._names, self._parts)]
 
     def _named(self):
         pairs = [
-            isinstance(r, tuple) and len(r) == 2 and hasattr(r[1], "fit") for r in self.retrievers
+            isinstance(r, tuple)
+            and len(r) == 2
+            and hasattr(r[1], "fit")
+            and not isinstance(r[1], type)
+            for r in self.retrievers
         ]
         if not pairs or not all(pairs):
+            held = ", ".join(type(r).__name__ for r in self.retrievers)
             raise ValueError(
-                f"retrievers={self.retrievers!r}: type a list of pairs of a name and an estimator, "
-                "such as [('bm25', make_pipeline(CountVectorizer(), BM25Transformer()))]."
+                f"retrievers=[{held}]: type a list of pairs of a name and an estimator, such as "
+                "[('bm25', make_pipeline(CountVectorizer(), BM25Transformer()))]."
             )
         names = [name for name, _ in self.retrievers]
         self._validate_names(names)
@@ -243,8 +252,9 @@ class HybridRetriever(OnSite, AmongCandidates, _BaseComposition, BaseEstimator):
             return np.full(n, 1 / n)
         if isinstance(self.weights, str):
             return None
-        weights = np.asarray(self.weights, dtype=float)
-        fine = weights.shape == (n,) and np.isfinite(weights).all() and (weights >= 0).all()
+        weights = np.asarray(self.weights)
+        fine = weights.shape == (n,) and weights.dtype.kind in "fiu"
+        fine = fine and np.isfinite(weights).all() and (weights >= 0).all()
         if not fine or weights.sum() == 0:
             raise ValueError(
                 f"weights={self.weights!r} for {n} retrievers: type one number of at least 0 for "
@@ -258,7 +268,7 @@ class HybridRetriever(OnSite, AmongCandidates, _BaseComposition, BaseEstimator):
             random_state = check_random_state(self.random_state)
             queries, firsts, relevant = halves(documents, random_state)
             # Fitted anew: what has seen whole documents knows which halves belong together.
-            parts = [Part(part.retriever, part.name).fit(firsts) for part in parts]
+            parts = [Part.of(part.retriever, part.name).fit(firsts) for part in parts]
         else:
             self.chosen_on_, queries = "pairs", rows_of(queries, "queries")
         n = n_rows(queries)

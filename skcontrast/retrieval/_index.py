@@ -21,7 +21,8 @@ from skcontrast._component import (
 from skcontrast._site import OnSite
 from skcontrast._typing import MatrixLike, RandomState, Self
 from skcontrast.retrieval._codes import ProductCodes, SignCodes
-from skcontrast.retrieval._engines import NEEDS, Brute, Faiss, NNDescent, installed
+from skcontrast.retrieval._engines import NEEDS, Brute, Faiss, NNDescent, absent, installed
+from skcontrast.retrieval._exact import refuse_texts
 
 Algorithm = Literal["auto", "brute", "faiss", "pynndescent", "codes", "signs"]
 # From this number of rows on, "auto" takes a graph.
@@ -30,7 +31,7 @@ CODES = {"codes": ProductCodes, "signs": SignCodes}
 
 
 class EmbeddingIndex(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Find the rows nearest to others: an index of an embedding.
+    r"""Find the rows nearest to others: an index of an embedding.
 
     In a Pipeline it stands where scikit-learn's ``KNeighborsTransformer`` does, and
     :meth:`kneighbors` is that of its neighbour estimators.
@@ -52,9 +53,10 @@ class EmbeddingIndex(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Distance: 1 less the cosine, which of a row of zeros is 0, or the Euclidean one. "codes"
         and "signs" read cosines alone.
 
-    n_candidates : int, default=128
+    n_candidates : int or "auto", default="auto"
         How many rows "faiss" and "pynndescent" keep in view on their walk over the graph. More
-        find more of the true neighbours, and are slower.
+        find more of the true neighbours, and are slower. "auto" is 128 up to 20,000 rows, and of n
+        rows beyond that :math:`128 \sqrt{n / 20000}`, such as 404 of 200,000.
 
     n_bytes : int, default=48
         Bytes of a row with "codes", at most one a column, and with "signs".
@@ -108,7 +110,7 @@ class EmbeddingIndex(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "algorithm": [StrOptions({"auto", "brute", *NEEDS, *CODES})],
         "metric": [StrOptions({"cosine", "euclidean"})],
-        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "n_candidates": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "n_bytes": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -120,7 +122,7 @@ class EmbeddingIndex(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         *,
         algorithm: Algorithm = "auto",
         metric: Literal["cosine", "euclidean"] = "cosine",
-        n_candidates: int = 128,
+        n_candidates: int | Literal["auto"] = "auto",
         n_bytes: int = 48,
         n_jobs: int | None = None,
         random_state: RandomState = None,
@@ -195,6 +197,7 @@ class EmbeddingIndex(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self
 
     def _read(self, X, reset=False):
+        refuse_texts(X, "vectors: embed texts first, such as by ContrastiveTextEncoder")
         return validate_data(
             self, X, reset=reset, accept_sparse="csr", dtype=(np.float64, np.float32)
         )
@@ -214,10 +217,7 @@ class EmbeddingIndex(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             )
             return "brute"
         if not installed(name):
-            raise ImportError(
-                f"algorithm={name!r} needs the package {name}: type pip install "
-                "'skcontrast[knn]', or algorithm='brute'."
-            )
+            raise ImportError(absent(name))
         if sp.issparse(X) and name != "brute":
             raise TypeError(
                 f"algorithm={name!r} reads no sparse rows, and X is a sparse matrix: type "
@@ -274,9 +274,10 @@ class EmbeddingIndex(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         if k > most:
             held = "row" if self.n_samples_fit_ == 1 else "rows"
             alone = ", of which none is its own neighbour" if X is None else ""
+            fewer = f"type n_neighbors={most} or less, or " if most else ""
             raise ValueError(
                 f"n_neighbors={k}, but the index has n_samples={self.n_samples_fit_} {held}"
-                f"{alone}: type n_neighbors={max(most, 1)} or less, or add rows by partial_fit."
+                f"{alone}: {fewer}add rows by partial_fit."
             )
         if X is None:
             distance, ids = self._among_themselves(k)

@@ -26,18 +26,16 @@ POOLS = "maxsim", "mean_maxsim", "lse"
 
 def read_parts(X, name, n_columns=None):
     """All parts as one float table, and how many each row has."""
-    if isinstance(X, np.ndarray) and X.ndim == 3:
+    if isinstance(X, np.ndarray) and X.ndim == 3 and X.dtype.kind == "f":
         X = [rows[~np.isnan(rows).all(axis=1)] for rows in X]
-    rows = [np.asarray(r) for r in X]
+    if isinstance(X, str) or not hasattr(X, "__len__"):
+        raise TypeError(
+            f"{name} is a {type(X).__name__}: pass a list of arrays of shape (n_parts, n_features)."
+        )
+    rows = [_part_rows(r, f"{name}[{i}]") for i, r in enumerate(X)]
     if not rows:
         raise ValueError(f"{name} is empty: pass a list of arrays of shape (n_parts, n_features).")
     for i, r in enumerate(rows):
-        if r.ndim != 2 or r.dtype.kind not in "fiu":
-            raise ValueError(
-                f"{name}[{i}] has the shape {r.shape} and the type {r.dtype}: pass a list of "
-                "numeric arrays of shape (n_parts, n_features), or one array of three dimensions "
-                "with NaN behind the parts."
-            )
         n_columns = r.shape[1] if n_columns is None else n_columns
         if r.shape[1] != n_columns:
             raise ValueError(
@@ -49,6 +47,23 @@ def read_parts(X, name, n_columns=None):
     if not np.isfinite(flat).all():
         raise ValueError(f"{name} holds NaN or infinity within parts: pass finite numbers.")
     return flat, np.array([len(r) for r in rows])
+
+
+def _part_rows(value, name):
+    """The parts of one row as a numeric table."""
+    try:
+        rows = np.asarray(value)
+    except ValueError:
+        raise ValueError(
+            f"{name} has parts of different widths: pass a table of numbers."
+        ) from None
+    if rows.ndim != 2 or rows.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{name} has the shape {rows.shape} and the type {rows.dtype}: pass a numeric array of "
+            "shape (n_parts, n_features) for each, or one array of three dimensions with NaN "
+            "behind the parts."
+        )
+    return rows
 
 
 class LateInteraction(OnSite, BaseEstimator):
@@ -323,10 +338,11 @@ def difference_scores(A: ArrayLike, B: ArrayLike) -> tuple[np.ndarray, np.ndarra
     >>> difference_scores([[1.0, 0.0], [0.0, 1.0]], [[2.0, 0.0]])
     (array([0., 1.]), array([0.]))
     """
+    for value, name in ((A, "A"), (B, "B")):
+        if not np.size(value):
+            raise ValueError(f"{name} has no parts: pass at least one row.")
+        _part_rows(value, name)
     flat, lengths = read_parts([A, B], "[A, B]")
-    if not lengths.all():
-        name = "A" if lengths[0] == 0 else "B"
-        raise ValueError(f"{name} has no parts: pass at least one row.")
     flat = unit(flat)
     G = flat[: lengths[0]] @ flat[lengths[0] :].T
     return np.clip(1 - G.max(axis=1), 0, 2), np.clip(1 - G.max(axis=0), 0, 2)

@@ -171,6 +171,9 @@ def mine_pairs(
     """
     check_option(margin, "margin", MARGINS)
     check_option(mode, "mode", MODES)
+    real = isinstance(threshold, (int, float, np.number)) and not np.isnan(threshold)
+    if threshold is not None and not real:
+        raise ValueError(f"threshold={threshold!r}: type a number, or None to keep all pairs.")
     U, V = _unit_pair(X, Y)
     k = _check_k(k, len(U), len(V))
     cosine, ids, of_x = _nearest(U, V, k)
@@ -279,7 +282,8 @@ def hard_negatives(
     """
     check_option(rule, "rule", RULES)
     n, margin = check_count(n_negatives, "n_negatives"), check_positive(margin, "margin", zero=True)
-    skip = check_count(skip, "skip") if skip != 0 or isinstance(skip, bool) else 0
+    if isinstance(skip, bool) or not isinstance(skip, (int, np.integer)) or skip < 0:
+        raise ValueError(f"skip={skip!r}: type a whole number of at least 0.")
     U, V = _unit_pair(Q, D, ("Q", "D"))
     grades = grades_of(positives, len(U), len(V), "positives")
     query, document = grades.nonzero()

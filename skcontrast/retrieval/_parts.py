@@ -1,8 +1,10 @@
 """A retriever of any kind as one thing: what a hybrid and a reranker ask it for."""
 
+from numbers import Number
+
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
@@ -13,6 +15,8 @@ def rows_of(X, name):
     """Documents or queries as a table or a list, of at least one row."""
     if isinstance(X, str):
         raise TypeError(f"{name} is one string: pass a list of texts, or a table.")
+    if len(getattr(X, "shape", ())) == 1 and not isinstance(X, np.ndarray):
+        X = list(X)  # a column of a data frame, whose entries are not found by their place
     if not hasattr(X, "shape"):
         try:
             X = list(X)
@@ -22,7 +26,20 @@ def rows_of(X, name):
             ) from None
     if n_rows(X) == 0:
         raise ValueError(f"{name} is empty: pass at least one row or text.")
+    if not hasattr(X, "shape") or len(X.shape) == 1:
+        _check_texts(X, name)
     return X
+
+
+def _check_texts(X, name):
+    """Raise where an entry of a list is missing, or a number among texts."""
+    of_texts = any(isinstance(text, str) for text in X)
+    for i, text in enumerate(X):
+        if text is None or (isinstance(text, Number) and (of_texts or text != text)):
+            raise TypeError(
+                f"{name}[{i}] is {text!r} and no text: pass a str for each, an empty one where "
+                "there is none."
+            )
 
 
 def n_rows(X):
@@ -37,8 +54,8 @@ def inside(retriever):
     return retriever
 
 
-class Part:
-    """A fitted retriever, asked by queries that its first steps read.
+class Part(BaseEstimator):
+    """A retriever, asked by queries that its first steps read; ``fit`` fits it in place.
 
     Of the last step of a Pipeline, or of a retriever by itself,
 
@@ -49,15 +66,25 @@ class Part:
     """
 
     def __init__(self, retriever, name):
-        self.name, self.retriever = name, clone(retriever)
-        offers = [m for m in ("score_matrix", "kneighbors", "transform") if hasattr(self.last, m)]
-        if not offers:
+        self.retriever, self.name = retriever, name
+
+    @classmethod
+    def of(cls, retriever, name):
+        """A part with a clone of a retriever."""
+        part = cls(clone(retriever), name)
+        if part.way is None:
             raise TypeError(
                 f"{name} is a {type(retriever).__name__} and gives no vectors, scores or "
                 "neighbours: pass a transformer, a Pipeline that ends in one, or an object with "
                 "score_matrix or kneighbors."
             )
-        self.way = offers[0]
+        return part
+
+    @property
+    def way(self):
+        """The method that compares, or None."""
+        ways = "score_matrix", "kneighbors", "transform"
+        return next((way for way in ways if hasattr(self.last, way)), None)
 
     @property
     def last(self):
@@ -70,6 +97,11 @@ class Part:
         self.retriever.fit(documents, None)
         if self.way == "transform":
             self.vectors = self._vectors(self.retriever.transform(documents))
+            if self.vectors.shape[0] != self.n_documents:
+                raise ValueError(
+                    f"{self.name} gives {self.vectors.shape[0]} rows for {self.n_documents} "
+                    "documents: where it reads texts, pass a list of these, not a table."
+                )
             return self
         own = getattr(self.last, "n_documents_", getattr(self.last, "n_samples_fit_", None))
         if own not in (None, self.n_documents):

@@ -51,10 +51,15 @@ def rank_by_sets(
     array([ 0.95,  0.03, -0.9 ])
     """
     Z = unit_rows(check_table(Z, "Z", 1), "Z")
-    if len(wanted) == 0:
-        raise ValueError("wanted is empty: pass at least one set, wanted=[A], a table of examples.")
     scores = np.zeros(len(Z))
     for name, sets, sign in (("wanted", wanted, 1), ("unwanted", unwanted, -1)):
+        if not hasattr(sets, "__len__") or any(np.ndim(members) < 2 for members in sets):
+            raise ValueError(
+                f"{name} is no list of sets: type {name}=[A], where A is a table of examples, "
+                "with a row for each."
+            )
+        if sign == 1 and len(sets) == 0:
+            raise ValueError("wanted is empty: pass at least one set, wanted=[A], a table.")
         for i, members in enumerate(sets):
             members = check_table(members, f"{name}[{i}]", 1)
             if members.shape[1] != Z.shape[1]:

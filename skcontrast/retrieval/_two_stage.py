@@ -144,19 +144,37 @@ class TwoStageRetriever(OnSite, AmongCandidates, BaseEstimator):
         """
         check_parameters(self)
         documents = rows_of(X, "X")
-        first = Part(self.first, "first").fit(documents)
-        self._first, self.first_, self.n_documents_ = first, first.retriever, first.n_documents
-        self._rows = self._second = None
+        first = Part.of(self.first, "first").fit(documents)
+        self._first, self.n_documents_ = first, first.n_documents
+        self._rows = self._second = self._classifier = None
         if isinstance(self.rerank, str):
-            self.rerank_, self._rows = self.rerank, self._vectors(first, documents)
+            self._rows = self._vectors(first, documents)
         elif is_classifier(self.rerank):
-            self.rerank_, self._rows = clone(self.rerank), self._vectors(first, documents)
+            self._classifier, self._rows = clone(self.rerank), self._vectors(first, documents)
             if not isinstance(self.rerank, FrozenEstimator):
                 self._fit_classifier(queries, relevant)
+            classes = self.rerank_.classes_.tolist()
+            if 1 not in classes:
+                raise ValueError(
+                    f"rerank is a classifier of the classes {classes}, and the "
+                    "probability of class 1 is the score: fit it on labels 1, of pairs that belong "
+                    "together, and 0."
+                )
         else:
-            self._second = Part(self.rerank, "rerank").fit(documents)
-            self.rerank_ = self._second.retriever
+            self._second = Part.of(self.rerank, "rerank").fit(documents)
         return self
+
+    @property
+    def first_(self) -> Any:
+        """The fitted first stage."""
+        return self._first.retriever
+
+    @property
+    def rerank_(self) -> Any:
+        """The fitted second stage."""
+        if self._second is not None:
+            return self._second.retriever
+        return "exact" if self._classifier is None else self._classifier
 
     @property
     def n_features_in_(self) -> int:
@@ -199,19 +217,19 @@ class TwoStageRetriever(OnSite, AmongCandidates, BaseEstimator):
         asked = np.concatenate([right[0], wrong[0]])
         given = np.concatenate([right[1], wrong[1]])
         label = np.repeat([1, 0], [len(right[0]), len(row)])
-        self.rerank_.fit(pair_features(q[asked], self._rows[given]), label)
+        self._classifier.fit(pair_features(q[asked], self._rows[given]), label)
 
     def _scores(self, queries, ids):
         """Scores of candidates, (n_queries, n_candidates)."""
         if self._second is not None:
             return self._second.at(self._second.encode(queries), ids)
         q = self._vectors(self._first, queries)
-        if isinstance(self.rerank_, str):
+        if self._classifier is None:
             rows = unit(np.asarray(self._rows[ids.ravel()])).reshape(*ids.shape, -1)
             return np.einsum("qd,qcd->qc", unit(q), rows)
         pairs = pair_features(np.repeat(q, ids.shape[1], axis=0), self._rows[ids.ravel()])
-        column = int(np.flatnonzero(self.rerank_.classes_ == 1)[0])
-        return self.rerank_.predict_proba(pairs)[:, column].reshape(ids.shape)
+        column = int(np.flatnonzero(self._classifier.classes_ == 1)[0])
+        return self._classifier.predict_proba(pairs)[:, column].reshape(ids.shape)
 
     def kneighbors(
         self, X: RowsLike, n_neighbors: int | None = None, return_distance: bool = True
@@ -253,7 +271,7 @@ class TwoStageRetriever(OnSite, AmongCandidates, BaseEstimator):
         ids, best = np.concatenate(found), np.concatenate(scores)
         if not return_distance:
             return ids
-        return np.clip(1 - best, 0, 2) if isinstance(self.rerank_, str) else -best, ids
+        return np.clip(1 - best, 0, 2) if self.rerank_ == "exact" else -best, ids
 
 
 def pair_features(q, d):
