@@ -9,6 +9,15 @@ from golden_adaptation import gda, proker, tip_adapter
 from golden_case import tangent
 from golden_conr import conr
 from golden_contrast import cpca, gcpca, sepclr
+from golden_geometry import mcinfonce, meru
+from golden_heads import dpo_kernels, kcl, proker_rff
+from golden_instruments import (
+    banzhaf,
+    contrastive_decoding,
+    contrastive_search,
+    evalrank,
+    weat,
+)
 from golden_kernels import cclk, decoupled_uniformity
 from golden_lists import listwise_wasserstein
 from golden_longtail import gml, sbcl
@@ -288,6 +297,7 @@ def vicreg(case):
 ADAPTERS = {
     "adacon": adacon,
     "align": align,
+    "banzhaf": banzhaf,
     "barlow_twins": barlow_twins,
     "bert_whitening": bert_whitening,
     "bm25": bm25,
@@ -299,8 +309,10 @@ ADAPTERS = {
     "comet": comet,
     "congrat": congrat,
     "conr": conr,
+    "contrastive_decoding": contrastive_decoding,
     "contrastive_planning": contrastive_planning,
     "cpca": cpca,
+    "contrastive_search": contrastive_search,
     "cross_view_distribution": cross_view_distribution,
     "dcl": decoupled,
     "csr": csr,
@@ -310,9 +322,11 @@ ADAPTERS = {
     "decoupled_uniformity": decoupled_uniformity,
     "dialog2flow_soft": dialog2flow_soft,
     "distilcse_ckd": distilcse_ckd,
+    "dpo_kernels": dpo_kernels,
     "dse_hardneg": dse_hardneg,
     "dual_encoder": dual_encoder,
     "gcpca": gcpca,
+    "evalrank": evalrank,
     "gda": gda,
     "gml": gml,
     "guided_negatives": guided_negatives,
@@ -321,12 +335,15 @@ ADAPTERS = {
     "hypersphere": hypersphere,
     "infonce_bidirectional": infonce_bidirectional,
     "isogclr": isogclr,
+    "kcl": kcl,
     "kernel_infonce": kernel_infonce,
     "listwise_wasserstein": listwise_wasserstein,
     "m3col": m3col,
     "macl": macl,
     "margin_mining": margin_mining,
     "maxsim": maxsim,
+    "mcinfonce": mcinfonce,
+    "meru": meru,
     "metrics": metrics,
     "mining": mining,
     "minirocket": minirocket,
@@ -336,6 +353,7 @@ ADAPTERS = {
     "phrases": phrases,
     "polyview": polyview,
     "proker": proker,
+    "proker_rff": proker_rff,
     "rank_metrics": ranking,
     "rnc": rnc,
     "s3": s3,
@@ -365,5 +383,6 @@ ADAPTERS = {
     "vicreg": vicreg,
     "vocab_tables": vocab_tables,
     "wmse": wmse,
+    "weat": weat,
     "yaware": yaware,
 }

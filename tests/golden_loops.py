@@ -13,6 +13,7 @@ import series_cases
 import test_common_salient
 import test_conditional
 import test_conr
+import test_geometry
 import test_lists
 import test_logit_adjusted
 import test_objectives_naive as plain
@@ -253,6 +254,7 @@ GATED = dict(
         (test_pair_gated.TARGET, test_pair_gated.OTHER, test_pair_gated.GATE),
     )
 )
+GRADES = [2.0, 1.0, 1.0, 0.0, 3.0]
 SEEN = [[True] * 4, [False, True, True, True], [True, True, False, True]]
 MASK = np.array([SEEN, SEEN])
 CUTS, TRIPLES = [0, 2, 1], [[0, 1, 0], [1, 2, 1], [3, 3, 3]]
@@ -388,6 +390,10 @@ CASES = {
         of_steps(series_cases.future, CUTS, n_steps=k, context=context)
         for k, context in ((2, "mean"), (3, "last"))
     ],
+    "gaussian": [
+        Golden(T, lambda z: test_geometry.gaussian_loop(z, 0.3)),
+        Golden(T, lambda z: test_geometry.gaussian_loop(z, 0.3), 3),
+    ],
     "hard_negative": of_naive("hard_negative", a={**T, "tau_plus": 0.1, "beta": 1.5}),
     "hierarchical": [
         of_steps(series_cases.hierarchical, alpha=a, temporal_unit=u, temperature=0.7)
@@ -454,6 +460,13 @@ CASES = {
         )
         for a in (0.0, 1.0)
     ],
+    "lorentz": [
+        Golden(
+            {**T, "curvature": c, "entailment": 0.5},
+            lambda z, c=c: test_geometry.lorentz_loop(z, c, 0.5, 0.3),
+        )
+        for c in (0.3, 2.0)
+    ],
     "mined": [
         Golden(
             {"temperature": TAU, "rule": "absolute", "margin": 0.1},
@@ -499,6 +512,16 @@ CASES = {
         Golden({**T, "negatives": "all"}, on_unit_rows(loops_of_blocks.symile, 0.3), n, 4)
         for n in (2, 3)
     ],
+    "pairwise_ranking": [
+        Golden(
+            {"margin": margin},
+            lambda z, margin=margin: test_geometry.ranking_loop(z, GRADES, margin),
+            2,
+            5,
+            {"target": [[y] for y in GRADES]},
+        )
+        for margin in (0.0, 0.7)
+    ],
     "poly_view": of_naive(
         "geometric",
         "arithmetic",
@@ -522,6 +545,7 @@ CASES = {
     "rank_n_contrast": [
         Golden({"temperature": 0.7}, _rank_n, 2, 5, {"target": [0.0, NAN, 1.0, 0.0, 2.0]})
     ],
+    "rank_penalty": [Golden({}, test_geometry.rank_loop, 2, 6)],
     "reconstruction": [
         _rebuilt(error="huber", delta=0.7),
         _rebuilt(on="changed"),
@@ -590,4 +614,4 @@ CASES = {
 CASES = {name: list(cases) for name, cases in CASES.items()}
 # They hold mixtures, or shares of prototypes, constant in the gradient: test_supremix.py and
 # test_prototypes.py have their loops.
-WITHOUT = {"supremix", "swapped_prototypes"}
+WITHOUT = {"supremix", "swapped_prototypes"} | {"mc_info_nce"}  # which draws

@@ -23,6 +23,7 @@ MODULES = sorted(
 
 # Every module stands on a floor and imports from lower floors, or from its own package.
 FLOORS = {
+    "_ranks": -1,
     "_site": -1,
     "_typing": 0,
     "_version": 0,
@@ -43,6 +44,7 @@ FLOORS = {
     "metrics": 1,
     "topics": 1,
     "_output": 2,
+    "geometry": 2,
     "model_selection": 2,
     "retrieval": 2,
     "postprocessing": 3,

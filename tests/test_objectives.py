@@ -26,11 +26,13 @@ from skcontrast.objectives import (
     InfoNCE,
     KernelInfoNCE,
     LogitAdjusted,
+    Lorentz,
     MinedNegatives,
     Nested,
     OnColumns,
     OneToK,
     Pairwise,
+    PairwiseRanking,
     PolyView,
     PositiveAware,
     PredictionError,
@@ -127,6 +129,8 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "on_columns": OnColumns(InfoNCE(), 1, 3),
     "on_columns-sum": OnColumns(SupCon() + PolyView(), 1),
     "nested": Nested(InfoNCE(), (2, None)),
+    "lorentz-fixed": Lorentz(curvature=0.5, entailment=0, temperature=0.5),
+    "pairwise_ranking-margin": PairwiseRanking(margin=0.5),
     "sum": InfoNCE() + 0.5 * AlignmentUniformity(),
 }
 # The gradient is not that of the value: something is held constant on purpose.
@@ -148,17 +152,25 @@ SURROGATES = {
 }
 # Draw random numbers, in the order of the rows.
 RANDOM = {"cluster_discrimination", "supremix", "supremix-negatives", "symile"}
-RANDOM |= {"cross_mixup", "pair_gated"}
+RANDOM |= {"cross_mixup", "pair_gated", "mc_info_nce"}
 # Ask the device for what they go on with.
-WAITS = {"listwise_wasserstein"}
+WAITS = {"listwise_wasserstein", "rank_penalty"}
 # Neither unit rows nor columns: rows as they are.
-LENGTHS = {"rank_n_contrast"}
+LENGTHS = {"rank_n_contrast", "gaussian", "mc_info_nce", "lorentz", "lorentz-fixed"}
 # Without a head, the columns of the embedding are the prediction.
-HEADS = "prediction_error", "cross_entropy", "conr", "reconstruction", "binary_cross_entropy"
+HEADS = (
+    "prediction_error",
+    "cross_entropy",
+    "conr",
+    "reconstruction",
+    "binary_cross_entropy",
+    "pairwise_ranking",
+)
 PREDICTORS = {name for name in VARIANTS if name.startswith(HEADS)}
 # Work on the columns as they are, not on unit rows.
 COLUMNS = {"barlow_twins", "vicreg", "independence", *PREDICTORS}
 COLUMNS |= {"common_salient", "common_salient-one"}
+COLUMNS = {"barlow_twins", "vicreg", "independence", "rank_penalty", *PREDICTORS}
 # Without prototypes these are the axes.
 PROTOTYPES = {"cluster_discrimination", "cluster_discrimination-all", "swapped_prototypes"}
 # Not invariant under rotation: columns have a meaning.
@@ -169,6 +181,8 @@ ORIENTED = {
     "nested",
     "kernel_info_nce-concatenation",
     "teacher_match",
+    "gaussian",
+    "mc_info_nce",
     *PROTOTYPES,
 }
 SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "nested", "sum"}
@@ -187,6 +201,8 @@ FIRST_VIEW = {
     "sigmoid",
     "list_mle",
     "cross_mixup",
+    "gaussian",
+    "lorentz",
 }
 
 every = pytest.mark.parametrize("name", VARIANTS)
