@@ -168,9 +168,8 @@ HEADS = (
 )
 PREDICTORS = {name for name in VARIANTS if name.startswith(HEADS)}
 # Work on the columns as they are, not on unit rows.
-COLUMNS = {"barlow_twins", "vicreg", "independence", *PREDICTORS}
-COLUMNS |= {"common_salient", "common_salient-one"}
 COLUMNS = {"barlow_twins", "vicreg", "independence", "rank_penalty", *PREDICTORS}
+COLUMNS |= {"common_salient", "common_salient-one"}
 # Without prototypes these are the axes.
 PROTOTYPES = {"cluster_discrimination", "cluster_discrimination-all", "swapped_prototypes"}
 # Not invariant under rotation: columns have a meaning.
