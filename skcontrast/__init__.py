@@ -28,6 +28,7 @@ _PUBLIC = {
     "Sent2VecVectorizer": "skcontrast.text",
     "SeriesContrastiveEncoder": "skcontrast.representation",
     "SimilarityHistogramDisplay": "skcontrast.plotting",
+    "SparseCoder": "skcontrast.representation",
     "SpectrumDisplay": "skcontrast.plotting",
     "SupervisedContrastiveClassifier": "skcontrast.supervised",
     "SupervisedContrastiveRegressor": "skcontrast.supervised",
@@ -58,6 +59,7 @@ __all__ = [
     "Sent2VecVectorizer",
     "SeriesContrastiveEncoder",
     "SimilarityHistogramDisplay",
+    "SparseCoder",
     "SpectrumDisplay",
     "SupervisedContrastiveClassifier",
     "SupervisedContrastiveRegressor",
@@ -89,6 +91,7 @@ if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
         KernelConditionalContrastive,
         RandomConvolutions,
         SeriesContrastiveEncoder,
+        SparseCoder,
     )
     from skcontrast.supervised import (
         SupervisedContrastiveClassifier,

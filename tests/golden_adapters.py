@@ -24,6 +24,7 @@ from golden_pairs import (
     transport_prototypes,
 )
 from golden_phrases import phrases
+from golden_postprocessing import bert_whitening, csr, mrl_ce, sgw, wmse
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
 from golden_retrieval import bm25, margin_mining, maxsim, ranking
@@ -287,6 +288,7 @@ ADAPTERS = {
     "adacon": adacon,
     "align": align,
     "barlow_twins": barlow_twins,
+    "bert_whitening": bert_whitening,
     "bm25": bm25,
     "cacr": cacr,
     "cclk": cclk,
@@ -300,6 +302,7 @@ ADAPTERS = {
     "cpca": cpca,
     "cross_view_distribution": cross_view_distribution,
     "dcl": decoupled,
+    "csr": csr,
     "dclr": dclr,
     "dclw": decoupled,
     "debiased": debiased,
@@ -324,8 +327,9 @@ ADAPTERS = {
     "margin_mining": margin_mining,
     "maxsim": maxsim,
     "metrics": metrics,
-    "minirocket": minirocket,
     "mining": mining,
+    "minirocket": minirocket,
+    "mrl_ce": mrl_ce,
     "ntxent": ntxent,
     "one_to_k": one_to_k,
     "phrases": phrases,
@@ -337,6 +341,7 @@ ADAPTERS = {
     "sepclr": sepclr,
     "sgns_shared_step": sgns_shared_step,
     "sgns_step": sgns_step,
+    "sgw": sgw,
     "simcse_promcse": simcse_promcse,
     "simlap": simlap,
     "simmtm": simmtm,
@@ -355,5 +360,6 @@ ADAPTERS = {
     "uniform": uniform,
     "vicreg": vicreg,
     "vocab_tables": vocab_tables,
+    "wmse": wmse,
     "yaware": yaware,
 }

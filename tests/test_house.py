@@ -44,6 +44,7 @@ FLOORS = {
     "_output": 2,
     "model_selection": 2,
     "retrieval": 2,
+    "postprocessing": 3,
     "_training": 3,
     "_saved": 4,
     "checkpoint": 4,

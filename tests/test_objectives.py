@@ -27,6 +27,7 @@ from skcontrast.objectives import (
     KernelInfoNCE,
     LogitAdjusted,
     MinedNegatives,
+    Nested,
     OnColumns,
     OneToK,
     Pairwise,
@@ -125,6 +126,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "sigmoid-focal": SigmoidPairs(2.0, temperature=0.3),
     "on_columns": OnColumns(InfoNCE(), 1, 3),
     "on_columns-sum": OnColumns(SupCon() + PolyView(), 1),
+    "nested": Nested(InfoNCE(), (2, None)),
     "sum": InfoNCE() + 0.5 * AlignmentUniformity(),
 }
 # The gradient is not that of the value: something is held constant on purpose.
@@ -164,11 +166,12 @@ ORIENTED = {
     *COLUMNS,
     "on_columns",
     "on_columns-sum",
+    "nested",
     "kernel_info_nce-concatenation",
     "teacher_match",
     *PROTOTYPES,
 }
-SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "sum"}
+SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "nested", "sum"}
 SCALARS |= {"listwise_wasserstein"} | COLUMNS - PREDICTORS
 FIRST_VIEW = {
     "one_way",

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import validation_curve
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -57,6 +58,7 @@ def names_of_a_line():
             "SeriesContrastiveEncoder",
             "Word2VecVectorizer",
             "Sent2VecVectorizer",
+            "SparseCoder",
         )
     }
     data = {
@@ -70,7 +72,8 @@ def names_of_a_line():
         "series": rng.normal(size=(12, 2, 24)), "patients": np.arange(12) // 4,
     }  # fmt: skip
     learn = [KMeans, LogisticRegression, KNeighborsClassifier, KNeighborsRegressor, make_pipeline]
-    learn += [FeatureUnion, Nystroem, CountVectorizer, TfidfVectorizer, normalize, validation_curve]
+    learn += [FeatureUnion, CountVectorizer, TfidfVectorizer, normalize, validation_curve]
+    learn += [TransformedTargetRegressor, Ridge, Nystroem]
     return public_names() | {f.__name__: f for f in learn} | short | data | {"np": np, "nn": nn}
 
 

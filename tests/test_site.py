@@ -301,6 +301,7 @@ NEWCOMERS = {
     "a corpus": "word_vectors",
     "documents or rows, and queries": "search_documents",
     "any good": "embedding_quality",
+    "always the same few rows": "hubs",
     "mislabelled": "mislabelled_rows",
     "cross-validated": "search_everything",
     "long recording with a time stamp": "recording_with_times",

@@ -6,7 +6,7 @@ from skcontrast.objectives._bridge import BrownianBridge
 from skcontrast.objectives._cacr import CACR
 from skcontrast.objectives._cluster_discrimination import ClusterDiscrimination
 from skcontrast.objectives._cluster_ns import ClusterNS
-from skcontrast.objectives._columns import OnColumns
+from skcontrast.objectives._columns import Nested, OnColumns
 from skcontrast.objectives._common_salient import CommonSalient
 from skcontrast.objectives._conditional import ConditionalInfoNCE
 from skcontrast.objectives._conr import ConR
@@ -37,6 +37,7 @@ from skcontrast.objectives._reconstruction import Reconstruction
 from skcontrast.objectives._redundancy import BarlowTwins, VICReg
 from skcontrast.objectives._sigmoid import SigmoidPairs
 from skcontrast.objectives._soft_target import SoftTarget
+from skcontrast.objectives._sparse import SparseReconstruction
 from skcontrast.objectives._spectral import SpectralContrastive
 from skcontrast.objectives._subclass_balanced import SubclassBalanced
 from skcontrast.objectives._supcon import SupCon
@@ -131,6 +132,7 @@ __all__ = [
     "LogitAdjusted",
     "MinedNegatives",
     "MultiLabelCrossEntropy",
+    "Nested",
     "Objective",
     "PairGated",
     "PairScore",
@@ -144,6 +146,7 @@ __all__ = [
     "Reconstruction",
     "SigmoidPairs",
     "SoftTarget",
+    "SparseReconstruction",
     "SpectralContrastive",
     "SubclassBalanced",
     "Sum",
