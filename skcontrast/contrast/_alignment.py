@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._canonical import products_by_row
-from skcontrast._component import Interval, Real, check_parameters, warn
+from skcontrast._component import Integral, Interval, Real, check_parameters, warn
 from skcontrast._inputs.base import ColumnsOfInput
 from skcontrast._inputs.columns import refuse_masked
 from skcontrast._inputs.table import TableInput
@@ -91,7 +91,7 @@ class CorrelationAlignment(
 
     _parameter_constraints = {
         "regularization": [Interval(Real, 0, None, closed="left")],
-        "target": [str, Real, None],
+        "target": [str, Integral, None],
     }
 
     def __init__(self, *, regularization: float = 1.0, target: int | str | None = None):
