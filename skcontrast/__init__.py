@@ -10,8 +10,11 @@ from skcontrast._version import __version__
 _PUBLIC = {
     "AlignmentUniformityDisplay": "skcontrast.plotting",
     "CanonicalCorrelation": "skcontrast.multiview",
+    "ContrastiveAnomalyDetector": "skcontrast.anomaly",
     "ContrastiveEncoder": "skcontrast.representation",
+    "ContrastivePCA": "skcontrast.contrast",
     "ContrastiveTextEncoder": "skcontrast.text",
+    "CorrelationAlignment": "skcontrast.contrast",
     "EmbeddingMapDisplay": "skcontrast.plotting",
     "KernelConditionalContrastive": "skcontrast.representation",
     "LeakageDisplay": "skcontrast.plotting",
@@ -23,12 +26,15 @@ _PUBLIC = {
     "ProKeRRegressor": "skcontrast.adaptation",
     "RandomConvolutions": "skcontrast.representation",
     "RetrievalCurveDisplay": "skcontrast.plotting",
+    "SemanticSignalSeparation": "skcontrast.topics",
     "Sent2VecVectorizer": "skcontrast.text",
     "SeriesContrastiveEncoder": "skcontrast.representation",
     "SimilarityHistogramDisplay": "skcontrast.plotting",
+    "SparseCoder": "skcontrast.representation",
     "SpectrumDisplay": "skcontrast.plotting",
     "SupervisedContrastiveClassifier": "skcontrast.supervised",
     "SupervisedContrastiveRegressor": "skcontrast.supervised",
+    "TopicDisplay": "skcontrast.plotting",
     "Word2VecVectorizer": "skcontrast.text",
     "ZeroShotClassifier": "skcontrast.adaptation",
     "load": "skcontrast.persistence",
@@ -38,8 +44,11 @@ _PUBLIC = {
 __all__ = [
     "AlignmentUniformityDisplay",
     "CanonicalCorrelation",
+    "ContrastiveAnomalyDetector",
     "ContrastiveEncoder",
+    "ContrastivePCA",
     "ContrastiveTextEncoder",
+    "CorrelationAlignment",
     "EmbeddingMapDisplay",
     "KernelConditionalContrastive",
     "LeakageDisplay",
@@ -51,12 +60,15 @@ __all__ = [
     "ProKeRRegressor",
     "RandomConvolutions",
     "RetrievalCurveDisplay",
+    "SemanticSignalSeparation",
     "Sent2VecVectorizer",
     "SeriesContrastiveEncoder",
     "SimilarityHistogramDisplay",
+    "SparseCoder",
     "SpectrumDisplay",
     "SupervisedContrastiveClassifier",
     "SupervisedContrastiveRegressor",
+    "TopicDisplay",
     "Word2VecVectorizer",
     "ZeroShotClassifier",
     "__version__",
@@ -67,6 +79,8 @@ __all__ = [
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
     from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
+    from skcontrast.anomaly import ContrastiveAnomalyDetector
+    from skcontrast.contrast import ContrastivePCA, CorrelationAlignment
     from skcontrast.multiview import CanonicalCorrelation, MultiViewContrastiveEncoder
     from skcontrast.persistence import load, save
     from skcontrast.plotting import (
@@ -78,12 +92,14 @@ if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
         RetrievalCurveDisplay,
         SimilarityHistogramDisplay,
         SpectrumDisplay,
+        TopicDisplay,
     )
     from skcontrast.representation import (
         ContrastiveEncoder,
         KernelConditionalContrastive,
         RandomConvolutions,
         SeriesContrastiveEncoder,
+        SparseCoder,
     )
     from skcontrast.supervised import (
         SupervisedContrastiveClassifier,
@@ -95,6 +111,7 @@ if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
         Sent2VecVectorizer,
         Word2VecVectorizer,
     )
+    from skcontrast.topics import SemanticSignalSeparation
 else:  # a checker would take a module with __getattr__ to have any name
 
     def __getattr__(name):

@@ -164,6 +164,18 @@ def unit_rows(Z):
     return Z / np.where(length > 1e-12, length, 1.0)
 
 
+def products_by_row(S, weight):
+    """Rows times directions, always so many at a time: a row's bits depend on no other."""
+    size, n = 64, S.shape[0]
+    if sp.issparse(S):
+        return S @ weight
+    out = np.empty((n, weight.shape[1]))
+    for start in range(0, n, size):
+        rows = np.minimum(np.arange(start, start + size), n - 1)
+        out[start : start + size] = (S[rows] @ weight)[: n - start]
+    return out
+
+
 def reciprocal_ranks(query, candidates):
     """One over the rank of the own partner by the cosine, of unit rows (n, d): (n,).
 

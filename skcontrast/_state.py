@@ -28,6 +28,8 @@ METHODS = (
     "predict_log_proba",
     "predict_interval",
     "decision_function",
+    "score_samples",
+    "fit_predict",
     "most_similar",
     "word_vectors",
     "transform_block",

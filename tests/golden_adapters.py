@@ -8,6 +8,7 @@ import torch
 from golden_adaptation import gda, proker, tip_adapter
 from golden_case import tangent
 from golden_conr import conr
+from golden_contrast import cpca, gcpca, sepclr
 from golden_geometry import mcinfonce, meru
 from golden_heads import dpo_kernels, kcl, proker_rff
 from golden_instruments import (
@@ -32,6 +33,7 @@ from golden_pairs import (
     transport_prototypes,
 )
 from golden_phrases import phrases
+from golden_postprocessing import bert_whitening, csr, mrl_ce, sgw, wmse
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
 from golden_retrieval import bm25, margin_mining, maxsim, ranking
@@ -51,6 +53,7 @@ from golden_stateful import isogclr, macl, sogclr
 from golden_structure import clusterns, dclr, mining
 from golden_supervised import supcon
 from golden_tangent import tntk
+from golden_topics import coherence, s3, tsctm
 from golden_word2vec import sgns_shared_step, sgns_step, vocab_tables
 
 from skcontrast import functional
@@ -296,6 +299,7 @@ ADAPTERS = {
     "align": align,
     "banzhaf": banzhaf,
     "barlow_twins": barlow_twins,
+    "bert_whitening": bert_whitening,
     "bm25": bm25,
     "cacr": cacr,
     "cclk": cclk,
@@ -307,9 +311,11 @@ ADAPTERS = {
     "conr": conr,
     "contrastive_decoding": contrastive_decoding,
     "contrastive_planning": contrastive_planning,
+    "cpca": cpca,
     "contrastive_search": contrastive_search,
     "cross_view_distribution": cross_view_distribution,
     "dcl": decoupled,
+    "csr": csr,
     "dclr": dclr,
     "dclw": decoupled,
     "debiased": debiased,
@@ -319,6 +325,7 @@ ADAPTERS = {
     "dpo_kernels": dpo_kernels,
     "dse_hardneg": dse_hardneg,
     "dual_encoder": dual_encoder,
+    "gcpca": gcpca,
     "evalrank": evalrank,
     "gda": gda,
     "gml": gml,
@@ -340,6 +347,7 @@ ADAPTERS = {
     "metrics": metrics,
     "mining": mining,
     "minirocket": minirocket,
+    "mrl_ce": mrl_ce,
     "ntxent": ntxent,
     "one_to_k": one_to_k,
     "phrases": phrases,
@@ -348,9 +356,12 @@ ADAPTERS = {
     "proker_rff": proker_rff,
     "rank_metrics": ranking,
     "rnc": rnc,
+    "s3": s3,
     "sbcl": sbcl,
+    "sepclr": sepclr,
     "sgns_shared_step": sgns_shared_step,
     "sgns_step": sgns_step,
+    "sgw": sgw,
     "simcse_promcse": simcse_promcse,
     "simlap": simlap,
     "simmtm": simmtm,
@@ -362,13 +373,16 @@ ADAPTERS = {
     "time_control": time_control,
     "tip_adapter": tip_adapter,
     "tnc": tnc,
+    "topic_coherence": coherence,
     "tntk": tntk,
     "transport_prototypes": transport_prototypes,
     "ts2vec": ts2vec,
+    "tsctm": tsctm,
     "tstcc": tstcc,
     "uniform": uniform,
     "vicreg": vicreg,
     "vocab_tables": vocab_tables,
+    "wmse": wmse,
     "weat": weat,
     "yaware": yaware,
 }

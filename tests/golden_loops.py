@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import loops_of_blocks
 import numpy as np
 import series_cases
+import test_common_salient
 import test_conditional
 import test_conr
 import test_geometry
@@ -149,7 +150,7 @@ CONDITION, GUIDE, QUEUE = numbers(1, 6, 2), numbers(2, 6, 3), numbers(10, 2, 3)
 NOISE, BANK, CENTROIDS = numbers(3, 2, 4), numbers(4, 6, 2, 4), numbers(5, 3, 4)
 SOFT, ADJUSTED = test_soft_target.TARGET, test_logit_adjusted.TARGET
 LABELS = {"target": test_y_aware.TARGET}
-CODES = test_prediction.CODES
+CODES, FEW_CODES = test_prediction.CODES, test_prediction.FEW_CODES
 KERNEL = {"kernel": "rbf", "kernel__gamma": 0.3}
 CONR = {"target": test_conr.TARGET.tolist(), "prediction": test_conr.PREDICTION.tolist()}
 PARTS = {"target": test_subclass_balanced.TARGET, "subclass": test_subclass_balanced.SUBCLASS}
@@ -259,6 +260,7 @@ MASK = np.array([SEEN, SEEN])
 CUTS, TRIPLES = [0, 2, 1], [[0, 1, 0], [1, 2, 1], [3, 3, 3]]
 
 
+_WEIGHTS = "salient_weight", "background_weight", "independence_weight"
 CASES = {
     "adaptive_margin": [
         Golden(
@@ -314,11 +316,35 @@ CASES = {
             {"centroids": CENTROIDS},
         )
     ],
+    "common_salient": [
+        Golden(
+            {"n_salient": 2, **dict(zip(_WEIGHTS, weights)), "tau": 0.7},
+            lambda views, weights=weights: test_common_salient.common_salient(
+                views, test_common_salient.BACKGROUND, 2, weights, 0.7
+            ),
+            n_views,
+            6,
+            {"condition": test_common_salient.BACKGROUND.astype(float).tolist()},
+            d=5,
+        )
+        for n_views, weights in ((2, (1.0, 2.0, 3.0)), (3, (10.0, 10.0, 10.0)))
+    ],
     "conditional": [
         _conditional(mode, form) for mode in ("weak", "fair") for form in ("paper", "reference")
     ],
     "conr": [_conr("corrected"), _conr("reference")],
-    "cross_entropy": [_cross_entropy(0.0, 0.0), _cross_entropy(0.5, 0.2)],
+    "cross_entropy": [
+        _cross_entropy(0.0, 0.0),
+        _cross_entropy(0.5, 0.2),
+        Golden(
+            {"information": 0.7},
+            on_tensors(test_prediction.informed_by_loops, FEW_CODES, 0.7),
+            2,
+            5,
+            {"target": FEW_CODES.tolist()},
+            3,
+        ),
+    ],
     "cross_mixup": [
         Golden(
             T,

@@ -43,10 +43,14 @@ def small_instances():
 
 
 def fixed_instances():
-    """Transformers that do not train."""
+    """Transformers whose parameters are no encoder's."""
     return [
         skcontrast.RandomConvolutions(84, random_state=0),
         skcontrast.CanonicalCorrelation(blocks=[-1, 1]),
+        skcontrast.SparseCoder(4, 2, max_iter=2, device="cpu", random_state=0),
+        skcontrast.ContrastivePCA(),
+        skcontrast.CorrelationAlignment(),
+        skcontrast.SemanticSignalSeparation(1, random_state=0),
     ]
 
 
@@ -61,6 +65,17 @@ def adapter_instances():
         skcontrast.ProKeRClassifier(method="gda"),
         skcontrast.ProKeRRegressor(),
         skcontrast.ZeroShotClassifier(),
+    ]
+
+
+def detector_instances():
+    """Detectors of anomalies: tests/test_anomaly.py has their common tests."""
+    cheap = skcontrast.ContrastiveEncoder(3, max_iter=2)
+    return [
+        skcontrast.ContrastiveAnomalyDetector(cheap, random_state=0),
+        skcontrast.ContrastiveAnomalyDetector(
+            cheap, outliers="permuted", contamination=0.1, random_state=0
+        ),
     ]
 
 

@@ -13,6 +13,7 @@ import torch
 from instances import (
     adapter_instances,
     blobs,
+    detector_instances,
     exported_estimators,
     fixed_instances,
     small_instances,
@@ -53,7 +54,8 @@ def encoder_of(model):
 
 def test_every_exported_estimator_has_an_instance():
     # The common tests here are of estimators that transform tables; the others have their own.
-    instances = [*TRANSFORMERS, *adapter_instances(), *text_instances()]
+    others = adapter_instances(), text_instances(), detector_instances()
+    instances = [*TRANSFORMERS, *(e for some in others for e in some)]
     assert {type(e) for e in instances} == set(exported_estimators())
 
 

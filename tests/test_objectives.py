@@ -15,6 +15,7 @@ from skcontrast.objectives import (
     AlignmentUniformity,
     ClusterDiscrimination,
     ClusterNS,
+    CommonSalient,
     ConditionalInfoNCE,
     ConR,
     CrossEntropy,
@@ -27,6 +28,7 @@ from skcontrast.objectives import (
     LogitAdjusted,
     Lorentz,
     MinedNegatives,
+    Nested,
     OnColumns,
     OneToK,
     Pairwise,
@@ -56,6 +58,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "info_nce-hard": InfoNCE(form="one_way", hard_negatives=True, hard_negative_weight=0.5),
     "info_nce-model_aware": InfoNCE("model_aware"),
     "info_nce-individual": InfoNCE("individual"),
+    "common_salient-one": CommonSalient(1, 0.0, 2.0, 0.5, tau=1.0),
     "conditional-fair": ConditionalInfoNCE("fair"),
     "conditional-reference": ConditionalInfoNCE(form="reference"),
     "conditional-normalized": ConditionalInfoNCE("fair", diagonal="zero", normalize=True),
@@ -92,6 +95,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "prediction_error-absolute": PredictionError(error="absolute"),
     "prediction_error-huber": PredictionError(error="huber", delta=0.5),
     "cross_entropy-adjusted": CrossEntropy(adjustment=1.0, label_smoothing=0.1),
+    "cross_entropy-information": CrossEntropy(information=0.3),
     "cross_entropy-vectors": CrossEntropy(class_embeddings=[[1.0, 0.5], [-1.0, 2.0]]),
     "conr-wide": ConR(temperature=0.5, window=1.0, error="squared"),
     "conr-reference": ConR(window=0.5, form="reference"),
@@ -124,6 +128,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "sigmoid-focal": SigmoidPairs(2.0, temperature=0.3),
     "on_columns": OnColumns(InfoNCE(), 1, 3),
     "on_columns-sum": OnColumns(SupCon() + PolyView(), 1),
+    "nested": Nested(InfoNCE(), (2, None)),
     "lorentz-fixed": Lorentz(curvature=0.5, entailment=0, temperature=0.5),
     "pairwise_ranking-margin": PairwiseRanking(margin=0.5),
     "sum": InfoNCE() + 0.5 * AlignmentUniformity(),
@@ -163,6 +168,8 @@ HEADS = (
 )
 PREDICTORS = {name for name in VARIANTS if name.startswith(HEADS)}
 # Work on the columns as they are, not on unit rows.
+COLUMNS = {"barlow_twins", "vicreg", "independence", *PREDICTORS}
+COLUMNS |= {"common_salient", "common_salient-one"}
 COLUMNS = {"barlow_twins", "vicreg", "independence", "rank_penalty", *PREDICTORS}
 # Without prototypes these are the axes.
 PROTOTYPES = {"cluster_discrimination", "cluster_discrimination-all", "swapped_prototypes"}
@@ -171,13 +178,14 @@ ORIENTED = {
     *COLUMNS,
     "on_columns",
     "on_columns-sum",
+    "nested",
     "kernel_info_nce-concatenation",
     "teacher_match",
     "gaussian",
     "mc_info_nce",
     *PROTOTYPES,
 }
-SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "sum"}
+SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "nested", "sum"}
 SCALARS |= {"listwise_wasserstein"} | COLUMNS - PREDICTORS
 FIRST_VIEW = {
     "one_way",

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skcontrast
-from skcontrast import ContrastiveEncoder, plotting
+from skcontrast import ContrastiveEncoder, SemanticSignalSeparation, plotting
 from skcontrast.metrics import (
     EmbeddingScorer,
     alignment,
@@ -42,6 +42,7 @@ from skcontrast.plotting import (
     RetrievalCurveDisplay,
     SimilarityHistogramDisplay,
     SpectrumDisplay,
+    TopicDisplay,
 )
 
 matplotlib.use("Agg")
@@ -69,7 +70,18 @@ FROM_EMBEDDING = {
         z, Y, **kw
     ),
     SpectrumDisplay: lambda z, **kw: SpectrumDisplay.from_embedding(z, **kw),
+    TopicDisplay: lambda z, **kw: TopicDisplay(z[:, 1], np.arange(len(z))).plot(**kw),
 }
+
+
+def topic_model(encoder):
+    """A model of topics, fitted or not, as an encoder is; others stay as they are."""
+    model = SemanticSignalSeparation(2, random_state=0)
+    if not isinstance(encoder, ContrastiveEncoder):
+        return encoder
+    return model.fit(Z) if hasattr(encoder, "weights_") else model
+
+
 FROM_ESTIMATOR = {
     AlignmentUniformityDisplay: lambda e, **kw: AlignmentUniformityDisplay.from_estimator(
         e, Z, **kw
@@ -85,6 +97,9 @@ FROM_ESTIMATOR = {
         e, Z, **kw
     ),
     SpectrumDisplay: lambda e, **kw: SpectrumDisplay.from_estimator(e, Z, **kw),
+    TopicDisplay: lambda e, **kw: TopicDisplay.from_estimator(
+        topic_model(e), Z[:9], np.arange(9), **kw
+    ),
 }
 MAKERS = {
     **{
@@ -230,7 +245,7 @@ def test_no_number(cls, bad):
 def test_no_estimator(cls):
     make = FROM_ESTIMATOR[cls]
     pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(Z, Y)
-    with pytest.raises(ValueError, match="has no (transform|loss_curve_)") as error:
+    with pytest.raises(ValueError, match="has no (transform|loss_curve_|term_importance)") as error:
         make(pipeline)
     one_sentence(error)
     with pytest.raises(NotFittedError):
@@ -485,6 +500,25 @@ def test_texts_are_the_names_of_rows():
     display = NearestRowsDisplay.from_estimator(encoder, iter(texts), 0, n_neighbors=2)
     assert display.names == [texts[i] for i in display.indices]
     assert texts[0] in display.title
+
+
+def test_topic():
+    model = SemanticSignalSeparation(2, random_state=0).fit(Z)
+    names = np.array(list("abcdefghi"))
+    display = TopicDisplay.from_estimator(model, Z[:9], names, topic=1, top=3)
+    (first, last) = model.top_terms(Z[:9], names, n=3)[1]
+    shown = [t.get_text() for t in display.ax_.get_yticklabels()]
+    importance = dict(zip(names, model.term_importance(Z[:9])[1]))
+    expected = [e for e in first if importance[e] > 0] + [
+        e for e in last[::-1] if importance[e] < 0
+    ]
+    assert shown == expected and display.ax_.get_title() == "Topic 1"
+    widths = [bar.get_width() for bar in display.ax_.patches]
+    np.testing.assert_allclose(widths, [importance[e] for e in shown])
+    with pytest.raises(ValueError, match="topic=2: type a number from 0 to 1"):
+        TopicDisplay.from_estimator(model, Z[:9], names, topic=2)
+    with pytest.raises(ValueError, match="importance has 2 entries, and terms the shape"):
+        TopicDisplay([1.0, 2.0], ["a"])
 
 
 def test_leakage():

@@ -12,7 +12,13 @@ import pandas as pd
 import pytest
 import sklearn
 import torch
-from instances import adapter_instances, blobs, fixed_instances, small_instances
+from instances import (
+    adapter_instances,
+    blobs,
+    detector_instances,
+    fixed_instances,
+    small_instances,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -32,6 +38,7 @@ TABLES = [
     *small_instances(),
     *fixed_instances(),
     *adapter_instances(),
+    *detector_instances(),
     skcontrast.ContrastiveEncoder(max_iter=2, random_state=0, network=DROPOUT),
     TangentSurrogate(skcontrast.ContrastiveEncoder(max_iter=1, random_state=0).fit(X, Y)),
 ]

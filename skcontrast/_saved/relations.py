@@ -11,6 +11,7 @@ from skcontrast._saved.blocks import absent_maps, blocks_input, canonical
 from skcontrast._saved.blocks import need as _need
 from skcontrast._saved.heads import transforms
 from skcontrast._saved.search import SEARCHES
+from skcontrast._saved.spaces import detector
 from skcontrast._saved.step_tables import LINEAR
 from skcontrast._training.devices import DTYPES
 from skcontrast._training.modules import build_module
@@ -98,6 +99,11 @@ def _convolved_input(source):
 
 def _random_convolutions(model):
     _convolved(model.input_, [model.convolutions_])
+
+
+def _of_columns(model):
+    width = len(model.mean_)
+    _need(model.input_.n_features == width, f"X has not the {width} columns of mean_")
 
 
 def _backbone(source):
@@ -352,6 +358,9 @@ RELATIONS = {
     "BackboneInput": _backbone,
     "BlocksInput": blocks_input,
     "CanonicalCorrelation": canonical,
+    "ContrastivePCA": _of_columns,
+    "CorrelationAlignment": _of_columns,
+    "ContrastiveAnomalyDetector": detector,
     "TableInput": _table_input,
     "FrameColumns": _frame_columns,
     "TextInput": _text_input,

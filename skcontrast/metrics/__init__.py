@@ -25,6 +25,7 @@ from skcontrast.metrics._spectrum import (
     isotropy,
 )
 from skcontrast.metrics._sphere import alignment, cosine_gap, modality_gap, tolerance, uniformity
+from skcontrast.metrics._topics import topic_coherence, topic_diversity
 
 __all__ = [
     "EmbeddingScorer",
@@ -59,6 +60,8 @@ __all__ = [
     "rsa",
     "similarity_profile",
     "tolerance",
+    "topic_coherence",
+    "topic_diversity",
     "uniformity",
     "view_retrieval_scorer",
 ]

@@ -6,7 +6,8 @@ from skcontrast.objectives._bridge import BrownianBridge
 from skcontrast.objectives._cacr import CACR
 from skcontrast.objectives._cluster_discrimination import ClusterDiscrimination
 from skcontrast.objectives._cluster_ns import ClusterNS
-from skcontrast.objectives._columns import OnColumns
+from skcontrast.objectives._columns import Nested, OnColumns
+from skcontrast.objectives._common_salient import CommonSalient
 from skcontrast.objectives._conditional import ConditionalInfoNCE
 from skcontrast.objectives._conr import ConR
 from skcontrast.objectives._cross_mixup import CrossMixup
@@ -41,6 +42,7 @@ from skcontrast.objectives._reconstruction import Reconstruction
 from skcontrast.objectives._redundancy import BarlowTwins, VICReg
 from skcontrast.objectives._sigmoid import SigmoidPairs
 from skcontrast.objectives._soft_target import SoftTarget
+from skcontrast.objectives._sparse import SparseReconstruction
 from skcontrast.objectives._spectral import SpectralContrastive
 from skcontrast.objectives._subclass_balanced import SubclassBalanced
 from skcontrast.objectives._supcon import SupCon
@@ -60,6 +62,7 @@ OBJECTIVES = {
     "cacr": CACR,
     "cluster_discrimination": ClusterDiscrimination,
     "cluster_ns": ClusterNS,
+    "common_salient": CommonSalient,
     "conditional": ConditionalInfoNCE,
     "conr": ConR,
     "cross_entropy": CrossEntropy,
@@ -118,6 +121,7 @@ __all__ = [
     "BrownianBridge",
     "ClusterDiscrimination",
     "ClusterNS",
+    "CommonSalient",
     "ConR",
     "ConditionalInfoNCE",
     "CrossEntropy",
@@ -141,6 +145,7 @@ __all__ = [
     "MCInfoNCE",
     "MinedNegatives",
     "MultiLabelCrossEntropy",
+    "Nested",
     "Objective",
     "OnColumns",
     "OneToK",
@@ -156,6 +161,7 @@ __all__ = [
     "Reconstruction",
     "SigmoidPairs",
     "SoftTarget",
+    "SparseReconstruction",
     "SpectralContrastive",
     "SubclassBalanced",
     "Sum",

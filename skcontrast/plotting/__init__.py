@@ -8,6 +8,7 @@ from skcontrast.plotting._nearest_rows import NearestRowsDisplay
 from skcontrast.plotting._retrieval_curve import RetrievalCurveDisplay
 from skcontrast.plotting._similarity import SimilarityHistogramDisplay
 from skcontrast.plotting._spectrum import SpectrumDisplay
+from skcontrast.plotting._topics import TopicDisplay
 
 __all__ = [
     "AlignmentUniformityDisplay",
@@ -18,4 +19,5 @@ __all__ = [
     "RetrievalCurveDisplay",
     "SimilarityHistogramDisplay",
     "SpectrumDisplay",
+    "TopicDisplay",
 ]
