@@ -6,6 +6,7 @@ Prints a table for each part. "credibility": area under the ROC curve of finding
 that was changed, to any class or to the nearest one. "preferences": accuracy of the order of unseen
 items, after 1,000 comparisons of 400 others. "diverse": classes among 20 rows that a classifier is
 unsure of. "uncertainty": rank correlation with the share of a digit's pixels that was replaced.
+"tree": rank correlation of the distances of rows with those in a tree of clusters of clusters.
 """
 
 import argparse
@@ -17,19 +18,21 @@ import pandas as pd
 import torch
 from scipy.stats import spearmanr
 from sklearn.datasets import load_diabetes, load_digits
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skcontrast import ContrastiveEncoder
-from skcontrast.geometry import gaussian_uncertainty
+from skcontrast.geometry import gaussian_uncertainty, lorentz_distance
 from skcontrast.inspection import label_credibility
 from skcontrast.metrics import diverse_selection
-from skcontrast.objectives import GaussianNCE, InfoNCE, MCInfoNCE
+from skcontrast.objectives import GaussianNCE, InfoNCE, Lorentz, MCInfoNCE
 
 TEXTS = "banking77", "trec", "stackoverflow_titles", "ag_news_17k"
 ITEMS = "concrete", "kin8nm", "airfoil", "diabetes"
@@ -145,7 +148,38 @@ def uncertainty(folder, seed):
         yield name, "accuracy of the nearest row", nearest.score(seen[:, place], y[test])
 
 
-PARTS = {f.__name__: f for f in (credibility, preferences, diverse, uncertainty)}
+def tree(folder, seed):
+    rng = np.random.default_rng(seed)
+    coarse, fine = np.repeat(np.arange(6), 120), np.repeat(np.arange(36), 20)
+    X = 5 * rng.normal(size=(6, 10))[coarse] + 2 * rng.normal(size=(36, 10))[fine]
+    X += 0.7 * rng.normal(size=X.shape)
+    test = rng.random(len(X)) < 0.3
+    apart = (fine[:, None] != fine).astype(float) + (coarse[:, None] != coarse)
+    pairs = np.triu_indices(test.sum(), 1)
+    truth = apart[np.ix_(test, test)][pairs]
+    for width in (2, 5):
+        for name, objective in (("InfoNCE", InfoNCE()), ("Lorentz", Lorentz())):
+            encoder = ContrastiveEncoder(
+                width,
+                objective=objective,
+                views="mask",
+                clean_anchor=True,
+                passthrough=False,
+                random_state=seed,
+            ).fit(X[~test])
+            z = encoder.transform(X[test])
+            if name == "Lorentz":
+                weights = encoder.objective_weights_
+                z = z * np.exp(weights["log_scale"]) / width**0.5
+                distance = lorentz_distance(z, z, float(np.exp(weights["log_curvature"])))
+            else:
+                distance = cosine_distances(z)
+            yield f"{width} columns", name, spearmanr(distance[pairs], truth).statistic
+        distance = euclidean_distances(PCA(width).fit(X[~test]).transform(X[test]))
+        yield f"{width} columns", "principal axes", spearmanr(distance[pairs], truth).statistic
+
+
+PARTS = {f.__name__: f for f in (credibility, preferences, diverse, uncertainty, tree)}
 
 
 def main():
