@@ -99,7 +99,8 @@ def flat(value, path=""):
 
 def assert_same(one, other):
     assert type(one) is type(other)
-    assert np.array_equal(np.asarray(one.transform(X)), np.asarray(other.transform(X)))
+    dense = lambda Z: Z.toarray() if sp.issparse(Z) else np.asarray(Z)
+    assert np.array_equal(dense(one.transform(X)), dense(other.transform(X)))
     assert params_of(one) == params_of(other)
     assert vars(one).keys() == vars(other).keys()
     for key, value in vars(one).items():

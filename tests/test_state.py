@@ -142,7 +142,11 @@ def fitted_outputs(model, rows, y):
 def outputs(model, rows):
     """What a fitted model gives for rows, by the method that gives it."""
     names = ("transform", "predict", "predict_proba", "decision_function", "predict_interval")
-    return {name: getattr(model, name)(rows) for name in names if hasattr(model, name)}
+    return {name: dense(getattr(model, name)(rows)) for name in names if hasattr(model, name)}
+
+
+def dense(values):
+    return values.toarray() if sp.issparse(values) else values
 
 
 def generators():
