@@ -174,9 +174,9 @@ def main():
         options.write.write_text(page, encoding="utf-8")
 
 
-ADVICE = """On tables the plain distance to five neighbours is as good as the default, which gains on
-time series. `outliers="permuted"` is for anomalies that break the dependences between columns: it
-leads where these are the signal, and loses much where anomalies have unusual values.
+ADVICE = """On tables the plain distance to five neighbours is as good as the default, which gains
+on time series. `outliers="permuted"` is for anomalies that break the dependences between columns:
+it leads where these are the signal, and loses much where anomalies have unusual values.
 """
 
 
