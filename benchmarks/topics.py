@@ -135,7 +135,7 @@ PAGE = """# Quality of topics
 *NPMI* is the mean coherence of the ten top terms of each topic over the same texts, *diversity* the
 share of different terms among these, and *NMI* how much the largest topic of a text says of its
 label. At most 4,000 texts of each set; terms without stop words, in at least five texts; 20 topics
-for newsgroups20 and stackoverflow_titles, else 10. One draw. Written by
+for newsgroups20 and stackoverflow_titles, else 10. One draw, but for the last table. Written by
 
     {command}
 
