@@ -87,10 +87,10 @@ site_summary = (
 site_parts = {
     "Start": "index|install|user_guide|glossary|faq",
     "Guide": "guide|tuning|objectives|supervised|kernel_conditional|text|series|recordings"
-    "|multiview|anomalies|topics|retrieval|proker|metrics|plotting|tangent|cost|reproducibility|components|anatomy"
+    "|multiview|anomalies|topics|contrastive_pca|retrieval|postprocessing|proker|metrics|prediction_contrast|preferences|plotting|tangent|cost|reproducibility|components|anatomy"
     "|reliability|developing",
-    "Evidence": "evidence|quality|ablation|when|regression|longtail|speed|scaling|text_quality"
-    "|topic_quality|anomaly_quality|word2vec|series_quality|multiview_quality|retrieval_quality|width|choosing|findings|papers"
+    "Evidence": "evidence|quality|ablation|when|regression|longtail|speed|scaling|text_quality|topic_quality|anomaly_quality"
+    "|word2vec|series_quality|multiview_quality|contrast_quality|retrieval_quality|postprocessing_quality|width|choosing|findings|papers"
     "|sizes|tried",
     "API": "api|generated/.*",
     "Examples": "auto_examples/.*",

@@ -12,7 +12,9 @@ _PUBLIC = {
     "CanonicalCorrelation": "skcontrast.multiview",
     "ContrastiveAnomalyDetector": "skcontrast.anomaly",
     "ContrastiveEncoder": "skcontrast.representation",
+    "ContrastivePCA": "skcontrast.contrast",
     "ContrastiveTextEncoder": "skcontrast.text",
+    "CorrelationAlignment": "skcontrast.contrast",
     "EmbeddingMapDisplay": "skcontrast.plotting",
     "KernelConditionalContrastive": "skcontrast.representation",
     "LeakageDisplay": "skcontrast.plotting",
@@ -28,6 +30,7 @@ _PUBLIC = {
     "Sent2VecVectorizer": "skcontrast.text",
     "SeriesContrastiveEncoder": "skcontrast.representation",
     "SimilarityHistogramDisplay": "skcontrast.plotting",
+    "SparseCoder": "skcontrast.representation",
     "SpectrumDisplay": "skcontrast.plotting",
     "SupervisedContrastiveClassifier": "skcontrast.supervised",
     "SupervisedContrastiveRegressor": "skcontrast.supervised",
@@ -43,7 +46,9 @@ __all__ = [
     "CanonicalCorrelation",
     "ContrastiveAnomalyDetector",
     "ContrastiveEncoder",
+    "ContrastivePCA",
     "ContrastiveTextEncoder",
+    "CorrelationAlignment",
     "EmbeddingMapDisplay",
     "KernelConditionalContrastive",
     "LeakageDisplay",
@@ -59,6 +64,7 @@ __all__ = [
     "Sent2VecVectorizer",
     "SeriesContrastiveEncoder",
     "SimilarityHistogramDisplay",
+    "SparseCoder",
     "SpectrumDisplay",
     "SupervisedContrastiveClassifier",
     "SupervisedContrastiveRegressor",
@@ -74,6 +80,7 @@ __all__ = [
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
     from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
     from skcontrast.anomaly import ContrastiveAnomalyDetector
+    from skcontrast.contrast import ContrastivePCA, CorrelationAlignment
     from skcontrast.multiview import CanonicalCorrelation, MultiViewContrastiveEncoder
     from skcontrast.persistence import load, save
     from skcontrast.plotting import (
@@ -92,6 +99,7 @@ if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
         KernelConditionalContrastive,
         RandomConvolutions,
         SeriesContrastiveEncoder,
+        SparseCoder,
     )
     from skcontrast.supervised import (
         SupervisedContrastiveClassifier,

@@ -20,6 +20,8 @@ import scipy.sparse as sp
 from scipy.linalg import LinAlgError, eigh
 from sklearn.utils.extmath import randomized_svd
 
+from skcontrast._ranks import mean_ranks, places
+
 # Axes that are kept of a block; up to so many rows or columns these are found exactly.
 MOST_AXES, EXACT = 300, 3000
 # An axis with less of the largest variance is rounding.
@@ -162,20 +164,24 @@ def unit_rows(Z):
     return Z / np.where(length > 1e-12, length, 1.0)
 
 
+def products_by_row(S, weight):
+    """Rows times directions, always so many at a time: a row's bits depend on no other."""
+    size, n = 64, S.shape[0]
+    if sp.issparse(S):
+        return S @ weight
+    out = np.empty((n, weight.shape[1]))
+    for start in range(0, n, size):
+        rows = np.minimum(np.arange(start, start + size), n - 1)
+        out[start : start + size] = (S[rows] @ weight)[: n - start]
+    return out
+
+
 def reciprocal_ranks(query, candidates):
     """One over the rank of the own partner by the cosine, of unit rows (n, d): (n,).
 
     Among candidates as near as the partner, its rank is the mean of theirs.
     """
-    out = np.empty(len(query))
-    for start in range(0, len(query), 1024):
-        rows = np.arange(start, min(start + 1024, len(query)))
-        s = query[rows] @ candidates.T
-        own = s[np.arange(len(rows)), rows][:, None]
-        nearer = (s > own + 1e-9).sum(axis=1)
-        tied = (np.abs(s - own) <= 1e-9).sum(axis=1)
-        out[rows] = 1.0 / (nearer + (tied + 1) / 2)
-    return out
+    return 1.0 / mean_ranks(*places(query, candidates, tie=1e-9))
 
 
 def mean_reciprocal_rank(Z, present=None):

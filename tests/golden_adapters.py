@@ -8,6 +8,16 @@ import torch
 from golden_adaptation import gda, proker, tip_adapter
 from golden_case import tangent
 from golden_conr import conr
+from golden_contrast import cpca, gcpca, sepclr
+from golden_geometry import mcinfonce, meru
+from golden_heads import dpo_kernels, kcl, proker_rff
+from golden_instruments import (
+    banzhaf,
+    contrastive_decoding,
+    contrastive_search,
+    evalrank,
+    weat,
+)
 from golden_kernels import cclk, decoupled_uniformity
 from golden_lists import listwise_wasserstein
 from golden_longtail import gml, sbcl
@@ -23,6 +33,7 @@ from golden_pairs import (
     transport_prototypes,
 )
 from golden_phrases import phrases
+from golden_postprocessing import bert_whitening, csr, mrl_ce, sgw, wmse
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
 from golden_retrieval import bm25, margin_mining, maxsim, ranking
@@ -286,7 +297,9 @@ def vicreg(case):
 ADAPTERS = {
     "adacon": adacon,
     "align": align,
+    "banzhaf": banzhaf,
     "barlow_twins": barlow_twins,
+    "bert_whitening": bert_whitening,
     "bm25": bm25,
     "cacr": cacr,
     "cclk": cclk,
@@ -296,17 +309,24 @@ ADAPTERS = {
     "comet": comet,
     "congrat": congrat,
     "conr": conr,
+    "contrastive_decoding": contrastive_decoding,
     "contrastive_planning": contrastive_planning,
+    "cpca": cpca,
+    "contrastive_search": contrastive_search,
     "cross_view_distribution": cross_view_distribution,
     "dcl": decoupled,
+    "csr": csr,
     "dclr": dclr,
     "dclw": decoupled,
     "debiased": debiased,
     "decoupled_uniformity": decoupled_uniformity,
     "dialog2flow_soft": dialog2flow_soft,
     "distilcse_ckd": distilcse_ckd,
+    "dpo_kernels": dpo_kernels,
     "dse_hardneg": dse_hardneg,
     "dual_encoder": dual_encoder,
+    "gcpca": gcpca,
+    "evalrank": evalrank,
     "gda": gda,
     "gml": gml,
     "guided_negatives": guided_negatives,
@@ -315,26 +335,33 @@ ADAPTERS = {
     "hypersphere": hypersphere,
     "infonce_bidirectional": infonce_bidirectional,
     "isogclr": isogclr,
+    "kcl": kcl,
     "kernel_infonce": kernel_infonce,
     "listwise_wasserstein": listwise_wasserstein,
     "m3col": m3col,
     "macl": macl,
     "margin_mining": margin_mining,
     "maxsim": maxsim,
+    "mcinfonce": mcinfonce,
+    "meru": meru,
     "metrics": metrics,
-    "minirocket": minirocket,
     "mining": mining,
+    "minirocket": minirocket,
+    "mrl_ce": mrl_ce,
     "ntxent": ntxent,
     "one_to_k": one_to_k,
     "phrases": phrases,
     "polyview": polyview,
     "proker": proker,
+    "proker_rff": proker_rff,
     "rank_metrics": ranking,
     "rnc": rnc,
     "s3": s3,
     "sbcl": sbcl,
+    "sepclr": sepclr,
     "sgns_shared_step": sgns_shared_step,
     "sgns_step": sgns_step,
+    "sgw": sgw,
     "simcse_promcse": simcse_promcse,
     "simlap": simlap,
     "simmtm": simmtm,
@@ -355,5 +382,7 @@ ADAPTERS = {
     "uniform": uniform,
     "vicreg": vicreg,
     "vocab_tables": vocab_tables,
+    "wmse": wmse,
+    "weat": weat,
     "yaware": yaware,
 }

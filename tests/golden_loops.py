@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import loops_of_blocks
 import numpy as np
 import series_cases
+import test_common_salient
 import test_conditional
 import test_conr
+import test_geometry
 import test_lists
 import test_logit_adjusted
 import test_objectives_naive as plain
@@ -148,7 +150,7 @@ CONDITION, GUIDE, QUEUE = numbers(1, 6, 2), numbers(2, 6, 3), numbers(10, 2, 3)
 NOISE, BANK, CENTROIDS = numbers(3, 2, 4), numbers(4, 6, 2, 4), numbers(5, 3, 4)
 SOFT, ADJUSTED = test_soft_target.TARGET, test_logit_adjusted.TARGET
 LABELS = {"target": test_y_aware.TARGET}
-CODES = test_prediction.CODES
+CODES, FEW_CODES = test_prediction.CODES, test_prediction.FEW_CODES
 KERNEL = {"kernel": "rbf", "kernel__gamma": 0.3}
 CONR = {"target": test_conr.TARGET.tolist(), "prediction": test_conr.PREDICTION.tolist()}
 PARTS = {"target": test_subclass_balanced.TARGET, "subclass": test_subclass_balanced.SUBCLASS}
@@ -252,11 +254,13 @@ GATED = dict(
         (test_pair_gated.TARGET, test_pair_gated.OTHER, test_pair_gated.GATE),
     )
 )
+GRADES = [2.0, 1.0, 1.0, 0.0, 3.0]
 SEEN = [[True] * 4, [False, True, True, True], [True, True, False, True]]
 MASK = np.array([SEEN, SEEN])
 CUTS, TRIPLES = [0, 2, 1], [[0, 1, 0], [1, 2, 1], [3, 3, 3]]
 
 
+_WEIGHTS = "salient_weight", "background_weight", "independence_weight"
 CASES = {
     "adaptive_margin": [
         Golden(
@@ -312,11 +316,35 @@ CASES = {
             {"centroids": CENTROIDS},
         )
     ],
+    "common_salient": [
+        Golden(
+            {"n_salient": 2, **dict(zip(_WEIGHTS, weights)), "tau": 0.7},
+            lambda views, weights=weights: test_common_salient.common_salient(
+                views, test_common_salient.BACKGROUND, 2, weights, 0.7
+            ),
+            n_views,
+            6,
+            {"condition": test_common_salient.BACKGROUND.astype(float).tolist()},
+            d=5,
+        )
+        for n_views, weights in ((2, (1.0, 2.0, 3.0)), (3, (10.0, 10.0, 10.0)))
+    ],
     "conditional": [
         _conditional(mode, form) for mode in ("weak", "fair") for form in ("paper", "reference")
     ],
     "conr": [_conr("corrected"), _conr("reference")],
-    "cross_entropy": [_cross_entropy(0.0, 0.0), _cross_entropy(0.5, 0.2)],
+    "cross_entropy": [
+        _cross_entropy(0.0, 0.0),
+        _cross_entropy(0.5, 0.2),
+        Golden(
+            {"information": 0.7},
+            on_tensors(test_prediction.informed_by_loops, FEW_CODES, 0.7),
+            2,
+            5,
+            {"target": FEW_CODES.tolist()},
+            3,
+        ),
+    ],
     "cross_mixup": [
         Golden(
             T,
@@ -361,6 +389,10 @@ CASES = {
     "future_prediction": [
         of_steps(series_cases.future, CUTS, n_steps=k, context=context)
         for k, context in ((2, "mean"), (3, "last"))
+    ],
+    "gaussian": [
+        Golden(T, lambda z: test_geometry.gaussian_loop(z, 0.3)),
+        Golden(T, lambda z: test_geometry.gaussian_loop(z, 0.3), 3),
     ],
     "hard_negative": of_naive("hard_negative", a={**T, "tau_plus": 0.1, "beta": 1.5}),
     "hierarchical": [
@@ -428,6 +460,13 @@ CASES = {
         )
         for a in (0.0, 1.0)
     ],
+    "lorentz": [
+        Golden(
+            {**T, "curvature": c, "entailment": 0.5},
+            lambda z, c=c: test_geometry.lorentz_loop(z, c, 0.5, 0.3),
+        )
+        for c in (0.3, 2.0)
+    ],
     "mined": [
         Golden(
             {"temperature": TAU, "rule": "absolute", "margin": 0.1},
@@ -473,6 +512,16 @@ CASES = {
         Golden({**T, "negatives": "all"}, on_unit_rows(loops_of_blocks.symile, 0.3), n, 4)
         for n in (2, 3)
     ],
+    "pairwise_ranking": [
+        Golden(
+            {"margin": margin},
+            lambda z, margin=margin: test_geometry.ranking_loop(z, GRADES, margin),
+            2,
+            5,
+            {"target": [[y] for y in GRADES]},
+        )
+        for margin in (0.0, 0.7)
+    ],
     "poly_view": of_naive(
         "geometric",
         "arithmetic",
@@ -496,6 +545,7 @@ CASES = {
     "rank_n_contrast": [
         Golden({"temperature": 0.7}, _rank_n, 2, 5, {"target": [0.0, NAN, 1.0, 0.0, 2.0]})
     ],
+    "rank_penalty": [Golden({}, test_geometry.rank_loop, 2, 6)],
     "reconstruction": [
         _rebuilt(error="huber", delta=0.7),
         _rebuilt(on="changed"),
@@ -564,4 +614,4 @@ CASES = {
 CASES = {name: list(cases) for name, cases in CASES.items()}
 # They hold mixtures, or shares of prototypes, constant in the gradient: test_supremix.py and
 # test_prototypes.py have their loops.
-WITHOUT = {"supremix", "swapped_prototypes"}
+WITHOUT = {"supremix", "swapped_prototypes"} | {"mc_info_nce"}  # which draws

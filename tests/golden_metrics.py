@@ -1,6 +1,7 @@
 """Adapters of golden files for the measures of an embedding."""
 
 import numpy as np
+from golden_postprocessing import reduced
 from scipy import stats
 
 from skcontrast.metrics import (
@@ -22,8 +23,6 @@ HUBNESS = {
     "hub_occurrence": "hub",
 }
 GIVEN = ("X_train", "X_test", "n_neighbors", "train_dist", "train_ind", "test_dist", "test_ind")
-# Distances and tables after a reduction of hubness.
-REDUCED = ("v0212_", "master_", "indep_", "fnorm_", "center_norm_")
 
 
 def metrics(case):
@@ -41,7 +40,7 @@ def metrics(case):
 
 
 def hubs(case):
-    """The k-occurrences and every score of them; reductions of hubness are no measures."""
+    """The k-occurrences and every score of them, and what reduces hubs."""
     X, k = case.arrays["X_train"], case.number("n_neighbors")
     occurrence = k_occurrence(X, k)
     case.check("k_occurrence_train", occurrence)
@@ -53,6 +52,6 @@ def hubs(case):
     mean, deviation = occurrence.mean(), occurrence.std(ddof=1)
     cut = stats.truncnorm((0 - mean) / deviation, (np.iinfo(np.int64).max - mean) / deviation)
     case.check("skew_truncnorm", cut.moment(3))
-    case.waive("transforms, no measures", *(key for key in case.arrays if key.startswith(REDUCED)))
+    reduced(case)
     forgotten = set(case.arrays) - case.compared - set(case.waived) - set(GIVEN)
     assert not forgotten, f"{case.name}: not compared: {forgotten}"

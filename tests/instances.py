@@ -43,10 +43,13 @@ def small_instances():
 
 
 def fixed_instances():
-    """Transformers that do not train."""
+    """Transformers whose parameters are no encoder's."""
     return [
         skcontrast.RandomConvolutions(84, random_state=0),
         skcontrast.CanonicalCorrelation(blocks=[-1, 1]),
+        skcontrast.SparseCoder(4, 2, max_iter=2, device="cpu", random_state=0),
+        skcontrast.ContrastivePCA(),
+        skcontrast.CorrelationAlignment(),
         skcontrast.SemanticSignalSeparation(1, random_state=0),
     ]
 

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
 
+from skcontrast import Word2VecVectorizer
 from skcontrast._inputs.documents import analyzed, build_analyzer, check_documents
 from skcontrast.text import _pooling
 from skcontrast.text._information import MIN_WORDS, _bins, frequency_corrected, information_gain
@@ -202,6 +203,17 @@ def test_common_components_of_few_documents():
 def test_sif_weights():
     weights = sif_weights(np.array([1, 3]), 0.25)
     np.testing.assert_allclose(weights(np.array([0, 1, 0])), [0.5, 0.25, 0.5])
+
+
+def test_sif_of_equal_weights_is_the_mean():
+    """Words that are equally frequent have one weight, which is 1 where a is large."""
+    texts = [" ".join(np.roll(list("abcdef"), i)[:4]) for i in range(6)]
+    settings = {"token_pattern": r"\w", "min_count": 1, "n_components": 3, "random_state": 0}
+    mean = Word2VecVectorizer(**settings).fit_transform(texts)
+    assert mean.any()
+    for a, weight in ((0.5, 0.5 / (0.5 + 1 / 6)), (1e9, 1.0)):
+        sif = Word2VecVectorizer(**settings, pooling="sif", sif_a=a, n_removed=0)
+        np.testing.assert_allclose(sif.fit_transform(texts), weight * mean, rtol=1e-5)
 
 
 def test_information_gain_is_the_divergence_where_it_is_small():

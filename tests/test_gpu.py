@@ -55,7 +55,7 @@ TWENTY_STEPS = {"views": shifted, "batch_size": 80, "max_iter": 20}
 
 
 # Draw numbers for a loss, which are others on another device.
-DRAWS = {"cross_mixup", "pair_gated", "symile"}
+DRAWS = {"cross_mixup", "mc_info_nce", "pair_gated", "symile"}
 
 
 @pytest.mark.parametrize("name", [name for name in TRAINABLE if name not in DRAWS])

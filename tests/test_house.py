@@ -23,6 +23,7 @@ MODULES = sorted(
 
 # Every module stands on a floor and imports from lower floors, or from its own package.
 FLOORS = {
+    "_ranks": -1,
     "_site": -1,
     "_typing": 0,
     "_version": 0,
@@ -43,8 +44,10 @@ FLOORS = {
     "metrics": 1,
     "topics": 1,
     "_output": 2,
+    "geometry": 2,
     "model_selection": 2,
     "retrieval": 2,
+    "postprocessing": 3,
     "_training": 3,
     "_saved": 4,
     "checkpoint": 4,
@@ -55,6 +58,7 @@ FLOORS = {
     "representation": 8,
     "text": 8,
     "multiview": 8,
+    "contrast": 8,
     "supervised": 9,
     "anomaly": 9,
     "inspection": 10,

@@ -206,3 +206,18 @@ def test_indefinite_and_broken_matrices():
         ridge_smoother(K, 2.0, indefinite="solve")  # singular
     with pytest.raises(ValueError, match="NaN or infinity"):
         ridge_smoother(K * torch.nan, 0.1)
+
+
+def test_log_as_a_kernel_of_time():
+    t = np.arange(0, 40.0)[:, None]
+    H = np.eye(40) - 1 / 40
+    for power in (0.5, 1.0, 2.0):
+        K = Log(power=power, gamma=0.3)(t)
+        plain = -np.log1p(0.3 * np.abs(t - t.T) ** power)
+        # Centred, it is the plain logarithm of the gap, whatever the origin.
+        np.testing.assert_allclose(H @ K @ H, H @ plain @ H, atol=1e-9)
+        assert np.linalg.eigvalsh(H @ plain @ H).min() > -1e-9
+    # As the power goes to 0 all gaps are alike.
+    gaps = Log(power=1e-6, gamma=0.3)(t)
+    apart = (H @ gaps @ H)[~np.eye(40, dtype=bool)]
+    assert np.ptp(apart) < 1e-4

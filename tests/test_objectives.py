@@ -15,6 +15,7 @@ from skcontrast.objectives import (
     AlignmentUniformity,
     ClusterDiscrimination,
     ClusterNS,
+    CommonSalient,
     ConditionalInfoNCE,
     ConR,
     CrossEntropy,
@@ -25,10 +26,13 @@ from skcontrast.objectives import (
     InfoNCE,
     KernelInfoNCE,
     LogitAdjusted,
+    Lorentz,
     MinedNegatives,
+    Nested,
     OnColumns,
     OneToK,
     Pairwise,
+    PairwiseRanking,
     PolyView,
     PositiveAware,
     PredictionError,
@@ -54,6 +58,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "info_nce-hard": InfoNCE(form="one_way", hard_negatives=True, hard_negative_weight=0.5),
     "info_nce-model_aware": InfoNCE("model_aware"),
     "info_nce-individual": InfoNCE("individual"),
+    "common_salient-one": CommonSalient(1, 0.0, 2.0, 0.5, tau=1.0),
     "conditional-fair": ConditionalInfoNCE("fair"),
     "conditional-reference": ConditionalInfoNCE(form="reference"),
     "conditional-normalized": ConditionalInfoNCE("fair", diagonal="zero", normalize=True),
@@ -90,6 +95,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "prediction_error-absolute": PredictionError(error="absolute"),
     "prediction_error-huber": PredictionError(error="huber", delta=0.5),
     "cross_entropy-adjusted": CrossEntropy(adjustment=1.0, label_smoothing=0.1),
+    "cross_entropy-information": CrossEntropy(information=0.3),
     "cross_entropy-vectors": CrossEntropy(class_embeddings=[[1.0, 0.5], [-1.0, 2.0]]),
     "conr-wide": ConR(temperature=0.5, window=1.0, error="squared"),
     "conr-reference": ConR(window=0.5, form="reference"),
@@ -122,6 +128,9 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "sigmoid-focal": SigmoidPairs(2.0, temperature=0.3),
     "on_columns": OnColumns(InfoNCE(), 1, 3),
     "on_columns-sum": OnColumns(SupCon() + PolyView(), 1),
+    "nested": Nested(InfoNCE(), (2, None)),
+    "lorentz-fixed": Lorentz(curvature=0.5, entailment=0, temperature=0.5),
+    "pairwise_ranking-margin": PairwiseRanking(margin=0.5),
     "sum": InfoNCE() + 0.5 * AlignmentUniformity(),
 }
 # The gradient is not that of the value: something is held constant on purpose.
@@ -143,16 +152,24 @@ SURROGATES = {
 }
 # Draw random numbers, in the order of the rows.
 RANDOM = {"cluster_discrimination", "supremix", "supremix-negatives", "symile"}
-RANDOM |= {"cross_mixup", "pair_gated"}
+RANDOM |= {"cross_mixup", "pair_gated", "mc_info_nce"}
 # Ask the device for what they go on with.
-WAITS = {"listwise_wasserstein"}
+WAITS = {"listwise_wasserstein", "rank_penalty"}
 # Neither unit rows nor columns: rows as they are.
-LENGTHS = {"rank_n_contrast"}
+LENGTHS = {"rank_n_contrast", "gaussian", "mc_info_nce", "lorentz", "lorentz-fixed"}
 # Without a head, the columns of the embedding are the prediction.
-HEADS = "prediction_error", "cross_entropy", "conr", "reconstruction", "binary_cross_entropy"
+HEADS = (
+    "prediction_error",
+    "cross_entropy",
+    "conr",
+    "reconstruction",
+    "binary_cross_entropy",
+    "pairwise_ranking",
+)
 PREDICTORS = {name for name in VARIANTS if name.startswith(HEADS)}
 # Work on the columns as they are, not on unit rows.
-COLUMNS = {"barlow_twins", "vicreg", "independence", *PREDICTORS}
+COLUMNS = {"barlow_twins", "vicreg", "independence", "rank_penalty", *PREDICTORS}
+COLUMNS |= {"common_salient", "common_salient-one"}
 # Without prototypes these are the axes.
 PROTOTYPES = {"cluster_discrimination", "cluster_discrimination-all", "swapped_prototypes"}
 # Not invariant under rotation: columns have a meaning.
@@ -160,11 +177,14 @@ ORIENTED = {
     *COLUMNS,
     "on_columns",
     "on_columns-sum",
+    "nested",
     "kernel_info_nce-concatenation",
     "teacher_match",
+    "gaussian",
+    "mc_info_nce",
     *PROTOTYPES,
 }
-SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "sum"}
+SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "nested", "sum"}
 SCALARS |= {"listwise_wasserstein"} | COLUMNS - PREDICTORS
 FIRST_VIEW = {
     "one_way",
@@ -180,6 +200,8 @@ FIRST_VIEW = {
     "sigmoid",
     "list_mle",
     "cross_mixup",
+    "gaussian",
+    "lorentz",
 }
 
 every = pytest.mark.parametrize("name", VARIANTS)

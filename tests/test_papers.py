@@ -9,10 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import rel_entr
+from scipy.stats import bootstrap
 from sklearn.cluster import KMeans
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import validation_curve
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import roc_curve
+from sklearn.model_selection import GroupKFold, cross_val_score, validation_curve
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import normalize
@@ -56,6 +61,7 @@ def names_of_a_line():
             "SeriesContrastiveEncoder",
             "Word2VecVectorizer",
             "Sent2VecVectorizer",
+            "SparseCoder",
         )
     }
     data = {
@@ -69,9 +75,11 @@ def names_of_a_line():
         "series": rng.normal(size=(12, 2, 24)), "patients": np.arange(12) // 4,
     }  # fmt: skip
     learn = [KMeans, LogisticRegression, KNeighborsClassifier, KNeighborsRegressor, make_pipeline]
-    learn += [NearestNeighbors]
     learn += [FeatureUnion, CountVectorizer, TfidfVectorizer, normalize, validation_curve]
-    return public_names() | {f.__name__: f for f in learn} | short | data | {"np": np, "nn": nn}
+    learn += [TransformedTargetRegressor, Ridge, Nystroem, NearestNeighbors]
+    learn += [GroupKFold, cross_val_score, roc_curve]
+    more = {"np": np, "nn": nn, "rel_entr": rel_entr, "bootstrap": bootstrap}
+    return public_names() | {f.__name__: f for f in learn} | short | data | more
 
 
 def run(line):

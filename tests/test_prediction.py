@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import scipy.stats
 import torch
 from instances import blobs
 from sklearn.base import clone
@@ -22,6 +23,7 @@ from skcontrast.objectives import (
 NAN = float("nan")
 Y = torch.tensor([[0.3, -1.0], [NAN, 0.5], [1.2, 0.1], [-0.4, 2.5], [0.0, NAN]]).double()
 CODES = torch.tensor([0, 2, -1, 2, 1])
+FEW_CODES = torch.tensor([-1, 2, -1, 0, -1])
 
 
 def draw(*shape, seed=0):
@@ -111,6 +113,51 @@ def cross_entropy_by_loops(logits, codes, shares, adjustment, smoothing):
             logs = [x - np.log(total) for x in f]
             losses.append(-(1 - smoothing) * logs[code] - smoothing * np.mean(logs))
     return mean_of(losses)
+
+
+def informed_by_loops(logits, codes, weight):
+    """Cross-entropy of labelled rows, less the mutual information of the others."""
+    losses = np.array(cross_entropy_by_loops(logits, codes, [1, 1, 1], 0.0, 0.0))
+    shares = {}
+    for place, row in enumerate(logits.flatten(0, 1).tolist()):
+        if codes.tolist()[place % len(codes)] == -1:
+            total = sum(np.exp(x) for x in row)
+            shares[place] = [np.exp(x) / total for x in row]
+    mean = [sum(p[c] for p in shares.values()) / len(shares) for c in range(3)]
+    for place, p in shares.items():
+        gain = sum(-q * np.log(q) for q in mean) - sum(-q * np.log(q) for q in p)
+        losses[place] -= weight * gain * len(losses) / len(shares)
+    return losses
+
+
+@pytest.mark.parametrize("n_views", [1, 2])
+def test_information_is_its_formula(n_views):
+    logits = draw(n_views, 5, 3)
+    codes = FEW_CODES
+    losses = CrossEntropy(information=0.7)(logits, target=codes)
+    same(losses, torch.tensor(informed_by_loops(logits, codes, 0.7)))
+    found = losses.mean()
+    p = logits[:, codes == -1].flatten(0, 1).softmax(1).numpy()
+    expected = scipy.stats.entropy(p.mean(0)) - scipy.stats.entropy(p, axis=1).mean()
+    plain = CrossEntropy()(logits, target=codes)
+    assert found.item() == pytest.approx(plain.mean().item() - 0.7 * expected, rel=1e-12)
+    same(CrossEntropy(information=0.0)(logits, target=codes), plain)
+    # Adjusted by the frequencies of the classes, the prediction is that without them.
+    both = CrossEntropy(adjustment=1.0, information=0.7)(logits, target=codes).mean()
+    adjusted = CrossEntropy(adjustment=1.0)(logits, target=codes).mean()
+    assert both.item() == pytest.approx(adjusted.item() - 0.7 * expected, rel=1e-12)
+
+
+def test_sure_and_balanced_rows_are_as_informed_as_can_be():
+    logits = (1e3 * torch.eye(3, dtype=torch.float64))[None].requires_grad_()
+    loss = CrossEntropy(information=1.0)(logits, target=torch.full((3,), -1))
+    loss.mean().backward()
+    assert loss.mean().item() == pytest.approx(-np.log(3)) and (logits.grad == 0).all()
+    labelled = torch.arange(3)
+    same(
+        CrossEntropy(information=1.0)(logits, target=labelled),
+        CrossEntropy()(logits, target=labelled),
+    )
 
 
 @pytest.mark.parametrize("adjustment, smoothing", [(0.0, 0.0), (1.0, 0.0), (0.5, 0.2)])

@@ -19,6 +19,7 @@ import scipy.sparse as sp
 import skops.io
 from broken import damages, full_disk
 from instances import adapter_instances, blobs, detector_instances
+from postprocessing_instances import postprocessing_instances
 from search_instances import GRAPHS, SEARCHES
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
@@ -105,6 +106,14 @@ MODELS |= {
     f"{type(m).__name__} {i}": (lambda m=m: m.fit(TEXTS), TEXTS)
     for i, m in enumerate(text_instances())
 }
+MODELS |= {
+    f"{type(m).__name__} {i}": (lambda m=m: m.fit(X), X)
+    for i, m in enumerate(postprocessing_instances())
+}
+MODELS["sparse coder"] = (
+    lambda: skcontrast.SparseCoder(8, 2, max_iter=1, random_state=0).fit(X),
+    X,
+)
 MODELS |= SEARCHES
 FITTED = {}
 

@@ -271,6 +271,21 @@ def test_fourier_features_tend_to_the_gaussian_kernel(gamma):
     assert abs(slope + 0.5) < 0.1 and errors[-1] < 0.02
 
 
+def test_fixed_fourier_features_with_a_linear_read_out_are_kernel_ridge_regression():
+    from sklearn.kernel_ridge import KernelRidge
+    from sklearn.linear_model import Ridge
+
+    x = np.random.default_rng(0).normal(size=(80, 3))
+    y = np.sin(2 * x[:, 0]) + x[:, 1]
+    torch.manual_seed(0)
+    module = FourierFeatures(20_000, learn=False, gamma=0.4).build(3, 40_000)
+    assert not any(p.requires_grad for p in module.parameters())
+    h = module(torch.tensor(x, dtype=torch.float32)).numpy()
+    exact = KernelRidge(alpha=0.5, kernel="rbf", gamma=0.4).fit(x[:60], y[:60])
+    found = Ridge(alpha=0.5, fit_intercept=False).fit(h[:60], y[:60]).predict(h[60:])
+    np.testing.assert_allclose(found, exact.predict(x[60:]), atol=0.05)
+
+
 def test_fourier_features_of_sparse_rows_and_of_odd_width():
     X = sp.random(12, 6, 0.4, format="csr", random_state=0)
     module = FourierFeatures().build(6, 7)

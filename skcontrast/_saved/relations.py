@@ -101,6 +101,11 @@ def _random_convolutions(model):
     _convolved(model.input_, [model.convolutions_])
 
 
+def _of_columns(model):
+    width = len(model.mean_)
+    _need(model.input_.n_features == width, f"X has not the {width} columns of mean_")
+
+
 def _backbone(source):
     raise ValueError("a backbone is code, which no folder holds")
 
@@ -353,6 +358,8 @@ RELATIONS = {
     "BackboneInput": _backbone,
     "BlocksInput": blocks_input,
     "CanonicalCorrelation": canonical,
+    "ContrastivePCA": _of_columns,
+    "CorrelationAlignment": _of_columns,
     "ContrastiveAnomalyDetector": detector,
     "TableInput": _table_input,
     "FrameColumns": _frame_columns,

@@ -68,6 +68,10 @@ _ADAPTER = """
     ?_unit_rows              bool
     ?_flat                   bool
 """
+_COLUMNS = """
+    n_features_in_       whole f
+    ?feature_names_in_   words f
+"""
 TABLES = {
     "BaseContrastive": _TRAINED,
     "TableInput": """
@@ -93,6 +97,22 @@ TABLES = {
         offsets_             dict
         width_               whole k
         n_components_        whole
+    """,
+    "ContrastivePCA": """
+        input_               TableInput
+        components_          float k f
+        mean_                float f
+        scale_               none float f >0
+        candidate_contrasts_ float *
+        eigenvalues_         float k
+        contrast_index_      float k
+    """,
+    "CorrelationAlignment": """
+        input_               TableInput
+        domains_             label g
+        means_               float g f
+        maps_                float g f f
+        mean_                float f
     """,
     "BackboneInput": "mean_  none float p",
     "ConvolvedSeriesInput": """
@@ -155,6 +175,44 @@ TABLES = {
         ?absent_             none arrays
     """,
     "Columns": "components_  none float k f",
+    "Whitening": f"""
+        {_COLUMNS}
+        mean_                float f
+        components_          float k f
+        n_components_        whole k
+        eigenvalues_         float f >=0
+        shrinkage_           float g >=0
+        permutation_         int f <f
+        n_dropped_           whole
+    """,
+    "HubnessReducedNeighbors": f"""
+        {_COLUMNS}
+        X_fit_               float n f
+        surroundings_        float n *
+        n_samples_fit_       whole n
+        k_                   none whole
+        shift_               number >=0
+    """,
+    "BinaryCodes": f"""
+        {_COLUMNS}
+        mean_                float f
+        components_          float b f
+    """,
+    "SparseCoder": f"""
+        {_COLUMNS}
+        encoder_             ContrastiveEncoder
+        n_iter_              whole
+        decoder_             float h f
+        mean_                float f
+        offset_              float f
+        scale_               number >0
+    """,
+    "GroupCentering": f"""
+        {_COLUMNS}
+        mean_                float f
+        groups_              label g
+        group_means_         float g f
+    """,
     "Ranks": """
         columns_             int k >=0
         ?quantiles_          float q k sorted

@@ -40,6 +40,36 @@ def forward(encoder, X, batch, *, precision, device, batch_size=FORWARD_ROWS):
     return out
 
 
+class Hidden(torch.nn.Module):
+    """Every layer of an encoder side by side, (n, sum of widths); ``widths`` says where each is."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.encoder = encoder
+        # What hands sparse rows to a module as dense ones stands around it.
+        inner = getattr(encoder, "module", encoder)
+        self.layers = inner if isinstance(inner, torch.nn.Sequential) else None
+        self.hidden = getattr(encoder, "hidden", lambda x: [])
+        known = hasattr(encoder, "hidden") or not list(inner.children())
+        if self.layers is None and not known:
+            raise TypeError(
+                f"The layers of a {type(inner).__name__} are not known: type network='mlp', or "
+                "pass an nn.Sequential as the network."
+            )
+
+    def forward(self, x):
+        if self.layers is None:
+            found = [*self.hidden(x), self.encoder(x)]
+        else:
+            x = x if torch.is_tensor(x) else x.to_dense()
+            found = []
+            for layer in self.layers:
+                x = layer(x)
+                found.append(x.flatten(1))
+        self.widths = [h.shape[1] for h in found]
+        return torch.cat(found, dim=1)
+
+
 def _padded(batch):
     """Repeat rows (empty ones, when sparse) until BLAS takes its usual path."""
     missing = MIN_FORWARD_ROWS - len(batch)

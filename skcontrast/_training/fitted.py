@@ -17,6 +17,7 @@ from skcontrast._inputs.side import LEARNED_OF_Y
 from skcontrast._state import OwnState
 from skcontrast._training.devices import DTYPES, device_at_hand, seeded
 from skcontrast._training.embed import (
+    Hidden,
     checked_output,
     forward,
     load_arrays,
@@ -139,6 +140,25 @@ class FittedEncoder(ColumnsOfInput, ClassNamePrefixFeaturesOutMixin, ReadsOnce):
         check_is_fitted(self, "weights_")
         X = self.input_.read(X)
         return self.output_.transform(self.input_, X, embed(self, X))
+
+    def hidden_layers(self, X: RowsLike) -> list[np.ndarray]:
+        """Look into the network: what each of its layers makes of rows.
+
+        Parameters
+        ----------
+        X : rows, of n_samples
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        layers : list of ndarray of shape (n_samples, width)
+            The hidden layers of an MLP, or the children of a fitted ``nn.Sequential``, in order;
+            the last one is the learned columns.
+        """
+        check_is_fitted(self, "weights_")
+        X, layers = self.input_.read(X), Hidden(encoder_of(self))
+        found = embedded(self, layers, self.input_, self.weights_, X)
+        return np.split(found, np.cumsum(layers.widths)[:-1], axis=1)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the columns of the output.

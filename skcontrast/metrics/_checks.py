@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.utils import check_array
+from sklearn.utils.validation import column_or_1d
 
 # Rows of a tile where all pairs are compared: 8 MB a table of pairs in float64.
 BLOCK = 1024
@@ -27,12 +28,18 @@ def check_pair(z1, z2, names=("z1", "z2"), n_least=2, same_width=True):
             f"{names[0]} has {len(z1)} rows and {names[1]} has {len(z2)}: pass the same rows in "
             "the same order in both."
         )
-    if same_width and z1.shape[1] != z2.shape[1]:
+    if same_width:
+        check_width(z1, z2, names)
+    return z1, z2
+
+
+def check_width(z1, z2, names):
+    """Refuse two tables of different width."""
+    if z1.shape[1] != z2.shape[1]:
         raise ValueError(
             f"{names[0]} has {z1.shape[1]} columns and {names[1]} has {z2.shape[1]}: pass two "
             "outputs of one encoder."
         )
-    return z1, z2
 
 
 def unit_rows(z, name="z"):
@@ -65,6 +72,16 @@ def check_positive(value, name, zero=False):
         wanted = "of at least 0" if zero else "above 0"
         raise ValueError(f"{name}={value!r}: type a finite number {wanted}.")
     return float(value)
+
+
+def check_labels(labels, n, name="labels", table="z"):
+    """Return the classes, and the number of the class of each of n rows."""
+    labels = column_or_1d(labels)
+    if len(labels) != n:
+        raise ValueError(
+            f"{name} has {len(labels)} entries and {table} has {n} rows: pass one label a row."
+        )
+    return np.unique(labels, return_inverse=True)
 
 
 def check_option(value, name, options):

@@ -1,8 +1,7 @@
-"""Measures of nearest rows: hubs, and views that find each other."""
+"""Measures of nearest rows: hubs, and whether two embeddings agree on who is near."""
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -223,74 +222,99 @@ def hubness(
     return float(occurrence[occurrence >= 2 * k].sum() / total)
 
 
-def retrieval(z1: ArrayLike, z2: ArrayLike, *, k: int = 1, block_size: int = BLOCK) -> float:
-    r"""Share of rows whose other view is among the k nearest; higher is better.
+def neighbor_overlap(
+    z1: ArrayLike,
+    z2: ArrayLike,
+    k: int = 10,
+    *,
+    score: Literal["jaccard", "rank"] = "jaccard",
+    block_size: int = BLOCK,
+) -> float:
+    r"""How far two embeddings agree on the k nearest rows of each row; higher is more alike.
+
+    With the k rows :math:`A_i` and :math:`B_i` of the highest cosine to row i in the one and in
+    the other embedding, at the places :math:`a_{ij}` and :math:`b_{ij}` from 1 on,
 
     .. math::
-        \frac{1}{n} \sum_i P(r_i \le k), \qquad
-        r_i = 1 + \#\{j \ne i : u_i \cdot v_j > u_i \cdot v_i\}
+        \text{jaccard} = \frac{1}{n} \sum_i \frac{|A_i \cap B_i|}{|A_i \cup B_i|}, \qquad
+        \text{rank} = \frac{1}{n} \sum_i \frac{1}{H_{m_i}} \sum_{j \in A_i \cap B_i}
+            \frac{2}{(1 + |a_{ij} - b_{ij}|)(a_{ij} + b_{ij})}
 
-    with the unit rows u of ``z1``, which ask, and v of ``z2``, which are searched. Among equal
-    cosines the order is taken at random, and P is the chance then: an encoder that gives the
-    same to every row has k / n, what guessing has. More rows make it harder: compare over
-    equally many.
+    with :math:`m_i = |A_i \cap B_i|` and :math:`H_m = 1 + \frac12 + \ldots + \frac1m`; the
+    second is 0 for a row without a common neighbour, and looks at places and not at how many
+    neighbours are common. Unrelated embeddings have a jaccard score of about k / (2 n - k).
 
     Parameters
     ----------
     z1, z2 : array-like of shape (n_samples, n_components)
-        Embeddings of two views of the same rows.
+        Two embeddings of the same rows, which may differ in width.
 
-    k : int, default=1
-        How many nearest rows count, at most ``n_samples``.
+    k : int, default=10
+        Number of nearest rows, below ``n_samples``; a row is no neighbour of itself. With few the
+        score is noisy: say k with every figure.
+
+    score : {"jaccard", "rank"}, default="jaccard"
+        Whether common neighbours are counted, or their places compared.
 
     block_size : int, default=1024
-        Rows of a tile of pairs. The memory is O(n d + block_size²).
+        Rows that are compared with all others at once.
 
     Returns
     -------
-    share : float
-        Between 0 and 1.
+    overlap : float
+        Between 0 and 1. Rows that are equally near are taken in the order of their numbers.
 
     Raises
     ------
     ValueError
-        For fewer than two rows, a row of zeros, NaN, tables of different shapes, or a k that
-        is out of range.
+        For fewer than two rows, a row of zeros, NaN, tables of different length, or a k that is
+        out of range.
+
+    See Also
+    --------
+    rsa : Of all pairs of rows, near and far.
+    cka : Of the similarities themselves.
 
     References
     ----------
-    Wu et al., "Unsupervised feature learning via non-parametric instance discrimination", CVPR
-    2018: every row a class of its own.
+    Caspari et al., "Beyond benchmarks: evaluating embedding model similarity for retrieval
+    augmented generation systems", 2024.
 
     Examples
     --------
-    >>> from skcontrast.metrics import retrieval
-    >>> z = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]
-    >>> retrieval(z, z)
+    >>> from skcontrast.metrics import neighbor_overlap
+    >>> z = [[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]]
+    >>> neighbor_overlap(z, [[0.0, 2.0], [0.1, 2.0], [1.0, 0.0], [1.0, 0.1]], k=1)
     1.0
-    >>> round(retrieval(z, [[0.0, 1.0], [1.0, 0.0], [-1.0, 0.1]]), 3)
-    0.333
+    >>> neighbor_overlap(z, [[1.0, 0.0], [0.0, 1.0], [1.0, 0.1], [0.1, 1.0]], k=1)
+    0.0
     """
+    check_option(score, "score", ("jaccard", "rank"))
     size = check_count(block_size, "block_size")
-    z1, z2 = check_pair(z1, z2)
-    k = check_count(k, "k", len(z1))
-    nearer, equal = places(z1, z2, size)
-    return found_within(nearer, equal, k)
+    tables = check_pair(z1, z2, same_width=False)
+    n = len(tables[0])
+    k = check_count(k, "k", n - 1)
+    units = [unit_rows(z, name) for z, name in zip(tables, ("z1", "z2"))]
+    harmonic = np.concatenate([[1.0], np.cumsum(1 / np.arange(1.0, k + 1))])
+    total = 0.0
+    for rows in blocks(n, size):
+        a, b = (_nearest_places(u, rows, k) for u in units)  # (rows, n), 0 is not near
+        common = (a > 0) & (b > 0)
+        m = common.sum(axis=1)
+        if score == "jaccard":
+            total += (m / (2 * k - m)).sum()
+        else:
+            a, b = a[common], b[common]
+            total += (2 / ((1 + np.abs(a - b)) * (a + b)) / np.repeat(harmonic[m], m)).sum()
+    return float(total / n)
 
 
-def places(z1, z2, size=BLOCK):
-    """How many rows of ``z2`` are nearer to each row of ``z1`` than its own, and as near."""
-    u, v = unit_rows(z1, "z1"), unit_rows(z2, "z2")
-    n = len(u)
-    own = np.einsum("ij,ij->i", u, v)
-    nearer, equal = np.zeros((2, n))
-    for rows, columns in product(blocks(n, size), repeat=2):
-        difference = u[rows] @ v[columns].T - own[rows, None]
-        nearer[rows] += (difference > TIE).sum(axis=1)
-        equal[rows] += (np.abs(difference) <= TIE).sum(axis=1)  # the row itself among them
-    return nearer, equal
-
-
-def found_within(nearer, equal, k):
-    """Share of rows that are among the k nearest, of the numbers that ``places`` gives."""
-    return float(np.clip((k - nearer) / equal, 0.0, 1.0).mean())
+def _nearest_places(u, rows, k):
+    """Place from 1 on of the k nearest rows of a block of rows, 0 for the others: (rows, n)."""
+    cosine = u[rows] @ u.T
+    cosine[np.arange(len(cosine)), np.arange(rows.start, rows.stop)] = -np.inf
+    # Cosines that are equal but for rounding are in the order of their rows.
+    order = np.argsort(-cosine.round(-int(np.log10(TIE))), axis=1, kind="stable")[:, :k]
+    places = np.zeros(cosine.shape)
+    np.put_along_axis(places, order, np.arange(1.0, k + 1)[None], axis=1)
+    return places

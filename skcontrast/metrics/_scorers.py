@@ -22,7 +22,8 @@ from skcontrast._component import (
 )
 from skcontrast._site import OnSite
 from skcontrast._typing import Estimator, MatrixLike, RandomState
-from skcontrast.metrics._neighbors import hubness, retrieval
+from skcontrast.metrics._neighbors import hubness
+from skcontrast.metrics._partners import retrieval
 from skcontrast.metrics._spectrum import effective_rank, isotropy
 from skcontrast.metrics._sphere import alignment, cosine_gap, uniformity
 

@@ -7,17 +7,18 @@ from typing import Literal
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.utils.validation import column_or_1d
 
 from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
 from skcontrast.metrics._checks import (
     BLOCK,
     blocks,
+    check_labels,
     check_option,
     check_pair,
     check_positive,
     check_table,
+    check_width,
     unit_rows,
 )
 
@@ -175,12 +176,8 @@ def tolerance(
     """
     check_option(pairs, "pairs", ("same_class", "all"))
     u = unit_rows(check_table(z))
-    labels = column_or_1d(labels)
-    if len(labels) != len(u):
-        raise ValueError(
-            f"labels has {len(labels)} entries and z has {len(u)} rows: pass one label a row."
-        )
-    _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    codes = check_labels(labels, len(u))[1]
+    counts = np.bincount(codes)
     # The cosines of a class add up to the squared length of its sum.
     sums = np.zeros((len(counts), u.shape[1]))
     np.add.at(sums, codes, u)
@@ -241,3 +238,47 @@ def cosine_gap(z1: ArrayLike, z2: ArrayLike) -> float:
     # All pairs add up to the product of the sums.
     negative = u.sum(axis=0) @ v.sum(axis=0) - positive
     return float(positive / n - negative / (n * (n - 1)))
+
+
+def modality_gap(z1: ArrayLike, z2: ArrayLike) -> float:
+    r"""Distance of the mean unit rows of two sets, such as those of two modalities.
+
+    .. math:: \Big\lVert \frac{1}{n} \sum_i u_i - \frac{1}{m} \sum_j v_j \Big\rVert
+
+    It is 0 where both sets lie around one direction. A gap puts all rows of the other set farther
+    than those of the own one, though partners may still be found among the other set alone; taking
+    the mean of its set off each row closes it.
+
+    Parameters
+    ----------
+    z1 : array-like of shape (n_samples, n_components)
+        Embedding of the rows of one set.
+
+    z2 : array-like of shape (m_samples, n_components)
+        Embedding of those of the other, which need be no partners.
+
+    Returns
+    -------
+    gap : float
+        Between 0 and 2.
+
+    Raises
+    ------
+    ValueError
+        For no rows, a row of zeros, NaN, or tables of different width.
+
+    References
+    ----------
+    Liang et al., "Mind the gap: understanding the modality gap in multi-modal contrastive
+    representation learning", NeurIPS 2022.
+
+    Examples
+    --------
+    >>> from skcontrast.metrics import modality_gap
+    >>> modality_gap([[1.0, 0.0], [2.0, 0.0]], [[-1.0, 0.0]])
+    2.0
+    """
+    z1, z2 = check_table(z1, "z1", 1), check_table(z2, "z2", 1)
+    check_width(z1, z2, ("z1", "z2"))
+    first, second = unit_rows(z1, "z1").mean(axis=0), unit_rows(z2, "z2").mean(axis=0)
+    return float(np.linalg.norm(first - second))

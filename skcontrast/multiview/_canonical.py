@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skcontrast._canonical import Products, best_regularization, unit_rows
+from skcontrast._canonical import Products, best_regularization, products_by_row, unit_rows
 from skcontrast._component import Integral, Interval, Real, StrOptions, check_parameters
 from skcontrast._inputs.base import ColumnsOfInput
 from skcontrast._inputs.block_input import BlocksInput
@@ -208,7 +207,7 @@ class CanonicalCorrelation(SharedSpace, ColumnsOfInput, TransformerMixin, BaseEs
 
     def _of_block(self, X, name):
         S = self.input_.inputs_[name].standardized(X)
-        Z = unit_rows(_products(S, self.maps_[name]) + self.offsets_[name])
+        Z = unit_rows(products_by_row(S, self.maps_[name]) + self.offsets_[name])
         return Z.astype(np.float32 if X.dtype == np.float32 else np.float64)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
@@ -238,18 +237,6 @@ class CanonicalCorrelation(SharedSpace, ColumnsOfInput, TransformerMixin, BaseEs
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _products(S, weight):
-    """Rows times directions, always so many at a time: a row's bits depend on no other."""
-    size, n = 64, S.shape[0]
-    if sp.issparse(S):
-        return S @ weight
-    out = np.empty((n, weight.shape[1]))
-    for start in range(0, n, size):
-        rows = np.minimum(np.arange(start, start + size), n - 1)
-        out[start : start + size] = (S[rows] @ weight)[: n - start]
-    return out
 
 
 def _check_pairs(source):

@@ -225,13 +225,20 @@ class _Layers(nn.Module):
 
     def forward(self, x):
         h = x
+        for h in self.hidden(x):  # noqa: B007
+            pass
+        z = self.head(h)
+        return z if self.shortcut is None else z + self.shortcut(x)
+
+    def hidden(self, x):
+        """Each hidden layer of a batch, one after the other."""
+        h = x
         for i, layer in enumerate(self.layers):
             out = layer(h)
             # The first layer's input may be sparse, and has the shortcut.
             residual = i > 0 and self.shortcut is not None and out.shape == h.shape
             h = h + out if residual else out
-        z = self.head(h)
-        return z if self.shortcut is None else z + self.shortcut(x)
+            yield h
 
 
 REGISTRY = "skcontrast.networks:NETWORKS"

@@ -6,7 +6,8 @@ from skcontrast.objectives._bridge import BrownianBridge
 from skcontrast.objectives._cacr import CACR
 from skcontrast.objectives._cluster_discrimination import ClusterDiscrimination
 from skcontrast.objectives._cluster_ns import ClusterNS
-from skcontrast.objectives._columns import OnColumns
+from skcontrast.objectives._columns import Nested, OnColumns
+from skcontrast.objectives._common_salient import CommonSalient
 from skcontrast.objectives._conditional import ConditionalInfoNCE
 from skcontrast.objectives._conr import ConR
 from skcontrast.objectives._cross_mixup import CrossMixup
@@ -15,6 +16,7 @@ from skcontrast.objectives._dclr import DCLR
 from skcontrast.objectives._decoupled import DecoupledContrastive
 from skcontrast.objectives._energy import EnergyHinge
 from skcontrast.objectives._future import FuturePrediction
+from skcontrast.objectives._gaussian import GaussianNCE
 from skcontrast.objectives._hard_negative import DebiasedContrastive, HardNegative
 from skcontrast.objectives._hierarchical import HierarchicalContrast
 from skcontrast.objectives._independence import KernelIndependence
@@ -22,20 +24,25 @@ from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
 from skcontrast.objectives._lists import ListMLE, ListwiseWasserstein
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
+from skcontrast.objectives._lorentz import Lorentz
+from skcontrast.objectives._mc_info_nce import MCInfoNCE
 from skcontrast.objectives._mined import MinedNegatives
 from skcontrast.objectives._multi_label import MultiLabelCrossEntropy
 from skcontrast.objectives._one_to_k import OneToK
 from skcontrast.objectives._pair_gated import PairGated
 from skcontrast.objectives._pair_score import PairScore
 from skcontrast.objectives._pairwise import Pairwise
+from skcontrast.objectives._pairwise_ranking import PairwiseRanking
 from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
 from skcontrast.objectives._prediction import CrossEntropy, PredictionError
 from skcontrast.objectives._rank_n_contrast import RankNContrast
+from skcontrast.objectives._rank_penalty import RankPenalty
 from skcontrast.objectives._reconstruction import Reconstruction
 from skcontrast.objectives._redundancy import BarlowTwins, VICReg
 from skcontrast.objectives._sigmoid import SigmoidPairs
 from skcontrast.objectives._soft_target import SoftTarget
+from skcontrast.objectives._sparse import SparseReconstruction
 from skcontrast.objectives._spectral import SpectralContrastive
 from skcontrast.objectives._subclass_balanced import SubclassBalanced
 from skcontrast.objectives._supcon import SupCon
@@ -55,6 +62,7 @@ OBJECTIVES = {
     "cacr": CACR,
     "cluster_discrimination": ClusterDiscrimination,
     "cluster_ns": ClusterNS,
+    "common_salient": CommonSalient,
     "conditional": ConditionalInfoNCE,
     "conr": ConR,
     "cross_entropy": CrossEntropy,
@@ -66,6 +74,7 @@ OBJECTIVES = {
     "decoupled_uniformity": DecoupledUniformity,
     "energy_hinge": EnergyHinge,
     "future_prediction": FuturePrediction,
+    "gaussian": GaussianNCE,
     "hard_negative": HardNegative,
     "hierarchical": HierarchicalContrast,
     "independence": KernelIndependence,
@@ -74,15 +83,19 @@ OBJECTIVES = {
     "list_mle": ListMLE,
     "listwise_wasserstein": ListwiseWasserstein,
     "logit_adjusted": LogitAdjusted,
+    "lorentz": Lorentz,
+    "mc_info_nce": MCInfoNCE,
     "mined": MinedNegatives,
     "pair_gated": PairGated,
     "pair_score": PairScore,
     "one_to_k": OneToK,
     "pairwise": Pairwise,
+    "pairwise_ranking": PairwiseRanking,
     "poly_view": PolyView,
     "positive_aware": PositiveAware,
     "prediction_error": PredictionError,
     "rank_n_contrast": RankNContrast,
+    "rank_penalty": RankPenalty,
     "reconstruction": Reconstruction,
     "sigmoid": SigmoidPairs,
     "soft_target": SoftTarget,
@@ -108,6 +121,7 @@ __all__ = [
     "BrownianBridge",
     "ClusterDiscrimination",
     "ClusterNS",
+    "CommonSalient",
     "ConR",
     "ConditionalInfoNCE",
     "CrossEntropy",
@@ -118,6 +132,7 @@ __all__ = [
     "DecoupledUniformity",
     "EnergyHinge",
     "FuturePrediction",
+    "GaussianNCE",
     "HardNegative",
     "HierarchicalContrast",
     "InfoNCE",
@@ -126,30 +141,36 @@ __all__ = [
     "ListMLE",
     "ListwiseWasserstein",
     "LogitAdjusted",
+    "Lorentz",
+    "MCInfoNCE",
     "MinedNegatives",
     "MultiLabelCrossEntropy",
+    "Nested",
     "Objective",
-    "PairGated",
-    "PairScore",
     "OnColumns",
     "OneToK",
+    "PairGated",
+    "PairScore",
     "Pairwise",
+    "PairwiseRanking",
     "PolyView",
     "PositiveAware",
     "PredictionError",
     "RankNContrast",
+    "RankPenalty",
     "Reconstruction",
     "SigmoidPairs",
     "SoftTarget",
+    "SparseReconstruction",
     "SpectralContrastive",
     "SubclassBalanced",
     "Sum",
     "SupCon",
     "SupReMix",
     "SwappedPrototypes",
+    "Symile",
     "TeacherMatch",
     "TeacherSimilarity",
-    "Symile",
     "VICReg",
     "Weighted",
     "YAware",

@@ -1,4 +1,6 @@
-"""OnColumns: an objective on some columns of the space, which others leave to it."""
+"""OnColumns: an objective on some columns of the space. Nested: on the first few, and more."""
+
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -112,3 +114,76 @@ class OnColumns(_Composite):
 
     def build(self, n_samples: int) -> nn.Module:
         return _BuiltOnColumns(self, self.objective.build(n_samples))
+
+
+class Nested(_Composite):
+    r"""An objective on the first columns of the space, for several numbers of them (Matryoshka).
+
+    .. math:: L = \sum_m w_m \, \ell(z_{:, :m})
+
+    The first columns are then an embedding by themselves, for each m: ``Z[:, :16]`` is a short
+    form of the rows, which needs no other training. An objective of unit rows scales the columns
+    that it reads to length 1 anew.
+
+    Parameters
+    ----------
+    objective : component
+        What it learns, such as a head or prototypes, it learns for each width by itself.
+
+    widths : array-like of int or None, default=(8, 16, 32, None)
+        The numbers of columns; None is all of them.
+
+    weights : array-like of float, default=None
+        Weight of each. None is 1 for all.
+
+    Notes
+    -----
+    Without a projector these are the first columns that ``transform`` learns; others may stand
+    beside them (``passthrough``). With one they are those of the projection, and the embedding is
+    not nested: type ``projector=None``.
+
+    References
+    ----------
+    Kusupati et al., "Matryoshka representation learning", NeurIPS 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcontrast.objectives import InfoNCE, Nested
+    >>> views = torch.eye(4).expand(2, 4, 4)
+    >>> Nested(InfoNCE(temperature=0.5), widths=(2, None))(views).round(decimals=4)
+    tensor(1.8646)
+    """
+
+    _parameter_constraints = {
+        "objective": [Objective],
+        "widths": ["array-like"],
+        "weights": ["array-like", None],
+    }
+
+    def __init__(
+        self,
+        objective: Objective,
+        widths: Sequence[int | None] = (8, 16, 32, None),
+        weights: Sequence[float] | None = None,
+    ):
+        self.objective = objective
+        self.widths = widths
+        self.weights = weights
+
+    @property
+    def terms(self) -> tuple[Objective, ...]:
+        """The objective on the first columns, for each width."""
+        return tuple(OnColumns(self.objective, 0, width) for width in self.widths)
+
+    @property
+    def _weights(self):
+        return [1.0] * len(self.widths) if self.weights is None else list(self.weights)
+
+    def build(self, n_samples: int) -> nn.Module:
+        if not len(self.widths) or len(self._weights) != len(self.widths):
+            raise ValueError(
+                f"there are {len(self.widths)} widths and {len(self._weights)} weights: type one "
+                "width or more, and a weight for each or weights=None."
+            )
+        return super().build(n_samples)

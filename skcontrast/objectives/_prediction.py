@@ -246,6 +246,15 @@ class CrossEntropy(Objective):
 
     What has been learned then reads classes off that no row of the training was in: see the notes.
 
+    With ``information``, rows without a label count as well: of the U rows of a batch that have
+    none, and :math:`p_i = \mathrm{softmax}(W h_i + b)`,
+
+    .. math:: L = \mathrm{mean}_i \, l_i - \lambda \left(
+        H\Big(\frac1U \sum_u p_u\Big) - \frac1U \sum_u H(p_u) \right)
+
+    is less where each of them has a sure class and all classes are as frequent: for a set without
+    labels that is unlike the labelled one, such as another domain.
+
     Parameters
     ----------
     adjustment : float, default=0.0
@@ -262,6 +271,10 @@ class CrossEntropy(Objective):
     temperature : float, str or component, default=0.1
         Temperature tau of the cosines: a positive number or "learned". Not read without
         ``class_embeddings``.
+
+    information : float, default=0.0
+        Weight lambda of the mutual information between unlabelled rows and their classes. 0.3 is
+        a good value to start from; batches then need some dozens of such rows.
 
     Notes
     -----
@@ -287,7 +300,9 @@ class CrossEntropy(Objective):
     Menon et al., "Long-tail learning via logit adjustment", ICLR 2021. Szegedy et al.,
     "Rethinking the Inception architecture for computer vision", CVPR 2016. Rethmeier and
     Augenstein, "A primer on contrastive pretraining in language processing: methods, lessons
-    learned, and perspectives", ACM Computing Surveys 2023: labels as the other side.
+    learned, and perspectives", ACM Computing Surveys 2023: labels as the other side. Li et al.,
+    "Cross-domain sentiment classification with contrastive learning and mutual information
+    maximization", ICASSP 2021.
 
     Examples
     --------
@@ -308,6 +323,7 @@ class CrossEntropy(Objective):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_embeddings": ["array-like", None],
         "temperature": TEMPERATURE_CONSTRAINTS,
+        "information": [Interval(Real, 0, None, closed="left")],
     }
     _shorthand = {"temperature": "skcontrast.temperatures:TEMPERATURES"}
 
@@ -317,11 +333,13 @@ class CrossEntropy(Objective):
         label_smoothing: float = 0.0,
         class_embeddings: ArrayLike | None = None,
         temperature: Temperature = 0.1,
+        information: float = 0.0,
     ):
         self.adjustment = adjustment
         self.label_smoothing = label_smoothing
         self.class_embeddings = class_embeddings
         self.temperature = temperature
+        self.information = information
 
     def class_table(self) -> Tensor | None:
         """Vectors (n_classes, q) of the classes, if they are given."""
@@ -350,12 +368,31 @@ class CrossEntropy(Objective):
             h = views if embedding is None else embedding
             cosines = of_class_vectors(h, table.to(h.dtype), head)
             logits = cosines / temperature(None, anchor_index(index, views))
+        codes, plain = target.repeat(n_views), logits
         if self.adjustment:
             if class_prior is None:
                 class_prior = class_frequencies(target, logits.shape[1])
             logits = logits + self.adjustment * class_prior.to(logits.dtype).log()
-        codes = target.repeat(n_views)
         loss = F.cross_entropy(
             logits, codes, ignore_index=-1, reduction="none", label_smoothing=self.label_smoothing
         )
-        return mean_over(loss, codes != -1)
+        loss = mean_over(loss, codes != -1)
+        if self.information:
+            loss = loss - self.information * mean_over(informed(plain, codes == -1), codes == -1)
+        return loss
+
+
+def informed(logits: Tensor, some: Tensor) -> Tensor:
+    """What some rows say of their classes: their mutual information is the mean over these.
+
+    ``logits`` (n, C), ``some`` (n,) bool -> (n,), for each row the entropy of the mean
+    distribution of these rows, less that of its own.
+    """
+    p = logits.softmax(1)
+    mean = mean_over(p, some[:, None].expand_as(p)).mean(0)
+    return _entropy(mean) - _entropy(p)
+
+
+def _entropy(p):
+    # The slope of p log p is infinite at zero.
+    return -(p * p.clamp_min(torch.finfo(p.dtype).tiny).log()).sum(-1)

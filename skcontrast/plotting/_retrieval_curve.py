@@ -10,7 +10,7 @@ import numpy as np
 from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike, Estimator, RandomState, RowsLike
 from skcontrast.metrics._checks import check_pair
-from skcontrast.metrics._neighbors import found_within, places
+from skcontrast.metrics._partners import counts, found_within
 from skcontrast.plotting._base import (
     DRAWN,
     GREY,
@@ -114,7 +114,7 @@ class RetrievalCurveDisplay(Display):
         n = len(z1)
         most = min(n, 100) if max_k is None else check_count(max_k, "max_k", n)
         k = np.arange(1, most + 1)
-        nearer, equal = places(z1, z2)
+        nearer, equal = counts(z1, z2)
         share = [found_within(nearer, equal, i) for i in k]
         return cls(k, share, k / n, name=name).plot(ax)
 
