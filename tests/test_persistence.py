@@ -8,6 +8,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import skops.io
 import torch
 from instances import blobs, fixed_instances, small_instances
