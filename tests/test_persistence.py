@@ -98,9 +98,12 @@ def flat(value, path=""):
     return {path: joblib.hash(value)}
 
 
+def dense(Z):
+    return Z.toarray() if sp.issparse(Z) else np.asarray(Z)
+
+
 def assert_same(one, other):
     assert type(one) is type(other)
-    dense = lambda Z: Z.toarray() if sp.issparse(Z) else np.asarray(Z)
     assert np.array_equal(dense(one.transform(X)), dense(other.transform(X)))
     assert params_of(one) == params_of(other)
     assert vars(one).keys() == vars(other).keys()
@@ -118,7 +121,7 @@ def test_pickle_and_joblib(name, tmp_path):
     joblib.dump(model, tmp_path / "model.joblib")
     assert_same(model, joblib.load(tmp_path / "model.joblib"))
     mapped = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
-    assert np.array_equal(np.asarray(mapped.transform(X)), np.asarray(model.transform(X)))
+    assert np.array_equal(dense(mapped.transform(X)), dense(model.transform(X)))
 
 
 @on_every_model
