@@ -212,6 +212,23 @@ def test_mean_cosine_at_both_ends():
     np.testing.assert_allclose(geometry.mean_cosine([2.0], 3), 1 / np.tanh(2) - 1 / 2)
 
 
+@pytest.mark.parametrize("d", [1, 2, 3, 64, 768, 3000])
+def test_mean_cosine_of_few_and_many_dimensions(d):
+    kappa = np.array([1e-3, 0.5, 16.0, 9.9 * d, 10.1 * d, 1e4, 0.9e6 * d, 1.1e6 * d, 1e300])
+    found, wider = (geometry.mean_cosine(kappa, n) for n in (d, d + 2))
+    # I_{v-1} - I_{v+1} = 2 v / kappa I_v
+    np.testing.assert_allclose(found, 1 / (d / kappa + wider), rtol=1e-11)
+    assert found[0] == pytest.approx(1e-3 / d)
+    assert geometry.mean_cosine(np.inf, d) == 1
+
+
+def test_points_far_out_are_no_nan():
+    far = np.array([[3e200, -4e200]])
+    x = geometry.exp_map(far)
+    np.testing.assert_allclose(x, 2.0**15 * np.array([[0.6, -0.8]]))
+    np.testing.assert_allclose(geometry.log_map(far), np.arcsinh(5e200) * np.array([[0.6, -0.8]]))
+
+
 def test_contrast_of_draws():
     positive, negative = rng.normal(size=(2, 5, N))
     chance = np.exp(positive) / (np.exp(positive) + np.exp(negative))
@@ -356,5 +373,9 @@ def test_too_few_columns():
         geometry.lorentz_distance(np.ones((2, 2)), np.ones((2, 3)))
     with pytest.raises(ValueError, match="numbers of at least 0"):
         geometry.mean_cosine([-1.0], 3)
+    with pytest.raises(ValueError, match="n_dimensions=2.5: type a whole number"):
+        geometry.mean_cosine([1.0], 2.5)
+    with pytest.raises(ValueError, match="whose square is infinite"):
+        geometry.gaussian_document([[1e200, 1.0]])
     with pytest.raises(ValueError, match="curvature=0"):
         geometry.exp_map([[1.0]], 0)
