@@ -8,6 +8,8 @@ from scipy.special import log_softmax
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import KNeighborsClassifier
 
 from skcontrast.inspection import (
     banzhaf_interaction,
@@ -54,6 +56,10 @@ def test_label_credibility_laws():
     found = label_credibility(Z, Y)
     np.testing.assert_allclose(label_credibility(Z[order], Y[order]), found[order], rtol=1e-9)
     sharp = label_credibility(Z, Y, temperature=1e-4, score="share")
+    np.testing.assert_array_equal(
+        label_credibility(Z, Y, temperature=1e-320, score="share"),
+        (label_credibility(Z, Y, n_neighbors=1, score="share")),
+    )
     assert np.isfinite(sharp).all()
     # Fewer rows than neighbours: all others are asked.
     assert label_credibility(Z[:3], ["a", "a", "b"], score="share", temperature=1e9) == (
@@ -238,6 +244,7 @@ def test_dependence_weights():
 
 
 MODEL = LogisticRegression().fit(Z, Y)
+TARGETS = KNeighborsClassifier().fit(Z, np.column_stack([Y, Y]))
 
 
 @pytest.mark.parametrize(
@@ -255,6 +262,11 @@ MODEL = LogisticRegression().fit(Z, Y)
         (lambda: contrastive_input(MODEL, Z, Z, strength=-1), "strength=-1"),
         (lambda: dependence_weights(MODEL, Z, Z, Y[1:]), "y has 39 entries and X has 40 rows"),
         (lambda: dependence_weights(MODEL, Z, Z, ["d"] * N), "y holds 'd', which is not in"),
+        (
+            lambda: dependence_weights(MODEL, Z, Z, None),
+            "y is a NoneType of .*pass 40 labels",
+        ),
+        (lambda: contrastive_input(TARGETS, Z, Z), "KNeighborsClassifier predicts 2 targets"),
     ],
 )
 def test_what_is_refused(call, message):
@@ -265,3 +277,7 @@ def test_what_is_refused(call, message):
 def test_a_model_without_probabilities():
     with pytest.raises(TypeError, match="LinearRegression has no predict_proba"):
         contrastive_input(LinearRegression().fit(Z, Z[:, 0]), Z, Z)
+    with pytest.raises(TypeError, match="GaussianMixture has no classes_"):
+        dependence_weights(GaussianMixture(2).fit(Z), Z, Z, Y)
+    with pytest.raises(TypeError, match="value=3: pass a function of sets"):
+        banzhaf_interaction(3, 4)

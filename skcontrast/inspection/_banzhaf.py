@@ -83,6 +83,8 @@ def banzhaf_interaction(
            [4., 0., 0.],
            [0., 0., 0.]])
     """
+    if not callable(value):
+        raise TypeError(f"value={value!r}: pass a function of sets, (n_sets, n_players) of bool.")
     n = check_count(n_players, "n_players")
     if n < 2:
         raise ValueError(f"n_players={n_players!r}: an interaction is of two, type at least 2.")

@@ -90,8 +90,8 @@ def label_credibility(
     k = min(k, len(u) - 1)
     # Of unit rows the squared distance is 2 - 2 cos. Without rows asked for, none finds itself.
     distance, nearest = NearestNeighbors(n_neighbors=k).fit(u).kneighbors()
-    nearness = np.square(distance) / (2 * temperature)
-    weights = np.exp(nearness.min(axis=1, keepdims=True) - nearness)
+    apart = np.square(distance)
+    weights = np.exp((apart.min(axis=1, keepdims=True) - apart) / (2 * max(temperature, 1e-300)))
     weights /= weights.sum(axis=1, keepdims=True)
     rows = np.arange(len(u))
     shares = np.zeros((len(u), len(classes)))

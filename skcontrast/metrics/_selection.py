@@ -7,7 +7,7 @@ from sklearn.utils.validation import column_or_1d
 
 from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
-from skcontrast.metrics._checks import check_table, check_width, unit_rows
+from skcontrast.metrics._checks import check_positive, check_table, check_width, unit_rows
 
 
 def diverse_selection(
@@ -75,7 +75,7 @@ def diverse_selection(
             f"scores has {len(scores)} entries and z has {len(u)} rows: pass one score a row."
         )
     k = check_count(k, "k", len(u))
-    if not isinstance(trade_off, (int, float, np.number)) or not 0 <= trade_off <= 1:
+    if check_positive(trade_off, "trade_off", zero=True) > 1:
         raise ValueError(f"trade_off={trade_off!r}: type a number between 0 and 1.")
     # Without a chosen row the best score comes first.
     likeness = np.zeros(len(u))
