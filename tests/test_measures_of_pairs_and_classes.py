@@ -262,12 +262,11 @@ def test_drawn_splits_are_near_all_of_them():
 @pytest.mark.parametrize("trade_off", [0.0, 0.3, 0.6, 1.0])
 def test_diverse_selection(trade_off, given):
     scores = rng.random(N)
-    chosen = []
+    chosen = [int(scores.argmax())] if given is None else []  # whatever the trade-off
     while len(chosen) < 8:
         so_far = [Z[j] for j in chosen] + ([] if given is None else list(given))
         worth = {
-            i: (1 - trade_off) * scores[i]
-            - trade_off * max((cos(Z[i], row) for row in so_far), default=0)
+            i: (1 - trade_off) * scores[i] - trade_off * max(cos(Z[i], row) for row in so_far)
             for i in range(N)
             if i not in chosen
         }

@@ -49,7 +49,9 @@ def draw_directions(direction: Tensor, concentration: Tensor, n_draws: int = 1) 
     # Drawn in single precision whatever the rows are: the same draws for both.
     with torch.no_grad():
         half = torch.full((PROPOSALS, *kappa.shape), m / 2, device=direction.device)
-        first, second = torch.distributions.Gamma(half, 1.0).sample((2,)).clamp_min(1e-30)
+        # A check of the arguments would wait for the device.
+        gamma = torch.distributions.Gamma(half, 1.0, validate_args=False)
+        first, second = gamma.sample((2,)).clamp_min(1e-30)
         beta = first / (first + second)
         chance = torch.rand_like(beta).clamp_min(1e-30).log()
         b, c = _envelope(kappa.detach().float(), m)

@@ -57,7 +57,8 @@ def label_credibility(
     Returns
     -------
     credibility : ndarray of shape (n_samples,)
-        Between 0 and 1 for shares, between -1 and 1 for margins; 1 where all neighbours agree.
+        Between 0 and 1 for shares, between -1 and 1 for margins; 1 where all neighbours agree. Of
+        more than k rows that are equally near, some k are taken.
 
     Raises
     ------

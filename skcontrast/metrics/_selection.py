@@ -38,7 +38,8 @@ def diverse_selection(
         How many to choose, at most ``n_samples``.
 
     trade_off : float, default=0.6
-        The weight alpha of likeness, between 0 and 1. 0 takes the k best scores.
+        The weight alpha of likeness, between 0 and 1. 0 takes the k best scores; 1 reads them for
+        the first row alone.
 
     context : array-like of shape (n_chosen, n_components), default=None
         Embedding of rows that are chosen already, such as those that have a label.
@@ -77,8 +78,7 @@ def diverse_selection(
     k = check_count(k, "k", len(u))
     if check_positive(trade_off, "trade_off", zero=True) > 1:
         raise ValueError(f"trade_off={trade_off!r}: type a number between 0 and 1.")
-    # Without a chosen row the best score comes first.
-    likeness = np.zeros(len(u))
+    likeness = None
     if context is not None:
         chosen = unit_rows(check_table(context, "context", 1), "context")
         check_width(chosen, u, ("context", "z"))
@@ -86,10 +86,11 @@ def diverse_selection(
     order: list[int] = []
     left = np.ones(len(u), dtype=bool)
     for _ in range(k):
-        worth = np.where(left, (1 - trade_off) * scores - trade_off * likeness, -np.inf)
-        best = int(worth.argmax())
+        # Where none is chosen the best score comes first, whatever the trade-off.
+        worth = scores if likeness is None else (1 - trade_off) * scores - trade_off * likeness
+        best = int(np.where(left, worth, -np.inf).argmax())
         cosine = u @ u[best]
-        likeness = cosine if not order and context is None else np.maximum(likeness, cosine)
+        likeness = cosine if likeness is None else np.maximum(likeness, cosine)
         order.append(best)
         left[best] = False
     return np.array(order)
