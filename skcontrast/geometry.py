@@ -12,7 +12,7 @@ from scipy.special import ive
 
 from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
-from skcontrast.metrics._checks import check_positive, check_table, check_width
+from skcontrast.metrics._checks import check_numbers, check_positive, check_table, check_width
 
 __all__ = [
     "exp_map",
@@ -164,7 +164,7 @@ def mean_cosine(concentration: ArrayLike, n_dimensions: int) -> np.ndarray:
     array([0.    , 0.95  , 0.9999])
     """
     d = check_count(n_dimensions, "n_dimensions")
-    kappa = np.asarray(concentration, dtype=np.float64)
+    kappa = check_numbers(concentration, "concentration")
     if not (kappa >= 0).all():
         raise ValueError("concentration holds a negative one or NaN: pass numbers of at least 0.")
     # Bessel functions of many dimensions are rounded to 0, where their continued fraction is fast;

@@ -266,6 +266,7 @@ TARGETS = KNeighborsClassifier().fit(Z, np.column_stack([Y, Y]))
             lambda: dependence_weights(MODEL, Z, Z, None),
             "y is a NoneType of .*pass 40 labels",
         ),
+        (lambda: banzhaf_interaction(lambda s: ["a"], 3), "what value gave holds no numbers"),
         (lambda: contrastive_input(TARGETS, Z, Z), "KNeighborsClassifier predicts 2 targets"),
     ],
 )

@@ -28,6 +28,14 @@ def check_table(z, name="z", n_least=2):
     return z
 
 
+def check_numbers(values, name):
+    """Return ``values`` as float64, of any shape."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} holds no numbers ({error}): an array of them is read.") from error
+
+
 def check_pair(z1, z2, names=("z1", "z2"), n_least=2, same_width=True):
     """Return two tables whose rows belong together, in float64."""
     z1, z2 = (check_table(z, name, n_least) for z, name in zip((z1, z2), names))

@@ -144,7 +144,13 @@ def mean_classifier_accuracy(
         test = check_table(z_test, "z_test", 1)
         check_width(test, z, ("z_test", "z"))
         known, numbers = check_labels(y_test, len(test), "y_test", "z_test")
-        return _hits(_directions(test) @ means.T, codes_among(known, classes)[numbers], means)
+        places = codes_among(known, classes)
+        if places.max() < 0:
+            raise ValueError(
+                f"no label of y_test is one of y, as {known.tolist()[0]!r} is none beside "
+                f"{classes.tolist()[0]!r}: pass labels of one kind in both."
+            )
+        return _hits(_directions(test) @ means.T, places[numbers], means)
     u = _directions(z)
     scores = u @ means.T  # (n, C)
     rows, alone = np.arange(len(z)), counts[codes] == 1

@@ -13,6 +13,7 @@ from skcontrast._typing import ArrayLike
 from skcontrast.metrics._checks import (
     BLOCK,
     TIE,
+    check_numbers,
     check_option,
     check_pair,
     check_table,
@@ -258,7 +259,7 @@ def _fit(score, partner, rows, name):
     if not callable(score):
         z1, z2 = check_pair(partner, rows, ("partner", name), n_least=1)
         return np.einsum("ij,ij->i", unit_rows(z1, "partner"), unit_rows(z2, name))
-    found = np.asarray(score(partner, rows), dtype=np.float64)
+    found = check_numbers(score(partner, rows), "what score gave")
     if found.ndim != 1 or not len(found) or not np.isfinite(found).all():
         raise ValueError(
             f"score gave an array of shape {found.shape}: it must give one finite number a row."

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.validation import column_or_1d
 
 from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
-from skcontrast.metrics._checks import check_positive, check_table, check_width, unit_rows
+from skcontrast.metrics._checks import (
+    check_numbers,
+    check_positive,
+    check_table,
+    check_width,
+    unit_rows,
+)
 
 
 def diverse_selection(
@@ -70,7 +75,7 @@ def diverse_selection(
     array([0, 1])
     """
     u = unit_rows(check_table(z, n_least=1))
-    scores = column_or_1d(check_table(np.reshape(scores, (-1, 1)), "scores", 1))
+    scores = check_table(check_numbers(scores, "scores").reshape(-1, 1), "scores", 1)[:, 0]
     if len(scores) != len(u):
         raise ValueError(
             f"scores has {len(scores)} entries and z has {len(u)} rows: pass one score a row."
