@@ -55,6 +55,13 @@ def test_label_credibility_laws():
     order = rng.permutation(N)
     found = label_credibility(Z, Y)
     np.testing.assert_allclose(label_credibility(Z[order], Y[order]), found[order], rtol=1e-9)
+    # Of equal rows, too, which have the shares of the classes among the others.
+    tied = np.repeat(Z[:5], 8, axis=0)
+    found = label_credibility(tied, Y, n_neighbors=10)
+    again = label_credibility(tied[order], Y[order], n_neighbors=10)
+    np.testing.assert_allclose(again, found[order], atol=1e-9)
+    equal = label_credibility(np.ones((N, D)), Y, n_neighbors=5, score="share")
+    np.testing.assert_allclose(equal, [(np.sum(Y == y) - 1) / (N - 1) for y in Y])
     sharp = label_credibility(Z, Y, temperature=1e-4, score="share")
     np.testing.assert_array_equal(
         label_credibility(Z, Y, temperature=1e-320, score="share"),
