@@ -171,7 +171,8 @@ def tree(folder, seed):
             if name == "Lorentz":
                 weights = encoder.objective_weights_
                 z = z * np.exp(weights["log_scale"]) / width**0.5
-                distance = lorentz_distance(z, z, float(np.exp(weights["log_curvature"])))
+                curvature = np.exp(weights["log_curvature"]).clip(0.1, 10)
+                distance = lorentz_distance(z, z, float(curvature))
             else:
                 distance = cosine_distances(z)
             yield f"{width} columns", name, spearmanr(distance[pairs], truth).statistic

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ive
 
+from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
-from skcontrast.metrics._checks import check_positive, check_table, check_width
+from skcontrast.metrics._checks import check_numbers, check_positive, check_table, check_width
 
 __all__ = [
     "exp_map",
@@ -25,6 +26,8 @@ __all__ = [
 
 # Greatest argument of sinh, as in training.
 MOST = np.arcsinh(2.0**15)
+# Squares of more, over the least variances, are infinite.
+LARGEST = 1e100
 
 
 def gaussian_query(z: ArrayLike, *, min_variance: float = 1e-4) -> np.ndarray:
@@ -121,7 +124,15 @@ def _gaussian(z, min_variance):
     z, least = check_table(z, n_least=1), check_positive(min_variance, "min_variance")
     d = z.shape[1] // 2
     if not d:
-        raise ValueError("z has 1 column: a normal row has a mean and a number of its variance.")
+        raise ValueError(
+            "z has 1 column, and a normal row has a mean and a number of its variance: pass 2 "
+            "columns or more."
+        )
+    if np.abs(z).max() > LARGEST:
+        raise ValueError(
+            f"z holds a number beyond {LARGEST:g}, whose square is infinite: pass what transform "
+            "gives."
+        )
     return z[:, :d], np.logaddexp(0.0, z[:, d : 2 * d]) + least
 
 
@@ -137,7 +148,7 @@ def mean_cosine(concentration: ArrayLike, n_dimensions: int) -> np.ndarray:
     Parameters
     ----------
     concentration : array-like of shape (n_samples,)
-        Concentrations kappa, at least 0.
+        Concentrations kappa, from 0 to infinity.
 
     n_dimensions : int
         Columns d of a direction.
@@ -152,12 +163,20 @@ def mean_cosine(concentration: ArrayLike, n_dimensions: int) -> np.ndarray:
     >>> mean_cosine([0.0, 20.0, 1e4], n_dimensions=3).round(4)
     array([0.    , 0.95  , 0.9999])
     """
-    kappa = np.asarray(concentration, dtype=np.float64)
+    d = check_count(n_dimensions, "n_dimensions")
+    kappa = check_numbers(concentration, "concentration")
     if not (kappa >= 0).all():
-        raise ValueError("concentration must hold numbers of at least 0.")
-    half = n_dimensions / 2
-    below = ive(half - 1, np.maximum(kappa, 1e-300))
-    return ive(half, kappa) / np.where(below > 0, below, 1.0)
+        raise ValueError("concentration holds a negative one or NaN: pass numbers of at least 0.")
+    # Bessel functions of many dimensions are rounded to 0, where their continued fraction is fast;
+    # of huge arguments they are NaN, where two terms of the series at infinity are exact.
+    low, high = np.minimum(kappa, 10.0 * d), np.maximum(kappa, 1e6 * d)
+    fraction = np.zeros_like(kappa)
+    for k in range(d + 800, d - 1, -2):
+        fraction = low / (k + low * fraction)
+    middle = np.clip(kappa, low, 1e6 * d)
+    bessel = ive(d / 2, middle) / np.maximum(ive(d / 2 - 1, middle), 1e-300)
+    far = 1 - (d - 1) / (2 * high)
+    return np.where(kappa <= low, fraction, np.where(kappa < high, bessel, far))
 
 
 def exp_map(v: ArrayLike, curvature: float = 1.0) -> np.ndarray:
@@ -172,11 +191,13 @@ def exp_map(v: ArrayLike, curvature: float = 1.0) -> np.ndarray:
         ``z * np.exp(log_scale) / sqrt(d)``, with the ``log_scale`` of ``objective_weights_``.
 
     curvature : float, default=1.0
-        The curvature c, above 0.
+        The curvature c, above 0; the learned one is ``np.exp(log_curvature).clip(0.1, 10)``.
 
     Returns
     -------
     x : ndarray of shape (n_samples, d)
+        Of tangents longer than 11.09 over the root of c that of this length, as in training, where
+        single precision ends.
 
     Examples
     --------
@@ -186,8 +207,8 @@ def exp_map(v: ArrayLike, curvature: float = 1.0) -> np.ndarray:
     (array([[0.705, 0.94 ]]), array([[0.6, 0.8]]))
     """
     v, c = check_table(v, "v", 1), check_positive(curvature, "curvature")
-    length = np.maximum(np.sqrt(c) * np.linalg.norm(v, axis=1, keepdims=True), 1e-8)
-    return np.sinh(np.minimum(length, MOST)) / length * v
+    length = np.maximum(np.sqrt(c) * _length(v), 1e-8)
+    return np.sinh(np.minimum(length, MOST)) * (v / length)
 
 
 def log_map(x: ArrayLike, curvature: float = 1.0) -> np.ndarray:
@@ -219,8 +240,13 @@ def log_map(x: ArrayLike, curvature: float = 1.0) -> np.ndarray:
            [1.818, 0.   ]])
     """
     x, c = check_table(x, "x", 1), check_positive(curvature, "curvature")
-    length = np.maximum(np.sqrt(c) * np.linalg.norm(x, axis=1, keepdims=True), 1e-150)
-    return np.arcsinh(length) / length * x
+    length = np.maximum(np.sqrt(c) * _length(x), 1e-150)
+    return np.arcsinh(length) * (x / length)
+
+
+def _length(rows):
+    """Length of each row, (n, 1), whose squares may overflow."""
+    return np.hypot.reduce(rows, axis=1, keepdims=True)
 
 
 def lorentz_distance(v1: ArrayLike, v2: ArrayLike, curvature: float = 1.0) -> np.ndarray:

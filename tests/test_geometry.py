@@ -9,7 +9,12 @@ from scipy.special import logsumexp
 from scipy.stats import entropy, multivariate_normal, vonmises_fisher
 
 from skcontrast import ContrastiveEncoder, geometry
-from skcontrast.functional import draw_directions, draws_contrast, negative_divergence
+from skcontrast.functional import (
+    cone_violation,
+    draw_directions,
+    draws_contrast,
+    negative_divergence,
+)
 from skcontrast.objectives import (
     GaussianNCE,
     InfoNCE,
@@ -212,6 +217,22 @@ def test_mean_cosine_at_both_ends():
     np.testing.assert_allclose(geometry.mean_cosine([2.0], 3), 1 / np.tanh(2) - 1 / 2)
 
 
+@pytest.mark.parametrize("d", [1, 2, 3, 64, 768, 3000])
+def test_mean_cosine_of_few_and_many_dimensions(d):
+    kappa = np.array([1e-3, 0.5, 16.0, 9.9 * d, 10.1 * d, 1e4, 0.9e6 * d, 1.1e6 * d, 1e300])
+    found, wider = (geometry.mean_cosine(kappa, n) for n in (d, d + 2))
+    # I_{v-1} - I_{v+1} = 2 v / kappa I_v
+    np.testing.assert_allclose(found, 1 / (d / kappa + wider), rtol=1e-11)
+    assert found[0] == pytest.approx(1e-3 / d)
+    assert geometry.mean_cosine(np.inf, d) == 1
+
+
+def test_points_far_out_are_no_nan():
+    way = np.array([[0.6, -0.8]])
+    np.testing.assert_allclose(geometry.exp_map(5e200 * way), 2.0**15 * way)
+    np.testing.assert_allclose(geometry.log_map(5e200 * way), np.arcsinh(5e200) * way)
+
+
 def test_contrast_of_draws():
     positive, negative = rng.normal(size=(2, 5, N))
     chance = np.exp(positive) / (np.exp(positive) + np.exp(negative))
@@ -234,6 +255,10 @@ def test_sure_directions_are_info_nce_with_the_mean_of_negatives():
             positive = np.exp(3 * a[i] @ b[i])
             expected.append(-np.log(positive / (positive + np.mean(negative))))
     np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+def test_a_row_alone_has_no_negatives():
+    assert value(MCInfoNCE(), views_of(4, n=1)) == pytest.approx([0, 0])
 
 
 def test_gradient_of_the_concentration():
@@ -273,10 +298,20 @@ def test_hyperbolic_distance_near_and_flat():
     assert (np.diag(geometry.lorentz_distance(v, moved)) > 5e-10).all()
 
 
-def test_partners_at_one_place_have_a_finite_gradient():
-    z = torch.tensor(views_of(3, 1)).expand(2, -1, -1).clone().requires_grad_()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_partners_at_one_place_have_a_small_gradient(dtype):
+    z = torch.tensor(views_of(3, 1), dtype=dtype).expand(2, -1, -1).clone().requires_grad_()
     Lorentz()(z).mean().backward()
-    assert z.grad.isfinite().all()
+    assert z.grad.abs().max() < 5  # the cone of a row has no slope at the row itself
+
+
+def test_cones_near_their_rows_in_single_precision():
+    general = torch.tensor(rng.normal(size=(N, 3)))
+    special = general * (1 + 3e-3 * torch.tensor(rng.normal(size=(N, 3))))
+    exact = cone_violation(general, special, 0.5)
+    found = cone_violation(general.float(), special.float(), 0.5)
+    np.testing.assert_allclose(found, exact, atol=2e-3)
+    assert exact.max() > 0.1
 
 
 def test_curvature_and_scale_are_learned():
@@ -356,5 +391,9 @@ def test_too_few_columns():
         geometry.lorentz_distance(np.ones((2, 2)), np.ones((2, 3)))
     with pytest.raises(ValueError, match="numbers of at least 0"):
         geometry.mean_cosine([-1.0], 3)
+    with pytest.raises(ValueError, match="n_dimensions=2.5: type a whole number"):
+        geometry.mean_cosine([1.0], 2.5)
+    with pytest.raises(ValueError, match="whose square is infinite"):
+        geometry.gaussian_document([[1e200, 1.0]])
     with pytest.raises(ValueError, match="curvature=0"):
         geometry.exp_map([[1.0]], 0)

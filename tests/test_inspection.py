@@ -8,6 +8,8 @@ from scipy.special import log_softmax
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import KNeighborsClassifier
 
 from skcontrast.inspection import (
     banzhaf_interaction,
@@ -53,7 +55,18 @@ def test_label_credibility_laws():
     order = rng.permutation(N)
     found = label_credibility(Z, Y)
     np.testing.assert_allclose(label_credibility(Z[order], Y[order]), found[order], rtol=1e-9)
+    # Of equal rows, too, which have the shares of the classes among the others.
+    tied = np.repeat(Z[:5], 8, axis=0)
+    found = label_credibility(tied, Y, n_neighbors=10)
+    again = label_credibility(tied[order], Y[order], n_neighbors=10)
+    np.testing.assert_allclose(again, found[order], atol=1e-9)
+    equal = label_credibility(np.ones((N, D)), Y, n_neighbors=5, score="share")
+    np.testing.assert_allclose(equal, [(np.sum(Y == y) - 1) / (N - 1) for y in Y])
     sharp = label_credibility(Z, Y, temperature=1e-4, score="share")
+    np.testing.assert_array_equal(
+        label_credibility(Z, Y, temperature=1e-320, score="share"),
+        (label_credibility(Z, Y, n_neighbors=1, score="share")),
+    )
     assert np.isfinite(sharp).all()
     # Fewer rows than neighbours: all others are asked.
     assert label_credibility(Z[:3], ["a", "a", "b"], score="share", temperature=1e9) == (
@@ -238,6 +251,7 @@ def test_dependence_weights():
 
 
 MODEL = LogisticRegression().fit(Z, Y)
+TARGETS = KNeighborsClassifier().fit(Z, np.column_stack([Y, Y]))
 
 
 @pytest.mark.parametrize(
@@ -255,6 +269,12 @@ MODEL = LogisticRegression().fit(Z, Y)
         (lambda: contrastive_input(MODEL, Z, Z, strength=-1), "strength=-1"),
         (lambda: dependence_weights(MODEL, Z, Z, Y[1:]), "y has 39 entries and X has 40 rows"),
         (lambda: dependence_weights(MODEL, Z, Z, ["d"] * N), "y holds 'd', which is not in"),
+        (
+            lambda: dependence_weights(MODEL, Z, Z, None),
+            "y is a NoneType of .*pass 40 labels",
+        ),
+        (lambda: banzhaf_interaction(lambda s: ["a"], 3), "what value gave holds no numbers"),
+        (lambda: contrastive_input(TARGETS, Z, Z), "KNeighborsClassifier predicts 2 targets"),
     ],
 )
 def test_what_is_refused(call, message):
@@ -265,3 +285,7 @@ def test_what_is_refused(call, message):
 def test_a_model_without_probabilities():
     with pytest.raises(TypeError, match="LinearRegression has no predict_proba"):
         contrastive_input(LinearRegression().fit(Z, Z[:, 0]), Z, Z)
+    with pytest.raises(TypeError, match="GaussianMixture has no classes_"):
+        dependence_weights(GaussianMixture(2).fit(Z), Z, Z, Y)
+    with pytest.raises(TypeError, match="value=3: pass a function of sets"):
+        banzhaf_interaction(3, 4)

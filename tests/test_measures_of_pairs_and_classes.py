@@ -61,6 +61,8 @@ def test_partner_ranks_have_no_unit(metric):
     ranks = partner_ranks(Z, Z2, metric=metric)
     for scale in (1e-200, 1e200):
         np.testing.assert_array_equal(partner_ranks(scale * Z, scale * Z2, metric=metric), ranks)
+    if metric == "dot":  # nor have queries and gallery one in common
+        np.testing.assert_array_equal(partner_ranks(Z, 1e-12 * Z2, metric=metric), ranks)
 
 
 def test_partner_ranks_are_those_of_the_other_measures():
@@ -195,6 +197,18 @@ def test_mean_classifier_is_nearest_centroid_where_means_are_equally_long():
     assert mean_classifier_accuracy(z, y, other, label) == 1.0
 
 
+def test_mean_classifier_has_no_unit():
+    right = mean_classifier_accuracy(Z, Y, Z2, Y)
+    assert mean_classifier_accuracy(Z, Y, 1e-12 * Z2, Y) == right
+    left_out = mean_classifier_accuracy(Z, Y)
+    np.testing.assert_allclose(mean_classifier_accuracy(1e200 * Z, Y), left_out)
+    # A far row of a class of its own does not make the others alike.
+    far, label = 1e9 * np.ones((1, D)), ["far"]
+    near = -np.abs(Z)
+    found = mean_classifier_accuracy(np.vstack([near, far]), [*Y, *label])
+    assert found * (N + 1) == pytest.approx(mean_classifier_accuracy(near, Y) * N)
+
+
 def test_mean_classifier_by_chance():
     labels = rng.integers(0, 4, 2000)
     assert mean_classifier_accuracy(rng.normal(size=(2000, 3)), labels) == pytest.approx(
@@ -248,12 +262,11 @@ def test_drawn_splits_are_near_all_of_them():
 @pytest.mark.parametrize("trade_off", [0.0, 0.3, 0.6, 1.0])
 def test_diverse_selection(trade_off, given):
     scores = rng.random(N)
-    chosen = []
+    chosen = [int(scores.argmax())] if given is None else []  # whatever the trade-off
     while len(chosen) < 8:
         so_far = [Z[j] for j in chosen] + ([] if given is None else list(given))
         worth = {
-            i: (1 - trade_off) * scores[i]
-            - trade_off * max((cos(Z[i], row) for row in so_far), default=0)
+            i: (1 - trade_off) * scores[i] - trade_off * max(cos(Z[i], row) for row in so_far)
             for i in range(N)
             if i not in chosen
         }
@@ -296,8 +309,20 @@ def test_diverse_selection_without_a_trade_off_is_the_top():
             r"score gave an array of shape \(2, 2\)",
         ),
         (lambda: perturbation_sensitivity(lambda p, x: x[:, 0], Z, Z, Z2[1:]), "23 numbers for"),
+        (lambda: mean_classifier_accuracy(Z, Y, Z2, np.ones(N)), "no label of y_test is one of y"),
         (lambda: modality_gap(Z, Z2[:, 1:]), "z1 has 4 columns and z2 has 3"),
-        (lambda: modality_gap(Z, [[np.nan, 1, 1, 1]]), "NaN"),
+        (lambda: modality_gap(Z, [[np.nan, 1, 1, 1]]), "Input z2 contains NaN"),
+        (lambda: modality_gap(Z, [list("abcd")]), "z2 is no table of numbers .could not convert"),
+        (lambda: modality_gap(Z[0], Z), "z1 is no table of numbers .Expected 2D array"),
+        (lambda: modality_gap(None, Z), "z1 is no table of numbers .Expected 2D array"),
+        (lambda: class_spread(Z[:2], ["a", None]), "y holds NoneType and str, which have no comm"),
+        (lambda: diverse_selection(["a"] * N, Z, 2), "scores holds no numbers"),
+        (lambda: diverse_selection(np.ones(N), Z, 2, trade_off=True), "trade_off=True"),
+        (
+            lambda: perturbation_sensitivity(lambda p, x: ["a"], Z, Z, Z2),
+            "what score gave holds no",
+        ),
+        (lambda: perturbation_sensitivity("cosine", Z, Z, Z2[1:]), "changed has 22: pass the"),
     ],
 )
 def test_what_is_refused(call, message):

@@ -42,7 +42,10 @@ def test_equal_rows_and_rows_of_zeros():
 def test_low_temperatures_are_never_rounded_to_nothing():
     z = unit(9, dtype=torch.float32)
     opposite = torch.cat([z.detach(), -z.detach()[:1]]).requires_grad_()
-    for tau in (0.01, 0.0229, 0.024):
+    pair = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], requires_grad=True)
+    for tau in (0.01, 0.0229, 0.024, 0.0272, 0.0274):
+        (steep,) = torch.autograd.grad(1e6 * self_partition(pair, tau).sum(), pair)
+        assert_allclose(steep, 1e6 / tau * 2 * pair.detach().flip(0), rtol=1e-4)
         found = self_partition(opposite, tau)
         (gradient,) = torch.autograd.grad(found.sum(), opposite)
         assert torch.isfinite(found).all() and torch.isfinite(gradient).all()

@@ -49,7 +49,9 @@ def draw_directions(direction: Tensor, concentration: Tensor, n_draws: int = 1) 
     # Drawn in single precision whatever the rows are: the same draws for both.
     with torch.no_grad():
         half = torch.full((PROPOSALS, *kappa.shape), m / 2, device=direction.device)
-        first, second = torch.distributions.Gamma(half, 1.0).sample((2,)).clamp_min(1e-30)
+        # A check of the arguments would wait for the device.
+        gamma = torch.distributions.Gamma(half, 1.0, validate_args=False)
+        first, second = gamma.sample((2,)).clamp_min(1e-30)
         beta = first / (first + second)
         chance = torch.rand_like(beta).clamp_min(1e-30).log()
         b, c = _envelope(kappa.detach().float(), m)
@@ -116,8 +118,7 @@ def _excess(space, xx, yy, curvature):
 
 def lorentz_distance(excess: Tensor, curvature: float | Tensor = 1.0) -> Tensor:
     """Distance on the hyperboloid, of what :func:`lorentz_excess` gives; flat below 1e-12."""
-    least = 1e-12 if excess.dtype == torch.float64 else 1e-7
-    t = excess.clamp_min(least)
+    t = excess.clamp_min(_least(excess))
     return torch.log1p(t + (t * (t + 2)).sqrt()) / curvature**0.5
 
 
@@ -127,15 +128,24 @@ def cone_violation(
     r"""How far each special row lies outside the cone of its general one: space columns -> (n,).
 
     The angle between the ray away from the origin and the way to the special row, less half the
-    aperture :math:`\arcsin(2 K / (\sqrt c \lVert x \rVert))` of the cone, where it is above 0.
+    aperture :math:`\arcsin(2 K / (\sqrt c \lVert x \rVert))` of the cone, where it is above 0. A
+    row lies in its own cone.
     """
     eps, edge = 1e-8, 1e-8 if general.dtype == torch.float64 else 1e-6
     length = torch.linalg.vector_norm(general, dim=-1)
     ratio = 2 * least_radius / (curvature**0.5 * length + eps)
     aperture = ratio.clamp(-1 + edge, 1 - edge).asin()
-    general_time = (1 / curvature + general.square().sum(-1)).sqrt()
-    special_time = (1 / curvature + special.square().sum(-1)).sqrt()
-    inner = curvature * ((general * special).sum(-1) - general_time * special_time)
-    across = length * (inner.square() - 1).clamp_min(eps).sqrt() + eps
-    cosine = (special_time + inner * general_time) / across
-    return (cosine.clamp(-1 + edge, 1 - edge).acos() - aperture).relu()
+    gg, ss = general.square().sum(-1), special.square().sum(-1)
+    general_time, special_time = (1 / curvature + gg).sqrt(), (1 / curvature + ss).sqrt()
+    excess = partner_excess(general, special, curvature)
+    t = excess.clamp_min(_least(excess))
+    across = length * (t * (t + 2)).sqrt() + eps
+    cosine = ((ss - gg) / (special_time + general_time) - t * general_time) / across
+    outside = (cosine.clamp(-1 + edge, 1 - edge).acos() - aperture).relu()
+    # At one place there is no way from one to the other, and no angle with a slope.
+    return torch.where(excess > _least(excess), outside, 0)
+
+
+def _least(excess):
+    """What an excess below cannot be told from none."""
+    return 1e-12 if excess.dtype == torch.float64 else 1e-7

@@ -10,6 +10,9 @@ from torch.autograd.function import once_differentiable
 from skcontrast.functional._pairs import DENSE_LIMIT, OFF_DIAGONAL, TILE, pair_sums
 from skcontrast.functional._rows import slices
 
+# Logarithm of what a gradient may be.
+HEADROOM = 14.0
+
 
 def self_partition(z: Tensor, temperature: float | Tensor, block_size: int | None = None) -> Tensor:
     r"""Give the logarithm of a sum over all other rows, of unit rows.
@@ -37,7 +40,8 @@ def self_partition(z: Tensor, temperature: float | Tensor, block_size: int | Non
     -------
     log_partition : tensor of shape (n,)
     """
-    n, lowest = len(z), math.log(torch.finfo(z.dtype).tiny)
+    # The gradient, which may be large, is divided by the sum.
+    n, lowest = len(z), math.log(torch.finfo(z.dtype).tiny) + HEADROOM
     if n < 2 or torch.is_tensor(temperature) or -2 / temperature < lowest:
         return pair_sums(
             z, z, lambda rows, columns: (None, OFF_DIAGONAL), temperature, block_size=block_size

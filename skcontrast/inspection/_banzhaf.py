@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from skcontrast._component import check_count
 from skcontrast._typing import RandomState
+from skcontrast.metrics._checks import check_numbers
 
 # Players up to which every set of them is asked for.
 MOST_PLAYERS = 12
@@ -83,6 +84,8 @@ def banzhaf_interaction(
            [4., 0., 0.],
            [0., 0., 0.]])
     """
+    if not callable(value):
+        raise TypeError(f"value={value!r}: pass a function of sets, (n_sets, n_players) of bool.")
     n = check_count(n_players, "n_players")
     if n < 2:
         raise ValueError(f"n_players={n_players!r}: an interaction is of two, type at least 2.")
@@ -106,7 +109,7 @@ def _asked(value, sets):
     found = []
     for start in range(0, len(sets), BATCH):
         part = sets[start : start + BATCH]
-        numbers = np.asarray(value(part), dtype=np.float64)
+        numbers = check_numbers(value(part), "what value gave")
         if numbers.shape != (len(part),) or not np.isfinite(numbers).all():
             raise ValueError(
                 f"value gave an array of shape {numbers.shape} for {len(part)} sets: it must give "

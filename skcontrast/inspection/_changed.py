@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._typing import ArrayLike, Estimator, RowsLike
-from skcontrast.metrics._checks import check_pair, check_positive
+from skcontrast.metrics._checks import check_column, check_pair, check_positive, codes_among
 
 
 def contrast_probabilities(
@@ -187,14 +187,11 @@ def dependence_weights(
     array([1.98, 0.  , 2.02, 0.  ])
     """
     p, ablated = _both(estimator, X, X_ablated, "X_ablated")
-    labels, classes = column_or_1d(y), np.asarray(estimator.classes_)
-    if len(labels) != len(p):
-        raise ValueError(f"y has {len(labels)} entries and X has {len(p)} rows: pass one a row.")
-    place = {label: i for i, label in enumerate(classes.tolist())}
-    unknown = [label for label in labels.tolist() if label not in place]
-    if unknown:
-        raise ValueError(f"y holds {unknown[0]!r}, which is not in classes_: leave such rows out.")
-    rows, codes = np.arange(len(p)), np.array([place[label] for label in labels.tolist()])
+    labels = check_column(y, len(p), "y", "X")
+    rows, codes = np.arange(len(p)), codes_among(labels, np.asarray(estimator.classes_))
+    if codes.min() < 0:
+        unknown = labels.tolist()[codes.argmin()]
+        raise ValueError(f"y holds {unknown!r}, which is not in classes_: leave such rows out.")
     weights = np.maximum(_log(p)[rows, codes] - _log(ablated)[rows, codes], 0.0)
     return weights / weights.mean() if weights.any() else np.ones(len(p))
 
@@ -202,12 +199,19 @@ def dependence_weights(
 def _both(estimator, X, X_changed, name):
     """Probabilities of the rows and of their changed copies."""
     check_is_fitted(estimator)
-    if not hasattr(estimator, "predict_proba"):
-        raise TypeError(
-            f"{type(estimator).__name__} has no predict_proba: pass a classifier with it, such as "
-            "LogisticRegression()."
+    for needed in ("predict_proba", "classes_"):
+        if not hasattr(estimator, needed):
+            raise TypeError(
+                f"{type(estimator).__name__} has no {needed}: pass a classifier with it, such as "
+                "LogisticRegression()."
+            )
+    answers = [estimator.predict_proba(rows) for rows in (X, X_changed)]
+    if isinstance(answers[0], list):
+        raise ValueError(
+            f"{type(estimator).__name__} predicts {len(answers[0])} targets: pass a classifier of "
+            "one, such as one of its estimators_."
         )
-    p, changed = (np.asarray(estimator.predict_proba(rows), float) for rows in (X, X_changed))
+    p, changed = (np.asarray(answer, dtype=float) for answer in answers)
     if p.shape != changed.shape:
         raise ValueError(
             f"X has {len(p)} rows and {name} has {len(changed)}: pass a copy of each row."

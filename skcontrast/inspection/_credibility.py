@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
+import scipy.sparse as sp
 
 from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
@@ -16,6 +16,7 @@ from skcontrast.metrics._checks import (
     check_table,
     unit_rows,
 )
+from skcontrast.metrics._neighbors import nearest_shares
 
 
 def label_credibility(
@@ -57,7 +58,9 @@ def label_credibility(
     Returns
     -------
     credibility : ndarray of shape (n_samples,)
-        Between 0 and 1 for shares, between -1 and 1 for margins; 1 where all neighbours agree.
+        Between 0 and 1 for shares, between -1 and 1 for margins; 1 where all neighbours agree. Rows
+        that are equally near share the places that nearer ones leave, as in
+        :func:`skcontrast.metrics.k_occurrence`.
 
     Raises
     ------
@@ -88,14 +91,22 @@ def label_credibility(
     u = unit_rows(check_table(z))
     classes, codes = check_labels(y, len(u), "y")
     k = min(k, len(u) - 1)
-    # Of unit rows the squared distance is 2 - 2 cos. Without rows asked for, none finds itself.
-    distance, nearest = NearestNeighbors(n_neighbors=k).fit(u).kneighbors()
-    nearness = np.square(distance) / (2 * temperature)
-    weights = np.exp(nearness.min(axis=1, keepdims=True) - nearness)
-    weights /= weights.sum(axis=1, keepdims=True)
-    rows = np.arange(len(u))
-    shares = np.zeros((len(u), len(classes)))
-    np.add.at(shares, (rows[:, None], codes[nearest]), weights)
+    different, which, copies = np.unique(u + 0.0, axis=0, return_inverse=True, return_counts=True)
+    which = which.ravel()
+    labels = sp.csr_array((np.ones(len(u)), (which, codes)), (len(different), len(classes)))
+    shares, itself = np.zeros(labels.shape), np.zeros(len(different))
+    for i, nearest, chance, distance in nearest_shares(different, copies, k):
+        # Of unit rows the squared distance is 2 - 2 cos; the only copy of a row is no neighbour.
+        chance[:, 0] *= copies[i] > 1
+        apart = np.where(chance > 0, np.square(distance), np.inf)
+        least = apart.min(axis=1, keepdims=True)
+        weights = chance * np.exp((least - apart) / (2 * max(temperature, 1e-300)))
+        ends = np.arange(len(i) + 1) * nearest.shape[1]
+        weighed = sp.csr_array((weights.ravel(), nearest.ravel(), ends), (len(i), len(different)))
+        shares[i], itself[i] = (weighed @ labels).toarray(), weights[:, 0]
+    rows, shares = np.arange(len(u)), shares[which]
+    shares[rows, codes] -= itself[which]
+    shares /= shares.sum(axis=1, keepdims=True)
     own = shares[rows, codes]
     if score == "share":
         return np.clip(own, 0.0, 1.0)

@@ -12,12 +12,28 @@ TIE = 1e-12
 
 def check_table(z, name="z", n_least=2):
     """Return ``z`` as a finite float64 table of at least ``n_least`` rows."""
-    z = check_array(z, dtype=np.float64, input_name=name, ensure_min_samples=0)
+    try:
+        z = check_array(z, dtype=np.float64, input_name=name, ensure_min_samples=0)
+    except ValueError as error:
+        reason = str(error).partition("\n")[0].rstrip(":.")
+        if f"Input {name} " in reason:  # NaN or infinity
+            raise
+        raise ValueError(
+            f"{name} is no table of numbers ({reason}): pass an array of shape (n_rows, n_columns)."
+        ) from error
     if len(z) < n_least:
         raise ValueError(
             f"{name} has {len(z)} row(s), and at least {n_least} are needed: pass more rows."
         )
     return z
+
+
+def check_numbers(values, name):
+    """Return ``values`` as float64, of any shape."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} holds no numbers ({error}): an array of them is read.") from error
 
 
 def check_pair(z1, z2, names=("z1", "z2"), n_least=2, same_width=True):
@@ -37,8 +53,8 @@ def check_width(z1, z2, names):
     """Refuse two tables of different width."""
     if z1.shape[1] != z2.shape[1]:
         raise ValueError(
-            f"{names[0]} has {z1.shape[1]} columns and {names[1]} has {z2.shape[1]}: pass two "
-            "outputs of one encoder."
+            f"{names[0]} has {z1.shape[1]} columns and {names[1]} has {z2.shape[1]}: pass tables "
+            "of one width, such as two outputs of one encoder."
         )
 
 
@@ -74,14 +90,44 @@ def check_positive(value, name, zero=False):
     return float(value)
 
 
-def check_labels(labels, n, name="labels", table="z"):
-    """Return the classes, and the number of the class of each of n rows."""
-    labels = column_or_1d(labels)
+def check_column(labels, n, name, table):
+    """Return ``labels`` as an array (n,)."""
+    try:
+        labels = column_or_1d(labels)
+    except ValueError as error:
+        given = f"{type(labels).__name__} of shape {np.shape(labels)}"
+        raise ValueError(f"{name} is a {given}: pass {n} labels, one a row of {table}.") from error
     if len(labels) != n:
         raise ValueError(
             f"{name} has {len(labels)} entries and {table} has {n} rows: pass one label a row."
         )
-    return np.unique(labels, return_inverse=True)
+    return labels
+
+
+def check_labels(labels, n, name="labels", table="z"):
+    """Return the classes, and the number of the class of each of n rows."""
+    labels = check_column(labels, n, name, table)
+    try:
+        return np.unique(labels, return_inverse=True)
+    except TypeError as error:
+        kinds = " and ".join(sorted({type(label).__name__ for label in labels}))
+        raise ValueError(
+            f"{name} holds {kinds}, which have no common order: pass labels of one type, and leave "
+            "out rows without one."
+        ) from error
+
+
+def codes_among(labels, classes):
+    """Number of each label among the classes, -1 for one that is none of them."""
+    place = {label: i for i, label in enumerate(classes.tolist())}
+    return np.array([place.get(label, -1) for label in labels.tolist()], dtype=int)
+
+
+def class_sums(z, codes, n_classes):
+    """Sum of the rows of each class, (n_classes, d)."""
+    sums = np.zeros((n_classes, z.shape[1]))
+    np.add.at(sums, codes, z)
+    return sums
 
 
 def check_option(value, name, options):

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from skcontrast._typing import ArrayLike
-from skcontrast.metrics._checks import TIE, centred, check_labels, check_table, check_width
+from skcontrast.metrics._checks import (
+    TIE,
+    centred,
+    check_labels,
+    check_table,
+    check_width,
+    class_sums,
+    codes_among,
+)
 
 
 def class_spread(z: ArrayLike, y: ArrayLike) -> float:
@@ -59,7 +67,7 @@ def class_spread(z: ArrayLike, y: ArrayLike) -> float:
     z = z / np.abs(z).max()  # squares of 1e200 overflow
     codes = check_labels(y, len(z), "y")[1]
     counts = np.bincount(codes)
-    means = _sums(z, codes, len(counts)) / counts[:, None]
+    means = class_sums(z, codes, len(counts)) / counts[:, None]
     within = np.square(z - means[codes]).sum()
     return float(np.clip(within / np.square(z).sum(), 0.0, 1.0))
 
@@ -129,33 +137,36 @@ def mean_classifier_accuracy(
     classes, codes = check_labels(y, len(z), "y")
     if len(classes) < 2:
         raise ValueError("y has one class, of which any classifier is right: pass two or more.")
-    scale = np.abs(z).max() or 1.0
-    z = z / scale
-    sums, counts = _sums(z, codes, len(classes)), np.bincount(codes).astype(float)
+    z = z / (np.abs(z).max() or 1.0)
+    sums, counts = class_sums(z, codes, len(classes)), np.bincount(codes).astype(float)
+    means = sums / counts[:, None]
     if z_test is not None:
-        test = check_table(z_test, "z_test", 1) / scale
+        test = check_table(z_test, "z_test", 1)
         check_width(test, z, ("z_test", "z"))
         known, numbers = check_labels(y_test, len(test), "y_test", "z_test")
-        place = {label: i for i, label in enumerate(classes.tolist())}
-        codes = np.array([place.get(label, -1) for label in known.tolist()])[numbers]
-        return _hits(test @ (sums / counts[:, None]).T, codes)
-    scores = z @ (sums / counts[:, None]).T  # (n, C)
+        places = codes_among(known, classes)
+        if places.max() < 0:
+            raise ValueError(
+                f"no label of y_test is one of y, as {known.tolist()[0]!r} is none beside "
+                f"{classes.tolist()[0]!r}: pass labels of one kind in both."
+            )
+        return _hits(_directions(test) @ means.T, places[numbers], means)
+    u = _directions(z)
+    scores = u @ means.T  # (n, C)
     rows, alone = np.arange(len(z)), counts[codes] == 1
-    own = np.einsum("ij,ij->i", z, sums[codes] - z) / np.maximum(counts[codes] - 1, 1)
+    own = np.einsum("ij,ij->i", u, sums[codes] - z) / np.maximum(counts[codes] - 1, 1)
     scores[rows, codes] = np.where(alone, -np.inf, own)
-    return _hits(scores, codes)
+    return _hits(scores, codes, means)
 
 
-def _sums(z, codes, n_classes):
-    """Sum of the rows of each class, (n_classes, d)."""
-    sums = np.zeros((n_classes, z.shape[1]))
-    np.add.at(sums, codes, z)
-    return sums
+def _directions(z):
+    """Rows with a largest entry of 1, or of zeros: whether scores are equal depends on no unit."""
+    largest = np.abs(z).max(axis=1, keepdims=True)
+    return z / np.where(largest > 0, largest, 1.0)
 
 
-def _hits(scores, codes):
+def _hits(scores, codes, means):
     """Share of rows whose class has the largest score; by chance among equal ones."""
-    best = scores.max(axis=1, keepdims=True)
-    first = scores >= best - TIE * np.maximum(np.abs(best), 1.0)
+    first = scores >= scores.max(axis=1, keepdims=True) - TIE * np.abs(means).max()
     right = first[np.arange(len(codes)), codes] & (codes >= 0)
     return float(np.mean(right / first.sum(axis=1)))

@@ -84,8 +84,23 @@ def k_occurrence(
 def _occurrence(rows, copies, k):
     """k-occurrence of one copy of each of different rows, (n_rows,)."""
     found = np.zeros(len(rows))
+    for i, nearest, share, _ in nearest_shares(rows, copies, k):
+        times = np.repeat(copies[i][:, None], nearest.shape[1], axis=1)
+        times[:, 0] -= 1
+        found += np.bincount(nearest.ravel(), (share * times).ravel(), len(rows))
+    # What fractions add up to, without their rounding: hubs are told by a threshold.
+    return np.round(found, 9)
+
+
+def nearest_shares(rows, copies, k):
+    """Neighbours of different rows, of which there are some copies each, part by part.
+
+    Yields numbers of rows (m,), those of their nearest rows (m, size), each row itself in front
+    for its other copies, the chance of a copy of each to be one of the k nearest, and distances.
+    """
     # Squares of 1e200 overflow, and far from 0 differences are lost among rounding.
-    rows = np.ldexp(rows, -np.frexp(np.abs(rows).max())[1])
+    power = np.frexp(np.abs(rows).max())[1]
+    rows = np.ldexp(rows, -power)
     rounding = 1e-15 * np.linalg.norm(rows, axis=1)
     rows = rows - np.median(rows, axis=0)
     search = NearestNeighbors().fit(rows)
@@ -101,14 +116,9 @@ def _occurrence(rows, copies, k):
             number[:, 0] -= 1
             share, done = _shares(distance, number, k, rounding[i])
             done |= size == len(rows)
-            times = np.repeat(copies[i][:, None], size, axis=1)
-            times[:, 0] -= 1
-            given = share * times
-            found += np.bincount(nearest[done].ravel(), given[done].ravel(), len(rows))
+            yield i[done], nearest[done], share[done], np.ldexp(distance[done], power)
             later.append(i[~done])
         todo, size = np.concatenate(later), 8 * size
-    # What fractions add up to, without their rounding: hubs are told by a threshold.
-    return np.round(found, 9)
 
 
 def _first(nearest, distance, row):

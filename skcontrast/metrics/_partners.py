@@ -13,6 +13,7 @@ from skcontrast._typing import ArrayLike
 from skcontrast.metrics._checks import (
     BLOCK,
     TIE,
+    check_numbers,
     check_option,
     check_pair,
     check_table,
@@ -178,9 +179,11 @@ def counts(z1, z2, partner=None, metric="cosine", size=BLOCK, names=("z1", "z2")
     if metric == "cosine":
         z1, z2 = (unit_rows(z, name) for z, name in zip((z1, z2), names))
     else:
-        # Differences in the units of the table: squares of 1e200 overflow.
-        scale = max(np.abs(z1).max(), np.abs(z2).max()) or 1.0
-        z1, z2 = z1 / scale, z2 / scale
+        # In the units of the table, in which equal is meant: squares of 1e200 overflow.
+        scale = [np.abs(z).max() or 1.0 for z in (z1, z2)]
+        if metric == "euclidean":
+            scale = [max(scale)] * 2
+        z1, z2 = z1 / scale[0], z2 / scale[1]
     return places(z1, z2, partner, euclidean=metric == "euclidean", tie=TIE, size=size)
 
 
@@ -239,7 +242,8 @@ def perturbation_sensitivity(
     """
     if not callable(score):
         check_option(score, "score", ("cosine",))
-    before, after = (_fit(score, partner, rows) for rows in (original, changed))
+    before = _fit(score, partner, original, "original")
+    after = _fit(score, partner, changed, "changed")
     if before.shape != after.shape:
         raise ValueError(
             f"score gave {len(before)} numbers for the rows and {len(after)} for their changed "
@@ -251,11 +255,11 @@ def perturbation_sensitivity(
     return float(np.mean((gain > tie) + 0.5 * (np.abs(gain) <= tie)))
 
 
-def _fit(score, partner, rows):
+def _fit(score, partner, rows, name):
     if not callable(score):
-        z1, z2 = check_pair(partner, rows, ("partner", "the rows"), n_least=1)
-        return np.einsum("ij,ij->i", unit_rows(z1, "partner"), unit_rows(z2, "the rows"))
-    found = np.asarray(score(partner, rows), dtype=np.float64)
+        z1, z2 = check_pair(partner, rows, ("partner", name), n_least=1)
+        return np.einsum("ij,ij->i", unit_rows(z1, "partner"), unit_rows(z2, name))
+    found = check_numbers(score(partner, rows), "what score gave")
     if found.ndim != 1 or not len(found) or not np.isfinite(found).all():
         raise ValueError(
             f"score gave an array of shape {found.shape}: it must give one finite number a row."

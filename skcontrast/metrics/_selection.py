@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.validation import column_or_1d
 
 from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
-from skcontrast.metrics._checks import check_table, check_width, unit_rows
+from skcontrast.metrics._checks import (
+    check_numbers,
+    check_positive,
+    check_table,
+    check_width,
+    unit_rows,
+)
 
 
 def diverse_selection(
@@ -38,7 +43,8 @@ def diverse_selection(
         How many to choose, at most ``n_samples``.
 
     trade_off : float, default=0.6
-        The weight alpha of likeness, between 0 and 1. 0 takes the k best scores.
+        The weight alpha of likeness, between 0 and 1. 0 takes the k best scores; 1 reads them for
+        the first row alone.
 
     context : array-like of shape (n_chosen, n_components), default=None
         Embedding of rows that are chosen already, such as those that have a label.
@@ -69,16 +75,15 @@ def diverse_selection(
     array([0, 1])
     """
     u = unit_rows(check_table(z, n_least=1))
-    scores = column_or_1d(check_table(np.reshape(scores, (-1, 1)), "scores", 1))
+    scores = check_table(check_numbers(scores, "scores").reshape(-1, 1), "scores", 1)[:, 0]
     if len(scores) != len(u):
         raise ValueError(
             f"scores has {len(scores)} entries and z has {len(u)} rows: pass one score a row."
         )
     k = check_count(k, "k", len(u))
-    if not isinstance(trade_off, (int, float, np.number)) or not 0 <= trade_off <= 1:
+    if check_positive(trade_off, "trade_off", zero=True) > 1:
         raise ValueError(f"trade_off={trade_off!r}: type a number between 0 and 1.")
-    # Without a chosen row the best score comes first.
-    likeness = np.zeros(len(u))
+    likeness = None
     if context is not None:
         chosen = unit_rows(check_table(context, "context", 1), "context")
         check_width(chosen, u, ("context", "z"))
@@ -86,10 +91,11 @@ def diverse_selection(
     order: list[int] = []
     left = np.ones(len(u), dtype=bool)
     for _ in range(k):
-        worth = np.where(left, (1 - trade_off) * scores - trade_off * likeness, -np.inf)
-        best = int(worth.argmax())
+        # Where none is chosen the best score comes first, whatever the trade-off.
+        worth = scores if likeness is None else (1 - trade_off) * scores - trade_off * likeness
+        best = int(np.where(left, worth, -np.inf).argmax())
         cosine = u @ u[best]
-        likeness = cosine if not order and context is None else np.maximum(likeness, cosine)
+        likeness = cosine if likeness is None else np.maximum(likeness, cosine)
         order.append(best)
         left[best] = False
     return np.array(order)

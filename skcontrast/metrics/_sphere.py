@@ -19,6 +19,7 @@ from skcontrast.metrics._checks import (
     check_positive,
     check_table,
     check_width,
+    class_sums,
     unit_rows,
 )
 
@@ -177,12 +178,9 @@ def tolerance(
     check_option(pairs, "pairs", ("same_class", "all"))
     u = unit_rows(check_table(z))
     codes = check_labels(labels, len(u))[1]
-    counts = np.bincount(codes)
+    counts, n = np.bincount(codes), len(u)
     # The cosines of a class add up to the squared length of its sum.
-    sums = np.zeros((len(counts), u.shape[1]))
-    np.add.at(sums, codes, u)
-    n = len(u)
-    total = np.square(sums).sum()  # ordered pairs, each row with itself among them
+    total = np.square(class_sums(u, codes, len(counts))).sum()  # each row with itself among them
     if pairs == "all":
         return float(total / n**2)
     n_pairs = (counts * (counts - 1)).sum()

@@ -77,8 +77,9 @@ class Lorentz(PairObjective):
     Notes
     -----
     It reads the embedding, without the projector. ``transform`` gives v; after a fit
-    ``objective_weights_`` has ``log_scale``, the logarithm of a, and ``log_curvature``. With more
-    than two views the loss is the mean over the pairs of the first and another.
+    ``objective_weights_`` has ``log_scale``, the logarithm of a, and ``log_curvature``, of which
+    ``np.exp(log_curvature).clip(0.1, 10)`` is the curvature. With more than two views the loss is
+    the mean over the pairs of the first and another.
 
     References
     ----------

@@ -135,4 +135,4 @@ class MCInfoNCE(Objective):
             pair_sums(a, b, weights, tau, block_size=self.block_size).log_partition
             for a, b in zip(anchors, candidates)
         ]
-        return torch.stack(each) - math.log(anchors.shape[1] - 1)
+        return torch.stack(each) - math.log(max(1, anchors.shape[1] - 1))
