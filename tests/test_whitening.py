@@ -1,6 +1,7 @@
 """Whitening and GroupCentering: the formulas by loops, and their laws."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from scipy.spatial.distance import mahalanobis, pdist
@@ -190,11 +191,21 @@ def test_groups_are_those_of_the_rows():
     model = GroupCentering().fit(X, groups=np.arange(80) % 2)
     for message, groups in (
         (r"fit got groups, and transform needs those .* type transform\(X, groups=", None),
-        ("inconsistent numbers of samples", [0, 1]),
-        ("groups contains NaN", [np.nan] * 80),
+        (r"shape \(2,\), but X has 80 rows: pass one number for each row", [0, 1]),
+        ("none of them missing", [np.nan] * 80),
+        ("none of them missing", [None, *["a"] * 79]),
+        ("none of them missing", pd.Series([None, *["a"] * 79], dtype="string")),
+        ("none of them missing", np.array([1, "a"] * 40, dtype=object)),
+        ("groups is a masked array that hides 40", np.ma.masked_equal(np.arange(80) % 2, 0)),
+        ("groups of fit were numbers: pass numbers", ["0", "1"] * 40),
     ):
         with pytest.raises(ValueError, match=message):
             model.transform(X, groups=groups)
+    with pytest.raises(ValueError, match="groups of fit were strings: pass strings"):
+        GroupCentering().fit(X, groups=["a", "b"] * 40).transform(X, groups=[0, 1] * 40)
+    days = np.array(["2020-01-01", "2021-01-01"], dtype="M8[D]")[np.arange(80) % 2]
+    expected = model.transform(X, groups=np.arange(80) % 2)
+    assert np.array_equal(GroupCentering().fit_transform(X, groups=days), expected)
 
 
 def test_groups_go_through_a_pipeline():

@@ -41,6 +41,23 @@ def refuse_masked(value, name):
         )
 
 
+def row_labels(value, name, n):
+    """What each of n rows belongs to, as an array of numbers, dates or strings, none missing."""
+    refuse_masked(value, name)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # of lists of different lengths
+        array = np.array([None] * len(value))
+    if array.dtype == object and {type(entry) for entry in array.flat} == {str}:
+        array = array.astype(str)
+    if array.shape != (n,) or array.dtype.kind not in "biufUM" or (array != array).any():
+        raise ValueError(
+            f"{name} is an array of type {array.dtype} and shape {array.shape}, but X has {n} "
+            "rows: pass one number for each row, or one string, none of them missing."
+        )
+    return array
+
+
 def columns(value):
     """The columns of a table, array or list, as arrays (n,), with their names."""
     value = untorched(value)
