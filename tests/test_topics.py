@@ -110,7 +110,7 @@ def test_rank_and_axes_that_do_not_settle():
     with pytest.warns(ConvergenceWarning, match="have not settled in max_iter=1 steps"):
         SemanticSignalSeparation(3, max_iter=1, random_state=0).fit(RNG.normal(size=(300, 8)))
     with pytest.raises(ValueError, match="All rows of X are equal"):
-        SemanticSignalSeparation(1).fit(np.ones((5, 2)))
+        SemanticSignalSeparation(1).fit(np.full((40, 5), 0.1))
     with pytest.raises(ValueError, match="V has 2 columns, and the documents had 6"):
         fitted().term_importance(V[:, :2])
     with pytest.raises(ValueError, match=r"names has the shape \(2,\), and V 12 terms"):

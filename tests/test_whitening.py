@@ -160,6 +160,11 @@ def test_what_does_not_go_together(message, params):
         Whitening(**params).fit(X)
 
 
+def test_squares_that_overflow_are_refused():
+    with pytest.raises(ValueError, match="squares are beyond float64: divide X by such a number"):
+        Whitening().fit(X * 1e200)
+
+
 def test_columns_keep_their_names():
     frame = [f"f{i}" for i in range(6)]
     assert Whitening().fit(X).get_feature_names_out(frame).tolist() == frame

@@ -41,6 +41,16 @@ def refuse_masked(value, name):
         )
 
 
+def refuse_huge(X, name="X"):
+    """Raise where squares of entries overflow, of which covariances and distances are sums."""
+    largest = float(np.abs(X).max(initial=0))
+    if largest > 1e150:
+        raise ValueError(
+            f"{name} holds numbers of up to {largest:.0e}, whose squares are beyond float64: "
+            f"divide {name} by such a number first."
+        )
+
+
 def row_labels(value, name, n):
     """What each of n rows belongs to, as an array of numbers, dates or strings, none missing."""
     refuse_masked(value, name)
@@ -48,7 +58,7 @@ def row_labels(value, name, n):
         array = np.asarray(value)
     except ValueError:  # of lists of different lengths
         array = np.array([None] * len(value))
-    if array.dtype == object and {type(entry) for entry in array.flat} == {str}:
+    if array.dtype == object and {type(entry) for entry in array.flat} <= {str, np.str_}:
         array = array.astype(str)
     if array.shape != (n,) or array.dtype.kind not in "biufUM" or (array != array).any():
         raise ValueError(

@@ -11,6 +11,7 @@ from sklearn.metrics import euclidean_distances
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcontrast._component import Integral, Interval, StrOptions, check_count, check_parameters
+from skcontrast._inputs.columns import refuse_huge
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, Self
 from skcontrast.postprocessing._reductions import REDUCTIONS, Moments, same_rows
@@ -183,16 +184,21 @@ class HubnessReducedNeighbors(
         return self
 
     def _check_number(self, number, name, n):
+        if n < 2:
+            raise ValueError(f"fit got n_samples={n}, and at least 2 are needed: pass more rows.")
         if number > n - 1:
             raise ValueError(
                 f"{name}={number}, but fit got n_samples={n}, of which none is its own neighbour: "
-                f"type {name}={max(n - 1, 1)} or less, or pass more rows."
+                f"type {name}={n - 1} or less, or pass more rows."
             )
 
     def _placed(self, X):
         """Rows in float64: of length 1, or moved so that the centre of those of fit is 0."""
         X = X.astype(np.float64)
-        return unit(X) if self.metric == "cosine" else X - self.X_fit_.mean(axis=0, dtype=float)
+        if self.metric == "cosine":
+            return unit(X)
+        refuse_huge(X)
+        return X - self.X_fit_.mean(axis=0, dtype=float)
 
     def _in_units(self, D):
         """Distances of placed rows as the formula reads them."""
