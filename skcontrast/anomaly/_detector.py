@@ -229,8 +229,11 @@ class ContrastiveAnomalyDetector(OwnState, OutlierMixin, BaseEstimator):
         self._seeded(model.set_params(objective="supcon", **alone), rng)
         make = permuted if isinstance(self.outliers, str) else self.outliers
         virtual = make(X, rng)
+        virtual = list(virtual) if isinstance(virtual, Iterator) else virtual
         both = stacked(X, virtual)
         n_more, n_all = (r.shape[0] if hasattr(r, "shape") else len(r) for r in (virtual, both))
+        if not n_more:
+            raise ValueError("outliers gave no rows: its function has to give one at least.")
         return model.fit(both, np.where(np.arange(n_all) < n_all - n_more, 0.0, np.nan))
 
     def _embedded(self, encoder, X):

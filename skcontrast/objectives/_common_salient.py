@@ -116,6 +116,12 @@ class CommonSalient(Objective):
                 f"n_salient={n_salient}, but there are {width} columns: leave one at least for "
                 "what is common."
             )
+        self.check_views(len(views))
+        if len(condition) != views.shape[1]:
+            raise ValueError(
+                f"condition has {len(condition)} entries, but there are {views.shape[1]} rows: "
+                "pass one for each row."
+            )
         t = 1 / (2 * self.tau)
         background = condition.reshape(len(condition), -1)[:, 0] > 0.5  # (n,)
         c, s = normalize(views[..., :-n_salient]), views[..., -n_salient:]
