@@ -1,6 +1,6 @@
-"""After training: hubs, whitening and bits on sentence embeddings and on texts through LSA.
+"""After training: hubs, whitening, bits and sparse codes, on sentence embeddings and LSA of texts.
 
-    python benchmarks/postprocessing.py --data-dir DIR [--tables neighbors bits] [--write PAGE]
+    python benchmarks/postprocessing.py --data-dir DIR [--tables neighbors bits sparse]
 
 Whatever is learned is learned from the rows that are searched. What was measured is kept, so that
 a run that was stopped goes on.
@@ -20,10 +20,11 @@ from scipy.stats import skew
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import normalize
+from sklearn.preprocessing import FunctionTransformer, normalize
 from text import markdown
 
 import skcontrast
+from skcontrast import SparseCoder
 from skcontrast.postprocessing import BinaryCodes, HubnessReducedNeighbors, Whitening
 from skcontrast.retrieval import EmbeddingIndex
 
@@ -149,7 +150,39 @@ BITS_ROWS = (
     "PCA, 64 columns",
     *(f"{kind}, {n} bits" for n in BITS for kind in (PROJECTED, *ROTATIONS)),
 )
-MEASURES = {"neighbors": measure_neighbors, "bits": measure_bits}
+CODER = "`SparseCoder(max_iter=25)`"
+SPARSE_ROWS = (
+    *(f"first columns, {k}" for k in (8, 16, 32)),
+    *(f"PCA, {k}" for k in (8, 16, 32)),
+    *(f"{CODER}, {k}" for k in (8, 32)),
+)
+
+
+def nearest(Z, Q):
+    return EmbeddingIndex(K, algorithm="brute").fit(Z).kneighbors(Q, return_distance=False)
+
+
+def measure_sparse(folder, name, row):
+    """Overlap of the ten nearest with those of all columns, and the share of the same class."""
+    X, y = rows_of(folder, name, 0)
+    X = X.astype(np.float32)
+    X, Q, y, y_asked = X[:N_SEARCHED], X[N_SEARCHED:], y[:N_SEARCHED], y[N_SEARCHED:]
+    Q, y_asked = Q[:N_ASKED], y_asked[:N_ASKED]
+    kind, number = row.rsplit(", ", 1)
+    k = int(number)
+    if kind == CODER:
+        model = SparseCoder(n_nonzero=k, max_iter=25, device="cpu", random_state=0)
+    elif kind == "PCA":
+        model = PCA(k)
+    else:
+        model = FunctionTransformer(lambda Z: Z[:, :k])
+    ids = nearest(model.fit_transform(X), model.transform(Q))
+    pairs = zip(ids, nearest(X, Q))
+    overlap = float(np.mean([len({*a} & {*b}) / len({*a} | {*b}) for a, b in pairs]))
+    return {"overlap": overlap, "p@10": float(np.mean(y[ids] == y_asked[:, None]))}
+
+
+MEASURES = {"neighbors": measure_neighbors, "bits": measure_bits, "sparse": measure_sparse}
 
 
 def measure(folder, table, *job):
@@ -182,6 +215,13 @@ BITS_TEXT = """## Bits
 Share of the ten nearest of {searched:,} rows in the class of the one that asks, for {asked:,}
 others. Codes are compared by the Hamming distance, 64 bits being 1/192 of the memory of float32.
 """
+SPARSE_TEXT = """## Sparse codes
+
+How far the ten nearest of {searched:,} rows, for {asked:,} others, are those of all columns: the
+size of the intersection over that of the union. It says how faithful a short form is; the share of
+neighbours of the same class, below, may rise where a form is not. A sparse code holds a place
+beside each number.
+"""
 
 
 def neighbor_tables(results, draws):
@@ -213,6 +253,15 @@ def bits_table(results):
     return [text_head, markdown(table.rename_axis("rows"), ".3f"), text]
 
 
+def sparse_tables(results):
+    out = [SPARSE_TEXT.format(searched=N_SEARCHED, asked=N_ASKED)]
+    for column, title in (("overlap", "Overlap:\n"), ("p@10", "Share of the same class:\n")):
+        values = {(row, name): result[column] for (_, name, row), result in results.items()}
+        table = pd.Series(values).unstack(sort=False).loc[list(SPARSE_ROWS)]
+        out += [title, markdown(table.rename_axis("rows, numbers a row"), ".3f")]
+    return out
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", required=True)
@@ -233,6 +282,9 @@ def main():
             drawn = range(options.draws)
             jobs = [(table, s, d, m) for s in SETS for d in drawn for m in METHODS]
             parts += neighbor_tables(record.run(measure, options.data_dir, jobs, 1), draws)
+        elif table == "sparse":
+            jobs = [(table, s, r) for s in EMBEDDINGS for r in SPARSE_ROWS]
+            parts += sparse_tables(record.run(measure, options.data_dir, jobs, 1))
         else:
             jobs = [(table, s, r) for s in EMBEDDINGS for r in BITS_ROWS]
             parts += bits_table(record.run(measure, options.data_dir, jobs, 1))

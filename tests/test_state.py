@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 import sklearn
 import torch
 from instances import (
@@ -135,14 +136,18 @@ def fitted_outputs(model, rows, y):
     """What a new fit gives for its rows."""
     found = outputs(deepcopy(model).fit(rows, y), rows)
     if hasattr(model, "fit_transform"):
-        found["fit_transform"] = deepcopy(model).fit_transform(rows, y)
+        found["fit_transform"] = dense(deepcopy(model).fit_transform(rows, y))
     return found
 
 
 def outputs(model, rows):
     """What a fitted model gives for rows, by the method that gives it."""
     names = ("transform", "predict", "predict_proba", "decision_function", "predict_interval")
-    return {name: getattr(model, name)(rows) for name in names if hasattr(model, name)}
+    return {name: dense(getattr(model, name)(rows)) for name in names if hasattr(model, name)}
+
+
+def dense(values):
+    return values.toarray() if sp.issparse(values) else values
 
 
 def generators():
@@ -154,6 +159,8 @@ def test_states_of_the_caller_reach_no_fit_and_stay(model, rows, y):
     expected = fitted_outputs(model, rows, y)
     before = generators()
     for state in STATES:
+        if state is frames and isinstance(model, skcontrast.SparseCoder):
+            continue  # scikit-learn makes no frames of sparse output
         with state():
             got = fitted_outputs(model, rows, y)
         assert got.keys() == expected.keys()

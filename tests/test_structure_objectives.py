@@ -325,7 +325,7 @@ def test_the_warm_up_is_info_nce_and_the_rest_is_not(name):
     X = two_groups()
     plain = encoder(objective="info_nce").fit(X).loss_curve_
     late = encoder(objective=name).set_params(objective__warm_up=2).fit(X).loss_curve_
-    np.testing.assert_array_equal(plain[:2], late[:2])
+    np.testing.assert_allclose(plain[:2], late[:2], rtol=1e-6)
     assert abs(plain[2] - late[2]) > 1e-3
 
 

@@ -208,6 +208,8 @@ def test_every_objective_trains(name, n_views):
     objective = OBJECTIVES[name]()
     side = {"condition": X[:, :1], "prior": X, "groups": Y}
     given = {k: v for k, v in side.items() if k in objective.requires}
+    if name == "common_salient":
+        given["condition"] = Y > 0
     n_views = max(n_views, objective.min_views)
     model = encoder(objective=name, n_views=n_views, max_iter=2, batch_size=20)
     y = np.eye(3, dtype=int)[Y] if objective.target_type == "labels" else Y

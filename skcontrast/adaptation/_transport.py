@@ -68,7 +68,7 @@ def transported_prototypes(
     >>> from skcontrast import ZeroShotClassifier
     >>> from skcontrast.adaptation import transported_prototypes
     >>> X, y = [[1.0, 0.0], [0.6, 0.8]], ["fox", "owl"]
-    >>> queries = [[0.6, 0.8], [0.8, 0.6], [0.0, 1.0], [-0.6, 0.8]]
+    >>> queries = [[0.6, 0.8], [0.96, 0.28], [0.0, 1.0], [-0.6, 0.8]]
     >>> few = ZeroShotClassifier().fit(X, y)
     >>> few.predict(queries)
     array(['owl', 'fox', 'owl', 'owl'], dtype='<U3')

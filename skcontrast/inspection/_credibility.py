@@ -78,7 +78,7 @@ def label_credibility(
     >>> from skcontrast.inspection import label_credibility
     >>> z = [[1.0, 0.0], [1.0, 0.1], [1.0, 0.2], [0.0, 1.0], [0.1, 1.0], [0.2, 1.0]]
     >>> label_credibility(z, ["a", "a", "b", "b", "b", "b"], n_neighbors=2).round(2)
-    array([ 0.04, -0.02, -1.  ,  1.  ,  1.  ,  1.  ])
+    array([ 0.07, -0.  , -1.  ,  1.  ,  1.  ,  1.  ])
     """
     check_option(score, "score", ("margin", "share"))
     k, temperature = (

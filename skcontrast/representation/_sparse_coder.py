@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -135,7 +135,7 @@ class SparseCoder(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         max_iter: int = 50,
         batch_size: int = 128,
         learning_rate: float = 1e-3,
-        device: str | Literal["auto"] = "auto",
+        device: str = "auto",
         random_state: RandomState = None,
     ):
         self.n_components = n_components
