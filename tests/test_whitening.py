@@ -1,5 +1,8 @@
 """Whitening and GroupCentering: the formulas by loops, and their laws."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -222,3 +225,9 @@ def test_groups_go_through_a_pipeline():
         predicted = pipeline.predict(X, groups=groups)
     Z = GroupCentering().fit_transform(X, groups=groups)
     assert np.array_equal(predicted, LogisticRegression().fit(Z, y).predict(Z))
+
+
+def test_closed_forms_need_no_torch():
+    code = "import sys, skcontrast.postprocessing, skcontrast.topics; print('torch' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"

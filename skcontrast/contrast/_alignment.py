@@ -7,10 +7,10 @@ from scipy.linalg import eigh
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skcontrast._arrays import row_labels
 from skcontrast._canonical import products_by_row
 from skcontrast._component import Integral, Interval, Real, check_parameters, warn
 from skcontrast._inputs.base import ColumnsOfInput
-from skcontrast._inputs.columns import row_labels
 from skcontrast._inputs.table import TableInput
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, RowsLike, Self

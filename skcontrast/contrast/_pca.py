@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.utils.validation import check_is_fitted
 
+from skcontrast._arrays import refuse_masked
 from skcontrast._canonical import products_by_row
 from skcontrast._component import (
     Integral,
@@ -20,7 +21,7 @@ from skcontrast._component import (
     warn,
 )
 from skcontrast._inputs.base import ColumnsOfInput
-from skcontrast._inputs.columns import first_line, refuse_masked
+from skcontrast._inputs.columns import first_line
 from skcontrast._inputs.table import TableInput
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, RowsLike, Self

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from skcontrast._inputs.columns import refuse_huge
+from skcontrast._arrays import refuse_huge
 
 
 def numbers(read, X, source, name="X"):

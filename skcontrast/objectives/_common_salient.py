@@ -57,7 +57,7 @@ class CommonSalient(Objective):
         Weight w_j of the joint entropy.
 
     tau : float, default=0.5
-        Width of the Gaussian kernel K: half of it is exp(-||x - y||^2) at 0.5.
+        Width of the Gaussian kernel K, which is exp(-||x - y||^2) at 0.5.
 
     Notes
     -----

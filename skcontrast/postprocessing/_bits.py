@@ -9,11 +9,12 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcontrast._arrays import centred
 from skcontrast._canonical import products_by_row
 from skcontrast._component import Integral, Interval, StrOptions, check_parameters
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, RandomState, Self
-from skcontrast.postprocessing._directions import centred, directions
+from skcontrast.postprocessing._directions import directions
 
 # Steps of the rotation, as in the paper, and rows that it is learned from at most.
 N_STEPS, N_LEARN = 50, 20_000

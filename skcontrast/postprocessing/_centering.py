@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcontrast._arrays import row_labels
 from skcontrast._component import check_parameters
-from skcontrast._inputs.columns import row_labels
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, Self
 

@@ -2,17 +2,6 @@
 
 import numpy as np
 
-from skcontrast._inputs.columns import refuse_huge
-
-
-def centred(X):
-    """Mean of rows and the rows less it, in float64; equal rows leave exactly 0."""
-    refuse_huge(X)
-    X = X.astype(np.float64)
-    # The first row goes first: what equal rows leave is then not the rounding of a mean.
-    mean = X[0] + (X - X[0]).mean(axis=0)
-    return mean, X - mean
-
 
 def directions(X):
     """Variances of centred rows, falling, and their directions as columns.

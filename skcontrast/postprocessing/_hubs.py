@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.metrics import euclidean_distances
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcontrast._arrays import refuse_huge
 from skcontrast._component import Integral, Interval, StrOptions, check_count, check_parameters
-from skcontrast._inputs.columns import refuse_huge
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, Self
 from skcontrast.postprocessing._reductions import REDUCTIONS, Moments, same_rows
@@ -56,7 +56,7 @@ class HubnessReducedNeighbors(
 
     k : int or "auto", default="auto"
         Number of nearest rows that are around a row, itself not among them. "auto" is all of them
-        for "mutual_proximity", and 10 for the others. There, 50 is a stronger correction.
+        for "mutual_proximity", and 10 for the others. With 50, "mutual_proximity" corrects more.
 
     n_candidates : int or "auto", default="auto"
         Number of rows nearest by the plain distance among which those of ``n_neighbors`` are
@@ -73,7 +73,8 @@ class HubnessReducedNeighbors(
         Rows of ``fit``.
 
     surroundings_ : ndarray of shape (n_samples_fit_, 1 or 2)
-        What is around each of them: m and s, r, m, m, or the squared distance from c.
+        What is around each of them, by the method in the order above: m and s; r; m; m; the
+        squared distance from c.
 
     k_ : int or None
         How many rows are around each; None stands for all.

@@ -16,10 +16,11 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcontrast._arrays import centred
 from skcontrast._component import Integral, Interval, Real, StrOptions, check_parameters
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, RandomState, Self
-from skcontrast.postprocessing._directions import centred, directions
+from skcontrast.postprocessing._directions import directions
 from skcontrast.retrieval._exact import unit
 
 

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcontrast._arrays import refuse_huge
 from skcontrast._component import Integral, Interval, Real, check_count, check_parameters
-from skcontrast._inputs.columns import refuse_huge
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, MatrixLike, RandomState, Self
 from skcontrast.objectives import SparseReconstruction

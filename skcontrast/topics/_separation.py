@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcontrast._arrays import centred
 from skcontrast._component import (
     Integral,
     Interval,
@@ -24,7 +25,6 @@ from skcontrast._component import (
 )
 from skcontrast._state import OwnState
 from skcontrast._typing import ArrayLike, MatrixLike, RandomState, Self
-from skcontrast.postprocessing._directions import centred
 
 # A column direction with less of the largest spread is rounding.
 RANK = 1e-10
