@@ -313,6 +313,10 @@ def test_what_is_refused():
         clone(permuted_texts).set_params(encoder=ENCODERS["blocks"][0]).fit(ENCODERS["blocks"][1])
     with pytest.raises(TypeError, match="trains an encoder of skcontrast, and encoder="):
         as_it_is(outliers="permuted").fit(X)
+    for objective in ("supcon", "common_salient"):
+        reads_more = ContrastiveEncoder(objective=objective)
+        with pytest.raises(ValueError, match=r"alone: fit the encoder .* encoder=FrozenEstimator"):
+            ContrastiveAnomalyDetector(reads_more).fit(X, np.arange(len(X)) % 2)
     own = ContrastiveAnomalyDetector(ContrastiveEncoder(4, max_iter=1), random_state=0)
     for made in (None, X[:, :2], X[0]):
         own.set_params(outliers=lambda X, rng, made=made: made)
