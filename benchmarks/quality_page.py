@@ -17,8 +17,7 @@ from quality_report import (
 from quality_rivals import CLASSIFIERS, SUPERVISED
 
 TITLES = {"quality": "What a representation is worth", "width": "Wide and narrow outputs"}
-PAGE = """# {title}
-
+METHOD = """\
 A representation learns from the training rows of a set without their labels (at most {train:,};
 70 % where there are fewer); a logistic regression is fitted on 1, 5, 20 or all labels a class of
 them, and scored on other rows (at most {test:,}). The {sets} sets are real ones with 20 classes at
@@ -36,7 +35,23 @@ text set and its embeddings can be in different halves.
 
 Cells are mean accuracies in percent and, in brackets, mean ranks among the rows that use no
 labels{learners}. With 20 labels only the sets count whose classes have so many.
+"""
+# Of a page that has the sets, the probe and the halves in common with the page on quality.
+SHORT = """\
+As on the page [what a representation is worth](quality.md), at a smaller size: of a set at most
+{train:,} rows are trained on and {test:,} scored, and an accuracy is the mean over {draws} draws of
+1, 5 and 20 labels a class (at least {least} with many classes).
+"""
+BELOW = """## More than two points below raw features
 
+Of all {sets} sets, both halves (± the standard error over label draws):
+
+{below}
+
+"""
+PAGE = """# {title}
+
+{method}
 ## All kinds
 
 {all}
@@ -44,13 +59,7 @@ labels{learners}. With 20 labels only the sets count whose classes have so many.
 ![Accuracy against labels a class, by kind of set]({figure})
 
 {kinds}
-## More than two points below raw features
-
-Of all {sets} sets, both halves (± the standard error over label draws):
-
-{below}
-
-## All numbers
+{below}## All numbers
 
 [`{csv}`](../benchmarks/results/{csv}) has every set, row and number of
 labels, with standard errors and seconds, the half dev too, and nearest neighbours in place of the
@@ -142,20 +151,24 @@ def page(path, target):
     both = table(frame, rows)
     name = both.columns[LABELS.index("5")]
     everywhere[f"{name}, both halves"] = both[name].str.partition(" ")[0]
-    return PAGE.format(
-        title=TITLES.get(target.stem, TITLES["quality"]),
-        sets=frame.set.nunique(),
+    sets, short = frame.set.nunique(), target.stem == "width"
+    method = (SHORT if short else METHOD).format(
+        sets=sets,
         count=count(frame),
         train=size.train,
         test=size.test,
         draws=", ".join(str(n) for n in size.draws.values() if n > 1),
         least=size.least_draws,
         learners=LEARNERS if set(rows) & set(WITH_LABELS) else "",
+    )
+    return PAGE.format(
+        title=TITLES.get(target.stem, TITLES["quality"]),
+        method=method,
         all=markdown(everywhere),
         gains=gains(test, rows),
         figure=picture.name,
         kinds="\n".join(by_kind),
-        below=below(frame),
+        below="" if short else BELOW.format(sets=sets, below=below(frame)),
         csv=path.name,
         versions=versions,
         command=command.replace("; ", "\n    "),
