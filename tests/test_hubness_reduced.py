@@ -223,6 +223,8 @@ def test_numbers_that_there_are_not():
         HubnessReducedNeighbors().fit(X).kneighbors(NEW, 41)
     with pytest.raises(ValueError, match="n_samples=1, and at least 2 are needed"):
         HubnessReducedNeighbors(1).fit(X[:1])
+    with pytest.raises(ValueError, match="fit was with another method than 'csls': type fit"):
+        HubnessReducedNeighbors().fit(X).set_params(method="csls").transform(X)
     model = HubnessReducedNeighbors(metric="euclidean").fit(X)
     with pytest.raises(ValueError, match="X holds numbers of up to 1e.200, whose squares"):
         model.transform(np.full((1, X.shape[1]), 1e200))

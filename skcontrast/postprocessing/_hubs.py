@@ -254,6 +254,10 @@ class HubnessReducedNeighbors(
             Row numbers.
         """
         check_is_fitted(self)
+        if self.surroundings_.shape[1] != REDUCTIONS[self.method].width:
+            raise ValueError(
+                f"fit was with another method than {self.method!r}: type fit(X) again."
+            )
         n, alone = self.n_neighbors if n_neighbors is None else n_neighbors, X is None
         n = check_count(n, "n_neighbors", self.n_samples_fit_ - alone)
         if X is None:
