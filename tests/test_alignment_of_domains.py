@@ -114,11 +114,21 @@ def test_what_does_not_fit_is_refused():
         ),
         ("shape .149,., but X has 150 rows", lambda: model.fit(X, domains=SITE[1:])),
         ("none of them missing", lambda: model.fit(X, domains=np.full(150, np.nan))),
+        ("an array of type object", lambda: model.fit(X, domains=[[1], [2, 3]])),
         ("Domain 'z' has one row", lambda: model.fit(X, domains=["z", *SITE[1:]])),
         (
-            "target='z' is not one of the domains 'a', 'b', 'c'",
+            "target='z' is not one of the domains: they are 'a', 'b', 'c'. Type one of",
             lambda: CorrelationAlignment(target="z").fit(X, domains=SITE),
         ),
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_without_domains_what_asks_for_some_is_refused():
+    with pytest.warns(UserWarning, match="No domains were given"):
+        alone = CorrelationAlignment().fit(X)
+    with pytest.raises(ValueError, match="'a', 'b', 'c' are none of the fit, which had none: fit"):
+        alone.transform(X, domains=SITE)
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="domains: there are none"):
+        CorrelationAlignment(target="a").fit(X)

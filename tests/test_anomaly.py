@@ -313,6 +313,20 @@ def test_what_is_refused():
         clone(permuted_texts).set_params(encoder=ENCODERS["blocks"][0]).fit(ENCODERS["blocks"][1])
     with pytest.raises(TypeError, match="trains an encoder of skcontrast, and encoder="):
         as_it_is(outliers="permuted").fit(X)
+    for objective in ("supcon", "common_salient"):
+        reads_more = ContrastiveEncoder(objective=objective)
+        with pytest.raises(ValueError, match=r"alone: fit the encoder .* encoder=FrozenEstimator"):
+            ContrastiveAnomalyDetector(reads_more).fit(X, np.arange(len(X)) % 2)
+    own = ContrastiveAnomalyDetector(ContrastiveEncoder(4, max_iter=1), random_state=0)
+    for made in (None, X[:, :2], X[0]):
+        own.set_params(outliers=lambda X, rng, made=made: made)
+        with pytest.raises(ValueError, match="outliers gave .*, and X is ndarray of shape"):
+            own.fit(X)
+    with pytest.raises(ValueError, match="outliers gave no rows"):
+        own.set_params(outliers=lambda X, rng: X[:0]).fit(X)
+    for make in (lambda X, rng: X[::-1], lambda X, rng: iter(X[::-1])):
+        scores = own.set_params(outliers=make).fit(X).training_scores_
+        assert np.isfinite(scores).all()
     with pytest.warns(UserWarning, match="n_neighbors=5, but a row has 3 others"):
         as_it_is().fit(X[:4])
     with pytest.raises(ValueError, match="at least 2 are needed"):

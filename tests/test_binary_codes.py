@@ -89,6 +89,16 @@ def test_columns_without_variance():
     flat = np.hstack([X, np.full((600, 3), 0.1)])
     codes = BinaryCodes(27, random_state=0).fit_transform(flat)
     assert 0.3 < codes.mean() < 0.7
+    assert not BinaryCodes(3).fit_transform(np.full((40, 3), 0.1)).any()
+
+
+def test_a_row_has_the_same_bits_in_any_batch():
+    """Of few rows most directions are rounding, whose sign a product decides."""
+    model = BinaryCodes(24, rotation=None).fit(X[:5])
+    alone = np.vstack([model.transform(x[None]) for x in X[:5]])
+    assert np.array_equal(model.transform(X[:5]), alone)
+    with pytest.raises(ValueError, match="X holds numbers of up to .* divide X by"):
+        BinaryCodes(2).fit(X * 1e200)
 
 
 def test_more_bits_than_columns():

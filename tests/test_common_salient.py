@@ -89,6 +89,10 @@ def test_half_of_the_columns_by_default():
     assert CommonSalient()(views, condition=mask) == CommonSalient(3)(views, condition=mask)
     with pytest.raises(ValueError, match="n_salient=6, but there are 6 columns"):
         CommonSalient(6)(views, condition=mask)
+    with pytest.raises(ValueError, match="condition has 2 entries, but there are .* rows"):
+        CommonSalient(2)(views, condition=mask[:2])
+    with pytest.raises(ValueError, match="n_views=1, but CommonSalient needs at least 2 views"):
+        CommonSalient(2)(views[:1], condition=mask)
 
 
 @pytest.mark.parametrize("kind", [True, False])

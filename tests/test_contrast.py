@@ -222,12 +222,16 @@ def test_what_is_no_background_is_refused():
     for message, error, rows, background, params in (
         ("type int64 and shape .180,.* pass True or False", ValueError, X, MASK.astype(int), {}),
         ("type bool and shape .80,.*X has 180 rows", ValueError, X, MASK[:80], {}),
-        ("X has 6 features|background has to be a table like X", ValueError, F, B[:, :5], {}),
+        ("type bool and shape .180, 1.*of shape .180,.,", ValueError, X, MASK[:, None], {}),
+        ("type object and shape .2,.", ValueError, X, [[1, 2], [3]], {}),
+        ("hides 1 entries", ValueError, X, np.ma.array(MASK, mask=np.arange(180) < 1), {}),
+        ("has to be a table like X: it has 5 features", ValueError, F, B[:, :5], {}),
         ("foreground has 0 row", ValueError, X, np.full(180, True), {}),
         ("background has 1 row", ValueError, X, np.arange(180) < 1, {}),
         ("^X contains NaN, missing values: impute", ValueError, gone, MASK, {}),
         ("like X: background contains NaN", ValueError, F, gone, {}),
         ("missing values .NaN.: encode and impute", ValueError, pd.DataFrame(gone), MASK, {}),
+        ("background holds numbers of up to 1e.200", ValueError, F, B[:9] * 0 + 1e200, {}),
         ("Sparse data was passed for X", TypeError, sp.csr_matrix(X), MASK, {}),
         ("n_components=7, but X has n_features=6", ValueError, X, MASK, {"n_components": 7}),
     ):

@@ -221,3 +221,25 @@ def test_numbers_that_there_are_not():
             HubnessReducedNeighbors(**{name: 40}).fit(X)
     with pytest.raises(ValueError, match="n_neighbors"):
         HubnessReducedNeighbors().fit(X).kneighbors(NEW, 41)
+    with pytest.raises(ValueError, match="n_samples=1, and at least 2 are needed"):
+        HubnessReducedNeighbors(1).fit(X[:1])
+    with pytest.raises(ValueError, match="fit was with another method than 'csls': type fit"):
+        HubnessReducedNeighbors().fit(X).set_params(method="csls").transform(X)
+    model = HubnessReducedNeighbors(metric="euclidean").fit(X)
+    with pytest.raises(ValueError, match="X holds numbers of up to 1e.200, whose squares"):
+        model.transform(np.full((1, X.shape[1]), 1e200))
+
+
+def test_beside_radii_of_zero_no_row_is_its_own_neighbour():
+    """Rows of another group of equal ones are infinitely far by the formula."""
+    two = np.repeat([[0.0, 1.0], [9.0, 1.0]], 15, axis=0)
+    model = HubnessReducedNeighbors(20, method="local_scaling", metric="euclidean").fit(two)
+    distance, ids = model.kneighbors()
+    assert not (ids == np.arange(30)[:, None]).any()
+    assert np.array_equal(distance[:, [0, 13, 14, 19]], np.tile([0.0, 0.0, 1.0, 1.0], (30, 1)))
+
+
+def test_a_deviation_of_rounding_is_none():
+    model = HubnessReducedNeighbors(1).fit(X[:2])
+    alone = np.vstack([model.transform(x[None]).toarray() for x in X[:2]])
+    np.testing.assert_allclose(model.transform(X[:2]).toarray(), alone, atol=1e-5)

@@ -79,3 +79,28 @@ def test_each_width_has_its_head():
 def test_as_many_weights_as_widths(params):
     with pytest.raises(ValueError, match="type one width or more, and a weight for each"):
         Nested(InfoNCE(), **params)(views)
+    with pytest.raises(ValueError, match="type one width or more, and a weight for each"):
+        ContrastiveEncoder(objective=Nested(InfoNCE(), **params)).fit(blobs()[0])
+
+
+@pytest.mark.parametrize(
+    "message, params",
+    [
+        *((r"widths=.*: type a whole number of at least 1", {"widths": (w, 4)}) for w in (0, 2.5)),
+        (r"widths=True: type a whole number", {"widths": (True, 4)}),
+        (r"widths=\[2, 4\]: type a whole number", {"widths": [[2, 4]]}),
+        *(
+            ("weights=.*: type a finite number for each width", {"widths": (2, 4), "weights": w})
+            for w in ((1, np.nan), (np.inf, 1), ("a", "b"), [[1], [2]])
+        ),
+    ],
+)
+def test_what_is_no_width_or_weight(message, params):
+    with pytest.raises(ValueError, match=message):
+        Nested(InfoNCE(), **params)(views)
+
+
+def test_widths_and_weights_of_any_container():
+    value = Nested(InfoNCE(), (2, 4), (1.0, 2.0))(views)
+    assert Nested(InfoNCE(), np.array([2, 4]), np.array([1, 2]))(views) == value
+    assert Nested(InfoNCE(), torch.tensor([2, 4]), [1, 2])(views) == value

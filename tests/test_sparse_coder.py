@@ -107,3 +107,12 @@ def test_one_seed_one_code():
     )
     assert np.array_equal(first, second) and not np.array_equal(first, other)
     assert np.isfinite(coder(max_iter=1, contrast=0.0).fit(X).encoder_.loss_curve_).all()
+
+
+def test_a_number_of_entries_is_one_after_the_fit_too():
+    model = coder(max_iter=1, random_state=0).fit(X)
+    for number in (0, -1, 2.5):
+        with pytest.raises(ValueError, match="n_nonzero=.*: type a whole number of at least 1"):
+            model.set_params(n_nonzero=number).transform(X)
+    with pytest.raises(ValueError, match="squares are beyond float64"):
+        coder().fit(X * 1e200)

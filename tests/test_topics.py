@@ -110,7 +110,7 @@ def test_rank_and_axes_that_do_not_settle():
     with pytest.warns(ConvergenceWarning, match="have not settled in max_iter=1 steps"):
         SemanticSignalSeparation(3, max_iter=1, random_state=0).fit(RNG.normal(size=(300, 8)))
     with pytest.raises(ValueError, match="All rows of X are equal"):
-        SemanticSignalSeparation(1).fit(np.ones((5, 2)))
+        SemanticSignalSeparation(1).fit(np.full((40, 5), 0.1))
     with pytest.raises(ValueError, match="V has 2 columns, and the documents had 6"):
         fitted().term_importance(V[:, :2])
     with pytest.raises(ValueError, match=r"names has the shape \(2,\), and V 12 terms"):
@@ -175,9 +175,18 @@ def test_topics_that_are_refused():
         "b": ([["sea", "sky"]], "topic 0 holds no numbers"),
         "c": ([[0, 1], [2, 2]], "topic 1 needs at least 2 different terms"),
         "d": ([[0, 4]], "names a term beyond the 4 columns"),
+        "e": (3, "topics is no list of topics, each a list of its terms"),
+        "f": ([0, 1], "topics is no list of topics, each a list of its terms"),
+        "g": ([([0, 1], [2])], "pass what top_terms.V, ends='positive'. gives"),
+        "h": ([([0, 1], [2, 3])], "topic 0 holds no numbers .* ends='positive'"),
     }.values():
         with pytest.raises(ValueError, match=match):
             topic_coherence(counts, topics)
+    with pytest.raises(ValueError, match="counts holds negative numbers"):
+        topic_coherence(-counts, [[0, 1]])
+    for topics in ("sea", ["sea", "sky"], 3, [1, 2]):
+        with pytest.raises(ValueError, match="topics is no list of topics"):
+            topic_diversity(topics)
     with pytest.raises(ValueError, match="term 1 is in no document"):
         topic_coherence(counts * [1, 0, 1, 1], [[0, 1]])
     with pytest.raises(ValueError, match="measure='cv': type 'npmi' or"):

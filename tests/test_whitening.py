@@ -1,6 +1,10 @@
 """Whitening and GroupCentering: the formulas by loops, and their laws."""
 
+import subprocess
+import sys
+
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from scipy.spatial.distance import mahalanobis, pdist
@@ -159,6 +163,11 @@ def test_what_does_not_go_together(message, params):
         Whitening(**params).fit(X)
 
 
+def test_squares_that_overflow_are_refused():
+    with pytest.raises(ValueError, match="squares are beyond float64: divide X by such a number"):
+        Whitening().fit(X * 1e200)
+
+
 def test_columns_keep_their_names():
     frame = [f"f{i}" for i in range(6)]
     assert Whitening().fit(X).get_feature_names_out(frame).tolist() == frame
@@ -190,11 +199,21 @@ def test_groups_are_those_of_the_rows():
     model = GroupCentering().fit(X, groups=np.arange(80) % 2)
     for message, groups in (
         (r"fit got groups, and transform needs those .* type transform\(X, groups=", None),
-        ("inconsistent numbers of samples", [0, 1]),
-        ("groups contains NaN", [np.nan] * 80),
+        (r"shape \(2,\), but X has 80 rows: pass one number for each row", [0, 1]),
+        ("none of them missing", [np.nan] * 80),
+        ("none of them missing", [None, *["a"] * 79]),
+        ("none of them missing", pd.Series([None, *["a"] * 79], dtype="string")),
+        ("none of them missing", np.array([1, "a"] * 40, dtype=object)),
+        ("groups is a masked array that hides 40", np.ma.masked_equal(np.arange(80) % 2, 0)),
+        ("groups of fit were numbers: pass numbers", ["0", "1"] * 40),
     ):
         with pytest.raises(ValueError, match=message):
             model.transform(X, groups=groups)
+    with pytest.raises(ValueError, match="groups of fit were strings: pass strings"):
+        GroupCentering().fit(X, groups=["a", "b"] * 40).transform(X, groups=[0, 1] * 40)
+    days = np.array(["2020-01-01", "2021-01-01"], dtype="M8[D]")[np.arange(80) % 2]
+    expected = model.transform(X, groups=np.arange(80) % 2)
+    assert np.array_equal(GroupCentering().fit_transform(X, groups=days), expected)
 
 
 def test_groups_go_through_a_pipeline():
@@ -206,3 +225,9 @@ def test_groups_go_through_a_pipeline():
         predicted = pipeline.predict(X, groups=groups)
     Z = GroupCentering().fit_transform(X, groups=groups)
     assert np.array_equal(predicted, LogisticRegression().fit(Z, y).predict(Z))
+
+
+def test_closed_forms_need_no_torch():
+    code = "import sys, skcontrast.postprocessing, skcontrast.topics; print('torch' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"

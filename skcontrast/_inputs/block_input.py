@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from skcontrast._arrays import refuse_masked
 from skcontrast._component import StrOptions, take_rows
 from skcontrast._inputs.absent import AbsentBlocks, is_there, masked, some_rows, spread
 from skcontrast._inputs.base import Input, check_indices
@@ -17,7 +18,7 @@ from skcontrast._inputs.blocks import (
     columns_of_blocks,
     is_texts,
 )
-from skcontrast._inputs.columns import first_line, refuse_masked, untorched
+from skcontrast._inputs.columns import first_line, untorched
 from skcontrast._inputs.frame import check_names, is_frame
 from skcontrast._inputs.table import TableInput
 from skcontrast._inputs.text import TextInput

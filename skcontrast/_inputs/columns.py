@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import torch
 from sklearn.utils import check_array
 
+from skcontrast._arrays import refuse_masked
 from skcontrast._inputs.frame import columns_of, floats, is_frame
 
 # How NumPy begins to say that lists make no array.
@@ -30,15 +31,6 @@ def as_array(value, name):
         raise ValueError(
             f"{name} has rows of different lengths: pass one entry for each row of X."
         ) from None
-
-
-def refuse_masked(value, name):
-    """Raise where a masked array hides entries, which no array that is made of it would hide."""
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise ValueError(
-            f"{name} is a masked array that hides {np.ma.count_masked(value)} entries: type "
-            f"{name}.filled(value), or leave these rows out."
-        )
 
 
 def columns(value):

@@ -5,8 +5,8 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from skcontrast._arrays import refuse_masked
 from skcontrast._component import Integral, Interval
-from skcontrast._inputs.columns import refuse_masked
 from skcontrast._inputs.rows import Rows
 from skcontrast._inputs.series import (
     NUMBERS,

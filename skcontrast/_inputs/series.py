@@ -6,9 +6,10 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from skcontrast._arrays import refuse_masked
 from skcontrast._component import StrOptions, warn
 from skcontrast._inputs.base import Input
-from skcontrast._inputs.columns import refuse_masked, untorched
+from skcontrast._inputs.columns import untorched
 from skcontrast._inputs.frame import category_names, check_names, is_frame
 from skcontrast._inputs.rows import BOUND, Rows
 from skcontrast.functional._rows import tensor_of

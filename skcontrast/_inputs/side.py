@@ -7,14 +7,9 @@ import scipy.sparse as sp
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.multiclass import type_of_target
 
+from skcontrast._arrays import refuse_masked
 from skcontrast._component import warn
-from skcontrast._inputs.columns import (
-    as_array,
-    category_codes,
-    encode_columns,
-    first_line,
-    refuse_masked,
-)
+from skcontrast._inputs.columns import as_array, category_codes, encode_columns, first_line
 from skcontrast._inputs.series import is_ragged, padded_series
 from skcontrast._inputs.target import (
     UNLABELLED,

@@ -4,9 +4,10 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_array
 
+from skcontrast._arrays import refuse_masked
 from skcontrast._component import StrOptions
 from skcontrast._inputs.base import PARTS, Input, check_indices
-from skcontrast._inputs.columns import RAGGED, refuse_masked, untorched
+from skcontrast._inputs.columns import RAGGED, untorched
 from skcontrast._inputs.frame import FrameColumns, category_names, check_names, is_frame, is_plain
 from skcontrast._inputs.one_hot import one_hot_groups
 from skcontrast._inputs.rows import CHUNK, standardized, table_rows, to_batch

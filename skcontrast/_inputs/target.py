@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from skcontrast._arrays import refuse_masked
 from skcontrast._component import warn
 from skcontrast._inputs.columns import (
     as_array,
@@ -14,7 +15,6 @@ from skcontrast._inputs.columns import (
     first_line,
     holds_categories,
     kind_of,
-    refuse_masked,
 )
 from skcontrast._inputs.scales import LARGEST, column_scales
 

@@ -7,8 +7,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from skcontrast._arrays import refuse_masked
 from skcontrast._component import Interval, Real, check_parameters, warn
-from skcontrast._inputs.columns import first_line, refuse_masked, untorched
+from skcontrast._inputs.columns import first_line, untorched
 from skcontrast._inputs.target import (
     UNLABELLED,
     class_codes,

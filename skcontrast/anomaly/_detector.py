@@ -180,7 +180,7 @@ class ContrastiveAnomalyDetector(OwnState, OutlierMixin, BaseEstimator):
         check_parameters(self)
         X = list(X) if isinstance(X, Iterator) else X
         rng = check_random_state(self.random_state)
-        encoder = self._seeded(clone(self._settled()), rng).fit(X, None)
+        encoder = self._fitted_alone(self._seeded(clone(self._settled()), rng), X)
         against = self._trained_against_outliers(X, rng)
         self.encoder_, self.outlier_encoder_ = encoder, against
         self.outlier_rows_ = None
@@ -202,6 +202,19 @@ class ContrastiveAnomalyDetector(OwnState, OutlierMixin, BaseEstimator):
         scores = self._scores(parts)
         self.training_scores_, self.offset_ = scores, self._offset(scores)
         return self
+
+    @staticmethod
+    def _fitted_alone(encoder, X):
+        try:
+            return encoder.fit(X, None)
+        except ValueError as error:
+            said = str(error)
+            if "type fit(X, " not in said and "pass fit(X, " not in said:
+                raise
+            raise ValueError(
+                f"{said.partition(':')[0]}, and a detector reads X alone: fit the encoder before, "
+                "and pass encoder=FrozenEstimator(encoder)."
+            ) from None
 
     def _settled(self):
         return ContrastiveEncoder() if self.encoder is None else self.encoder
@@ -229,8 +242,11 @@ class ContrastiveAnomalyDetector(OwnState, OutlierMixin, BaseEstimator):
         self._seeded(model.set_params(objective="supcon", **alone), rng)
         make = permuted if isinstance(self.outliers, str) else self.outliers
         virtual = make(X, rng)
+        virtual = list(virtual) if isinstance(virtual, Iterator) else virtual
         both = stacked(X, virtual)
         n_more, n_all = (r.shape[0] if hasattr(r, "shape") else len(r) for r in (virtual, both))
+        if not n_more:
+            raise ValueError("outliers gave no rows: its function has to give one at least.")
         return model.fit(both, np.where(np.arange(n_all) < n_all - n_more, 0.0, np.nan))
 
     def _embedded(self, encoder, X):

@@ -42,6 +42,20 @@ def permuted(X, rng):
 
 def stacked(X, more):
     """The rows of both, in the container of X."""
+    try:
+        return _stacked(X, more)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"outliers gave {type(more).__name__}{_shape(more)}, and X is {type(X).__name__}"
+            f"{_shape(X)}: its function has to give rows of the same kind."
+        ) from error
+
+
+def _shape(X):
+    return f" of shape {X.shape}" if hasattr(X, "shape") else ""
+
+
+def _stacked(X, more):
     if sp.issparse(X):
         return sp.vstack([X, more]).tocsr()
     if hasattr(X, "columns"):

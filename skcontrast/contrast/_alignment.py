@@ -7,10 +7,10 @@ from scipy.linalg import eigh
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skcontrast._arrays import row_labels
 from skcontrast._canonical import products_by_row
 from skcontrast._component import Integral, Interval, Real, check_parameters, warn
 from skcontrast._inputs.base import ColumnsOfInput
-from skcontrast._inputs.columns import refuse_masked
 from skcontrast._inputs.table import TableInput
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, RowsLike, Self
@@ -148,8 +148,10 @@ class CorrelationAlignment(
         if self.target is not None:
             found = np.flatnonzero(names == self.target)
             if not len(found):
+                there = "there are none" if domains is None else f"they are {_listed(names)}"
                 raise ValueError(
-                    f"target={self.target!r} is not one of the domains {_listed(names)}."
+                    f"target={self.target!r} is not one of the domains: {there}. Type one of "
+                    "fit(X, domains=...) or target=None."
                 )
             mean, covariance = means[found[0]], covariances[found[0]]
         ridge = self.regularization * np.trace(covariance) / len(mean)
@@ -175,7 +177,7 @@ class CorrelationAlignment(
         """
         check_is_fitted(self, "maps_")
         X = numbers(self.input_.read, X, self.input_)
-        if domains is None and (len(self.domains_) > 1 or self.domains_[0] != _ALONE):
+        if domains is None and not self._is_alone():
             raise ValueError(
                 f"{type(self).__name__} was fitted on the domains {_listed(self.domains_)}: pass "
                 "transform(X, domains=...) and, inside a Pipeline, request it with "
@@ -184,14 +186,18 @@ class CorrelationAlignment(
         domains, out = _checked(domains, len(X)), np.empty(X.shape)
         unknown = np.setdiff1d(domains, self.domains_)
         if len(unknown):
+            of_fit = "which had none" if self._is_alone() else _listed(self.domains_)
             raise ValueError(
-                f"Domains {_listed(unknown)} are none of the fit, {_listed(self.domains_)}: fit on "
-                "rows of them too, which need no labels."
+                f"Domains {_listed(unknown)} are none of the fit, {of_fit}: fit on rows of them "
+                "too, which need no labels."
             )
         for name, mean, turned in zip(self.domains_, self.means_, self.maps_):
             mine = domains == name
             out[mine] = products_by_row(X[mine] - mean, turned) + self.mean_
         return out.astype(X.dtype, copy=False)
+
+    def _is_alone(self):
+        return len(self.domains_) == 1 and self.domains_[0] == _ALONE
 
     def fit_transform(
         self, X: RowsLike, y: ArrayLike | None = None, *, domains: ArrayLike | None = None
@@ -225,20 +231,8 @@ _ALONE = ""
 
 
 def _checked(domains, n):
-    """Domains of rows as an array (n,) of numbers or of strings."""
-    if domains is None:
-        return np.full(n, _ALONE)
-    refuse_masked(domains, "domains")
-    array = np.asarray(domains)
-    if array.dtype == object:
-        kinds = {type(entry) for entry in array.flat}
-        array = array.astype(str) if kinds == {str} else array
-    if array.shape != (n,) or array.dtype.kind not in "biufU" or (array != array).any():
-        raise ValueError(
-            f"domains is an array of type {array.dtype} and shape {array.shape}, but X has {n} "
-            "rows: pass one number for each row, or one string, none of them missing."
-        )
-    return array
+    """Domains of rows as an array (n,) of numbers, dates or strings."""
+    return np.full(n, _ALONE) if domains is None else row_labels(domains, "domains", n)
 
 
 def _power(C, ridge, power):

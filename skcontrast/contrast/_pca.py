@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.utils.validation import check_is_fitted
 
+from skcontrast._arrays import refuse_masked
 from skcontrast._canonical import products_by_row
 from skcontrast._component import (
     Integral,
@@ -292,24 +293,37 @@ class ContrastivePCA(
 
 def _split(source, X, background):
     """Foreground and background, from a mask of the rows of X or from a table of its own."""
-    if getattr(background, "ndim", None) == 2 or np.ndim(background) == 2:
-        try:
-            B = numbers(source.read, background, source, "background").astype(np.float64)
-        except ValueError as error:
-            raise ValueError(f"background has to be a table like X: {first_line(error)}") from None
-        if len(B) == len(X):
-            warn(
-                f"background is a table of {len(B)} rows, as many as X has, so that a "
-                "cross-validation takes it for one entry for each row of X, and cuts it: pass X "
-                "and background in one table, and a mask of its rows as background."
-            )
-        return X, B
-    mask = np.asarray(background)
+    refuse_masked(background, "background")
+    try:
+        n_axes = getattr(background, "ndim", None) or np.ndim(background)
+        mask = np.asarray(background)
+    except ValueError:  # of lists of different lengths
+        n_axes, mask = 1, np.array([None] * len(background))
+    # A column of a data frame that says which rows is a mask of the wrong shape, and no table.
+    if n_axes == 2 and not (mask.dtype == bool and mask.shape[1:] == (1,)):
+        return X, _table(source, X, background)
     if mask.dtype == object and all(isinstance(entry, (bool, np.bool_)) for entry in mask.flat):
         mask = mask.astype(bool)
     if mask.dtype != bool or mask.shape != (len(X),):
         raise ValueError(
             f"background is an array of type {mask.dtype} and shape {mask.shape}, but X has "
-            f"{len(X)} rows: pass True or False for each row of X, or a table of other rows."
+            f"{len(X)} rows: pass True or False for each row of X, of shape ({len(X)},), or a "
+            "table of other rows."
         )
     return X[~mask], X[mask]
+
+
+def _table(source, X, background):
+    """The background as a table of its own."""
+    try:
+        B = numbers(source.read, background, source, "background").astype(np.float64)
+    except ValueError as error:
+        said = first_line(error).replace("X has", "it has").replace("Input X", "it")
+        raise ValueError(f"background has to be a table like X: {said}") from None
+    if len(B) == len(X):
+        warn(
+            f"background is a table of {len(B)} rows, as many as X has, so that a "
+            "cross-validation takes it for one entry for each row of X, and cuts it: pass X "
+            "and background in one table, and a mask of its rows as background."
+        )
+    return B

@@ -3,6 +3,8 @@
 import numpy as np
 import scipy.sparse as sp
 
+from skcontrast._arrays import refuse_huge
+
 
 def numbers(read, X, source, name="X"):
     """A table of numbers as an array, by ``read``, which is ``source.fit_columns`` or ``.read``."""
@@ -22,4 +24,6 @@ def numbers(read, X, source, name="X"):
         raise ValueError(
             f"{name} has columns of categories, or with missing values (NaN): encode and {advice}."
         )
-    return np.asarray(X)
+    X = np.asarray(X)
+    refuse_huge(X, name)
+    return X

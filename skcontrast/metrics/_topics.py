@@ -74,19 +74,34 @@ def topic_coherence(
     check_option(measure, "measure", ("npmi", "umass", "uci"))
     counts = check_array(counts, accept_sparse="csc", input_name="counts")
     there = sp.csc_matrix(sp.csc_matrix(counts) != 0, dtype=np.float64)
-    rows = [_topic(topic, i, there.shape[1]) for i, topic in enumerate(topics)]
+    if there.nnz and counts.min() < 0:
+        raise ValueError("counts holds negative numbers: pass counts, as of CountVectorizer.")
+    rows = [_topic(topic, i, there.shape[1]) for i, topic in enumerate(_lists(topics))]
     if not rows:
         raise ValueError("topics holds no topic: pass at least one list of terms.")
     return np.array([_coherence(there[:, topic], topic, measure) for topic in rows])
 
 
-def _topic(topic, i, n_terms):
+def _lists(topics):
+    """The terms of each topic as an array."""
+    try:
+        arrays = [np.asarray(topic) for topic in topics]
+    except (TypeError, ValueError):  # of what is no list, and of lists of different lengths
+        arrays = [np.array(None)]
+    if isinstance(topics, str) or not all(array.ndim for array in arrays):
+        raise ValueError(
+            "topics is no list of topics, each a list of its terms: pass what "
+            "top_terms(V, ends='positive') gives."
+        )
+    return arrays
+
+
+def _topic(found, i, n_terms):
     """The columns of a topic, checked."""
-    found = np.asarray(topic)
     if found.ndim != 1 or found.dtype.kind not in "iu":
         raise ValueError(
             f"topic {i} holds no numbers of columns of counts: pass the places of its terms, as "
-            "top_terms(V) gives."
+            "top_terms(V, ends='positive') gives."
         )
     if len(found) < 2 or len(np.unique(found)) < len(found):
         raise ValueError(f"topic {i} needs at least 2 different terms, got {found.tolist()}.")
@@ -143,7 +158,7 @@ def topic_diversity(topics: Iterable) -> float:
     >>> topic_diversity([["sea", "sky"], ["sky", "sun"]])
     0.75
     """
-    terms = [term for topic in topics for term in np.asarray(topic).ravel().tolist()]
+    terms = [term for topic in _lists(topics) for term in topic.ravel().tolist()]
     if not terms:
         raise ValueError("topics holds no term: pass at least one list of terms.")
     return len(set(terms)) / len(terms)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from torch import nn
 
-from skcontrast._component import Integral, Interval
+from skcontrast._component import Integral, Interval, Real, check_count
 from skcontrast.objectives._base import Objective, _Composite
 
 # Named tensors whose last axis is the columns of the space.
@@ -52,7 +53,8 @@ class _BuiltOnColumns(nn.Module):
         if not start < stop <= width:
             raise ValueError(
                 f"{self.objective!r} reads the columns {start} to {stop}, and there are {width}: "
-                f"type start below stop, and stop up to n_components={width}."
+                f"type start below stop, and stop up to n_components={width}, and so the widths "
+                "of Nested."
             )
         return stop - start
 
@@ -174,16 +176,27 @@ class Nested(_Composite):
     @property
     def terms(self) -> tuple[Objective, ...]:
         """The objective on the first columns, for each width."""
-        return tuple(OnColumns(self.objective, 0, width) for width in self.widths)
+        return tuple(OnColumns(self.objective, 0, width) for width in self._widths)
+
+    @property
+    def _widths(self):
+        widths, weights = _listed(self.widths), self._weights
+        if not widths or len(weights) != len(widths):
+            raise ValueError(
+                f"there are {len(widths)} widths and {len(weights)} weights: type one width or "
+                "more, and a weight for each or weights=None."
+            )
+        for width in widths:
+            if width is not None:
+                check_count(width, "widths")
+        if not all(isinstance(w, Real) and np.isfinite(w) for w in weights):
+            raise ValueError(f"weights={self.weights!r}: type a finite number for each width.")
+        return widths
 
     @property
     def _weights(self):
-        return [1.0] * len(self.widths) if self.weights is None else list(self.weights)
+        return [1.0] * len(self.widths) if self.weights is None else _listed(self.weights)
 
-    def build(self, n_samples: int) -> nn.Module:
-        if not len(self.widths) or len(self._weights) != len(self.widths):
-            raise ValueError(
-                f"there are {len(self.widths)} widths and {len(self._weights)} weights: type one "
-                "width or more, and a weight for each or weights=None."
-            )
-        return super().build(n_samples)
+
+def _listed(values):
+    return values.tolist() if hasattr(values, "tolist") else list(values)

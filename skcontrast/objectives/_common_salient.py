@@ -57,7 +57,7 @@ class CommonSalient(Objective):
         Weight w_j of the joint entropy.
 
     tau : float, default=0.5
-        Width of the Gaussian kernel K: half of it is exp(-||x - y||^2) at 0.5.
+        Width of the Gaussian kernel K, which is exp(-||x - y||^2) at 0.5.
 
     Notes
     -----
@@ -115,6 +115,12 @@ class CommonSalient(Objective):
             raise ValueError(
                 f"n_salient={n_salient}, but there are {width} columns: leave one at least for "
                 "what is common."
+            )
+        self.check_views(len(views))
+        if len(condition) != views.shape[1]:
+            raise ValueError(
+                f"condition has {len(condition)} entries, but there are {views.shape[1]} rows: "
+                "pass one for each row."
             )
         t = 1 / (2 * self.tau)
         background = condition.reshape(len(condition), -1)[:, 0] > 0.5  # (n,)

@@ -9,6 +9,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcontrast._arrays import centred
+from skcontrast._canonical import products_by_row
 from skcontrast._component import Integral, Interval, StrOptions, check_parameters
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, RandomState, Self
@@ -130,8 +132,7 @@ class BinaryCodes(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 f"n_bits={self.n_bits}, but there are n_features={X.shape[1]}: type n_bits="
                 f"{X.shape[1]} or less."
             )
-        mean = X.mean(axis=0, dtype=np.float64)
-        X = X - mean
+        mean, X = centred(X)
         W = directions(X)[1][:, : self.n_bits]
         rng = check_random_state(self.random_state)
         if self.rotation is not None:
@@ -160,7 +161,7 @@ class BinaryCodes(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
-        bits = ((X - self.mean_) @ self.components_.T > 0).astype(np.uint8)
+        bits = (products_by_row(X - self.mean_, self.components_.T) > 0).astype(np.uint8)
         return np.packbits(bits, axis=1) if self.packed else bits
 
     @property

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcontrast._arrays import row_labels
 from skcontrast._component import check_parameters
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, Self
@@ -96,7 +96,7 @@ class GroupCentering(OnSite, OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         if groups is None:
             self.groups_, self.group_means_ = np.array([]), np.empty((0, X.shape[1]))
             return self
-        groups = _checked(groups, X)
+        groups = row_labels(groups, "groups", len(X))
         self.groups_, codes = np.unique(groups, return_inverse=True)
         sums = np.zeros((len(self.groups_), X.shape[1]))
         np.add.at(sums, codes, X)
@@ -128,7 +128,13 @@ class GroupCentering(OnSite, OneToOneFeatureMixin, TransformerMixin, BaseEstimat
                 "fit got groups, and transform needs those of its own rows: type "
                 "transform(X, groups=...)."
             )
-        groups = _checked(groups, X)
+        groups = row_labels(groups, "groups", len(X))
+        if len(self.groups_) and _is_text(groups) != _is_text(self.groups_):
+            kind = "strings" if _is_text(self.groups_) else "numbers"
+            raise ValueError(
+                f"groups is an array of type {groups.dtype}, and the groups of fit were {kind}: "
+                f"pass {kind} here too."
+            )
         shift = np.vstack([self.mean_ - self.group_means_, np.zeros(X.shape[1])])
         place = {group: i for i, group in enumerate(self.groups_.tolist())}
         codes = [place.get(group, -1) for group in groups.tolist()]
@@ -162,9 +168,5 @@ class GroupCentering(OnSite, OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         return tags
 
 
-def _checked(groups, X):
-    """Groups of the rows as an array of numbers or strings without NaN."""
-    groups = column_or_1d(groups)
-    check_consistent_length(X, groups)
-    assert_all_finite(groups, input_name="groups")
-    return groups
+def _is_text(groups):
+    return groups.dtype.kind in "OU"

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.metrics import euclidean_distances
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcontrast._arrays import refuse_huge
 from skcontrast._component import Integral, Interval, StrOptions, check_count, check_parameters
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, Self
@@ -55,7 +56,7 @@ class HubnessReducedNeighbors(
 
     k : int or "auto", default="auto"
         Number of nearest rows that are around a row, itself not among them. "auto" is all of them
-        for "mutual_proximity", and 10 for the others. There, 50 is a stronger correction.
+        for "mutual_proximity", and 10 for the others. With 50, "mutual_proximity" corrects more.
 
     n_candidates : int or "auto", default="auto"
         Number of rows nearest by the plain distance among which those of ``n_neighbors`` are
@@ -72,7 +73,8 @@ class HubnessReducedNeighbors(
         Rows of ``fit``.
 
     surroundings_ : ndarray of shape (n_samples_fit_, 1 or 2)
-        What is around each of them: m and s, r, m, m, or the squared distance from c.
+        What is around each of them, by the method in the order above: m and s; r; m; m; the
+        squared distance from c.
 
     k_ : int or None
         How many rows are around each; None stands for all.
@@ -183,16 +185,21 @@ class HubnessReducedNeighbors(
         return self
 
     def _check_number(self, number, name, n):
+        if n < 2:
+            raise ValueError(f"fit got n_samples={n}, and at least 2 are needed: pass more rows.")
         if number > n - 1:
             raise ValueError(
                 f"{name}={number}, but fit got n_samples={n}, of which none is its own neighbour: "
-                f"type {name}={max(n - 1, 1)} or less, or pass more rows."
+                f"type {name}={n - 1} or less, or pass more rows."
             )
 
     def _placed(self, X):
         """Rows in float64: of length 1, or moved so that the centre of those of fit is 0."""
         X = X.astype(np.float64)
-        return unit(X) if self.metric == "cosine" else X - self.X_fit_.mean(axis=0, dtype=float)
+        if self.metric == "cosine":
+            return unit(X)
+        refuse_huge(X)
+        return X - self.X_fit_.mean(axis=0, dtype=float)
 
     def _in_units(self, D):
         """Distances of placed rows as the formula reads them."""
@@ -247,6 +254,10 @@ class HubnessReducedNeighbors(
             Row numbers.
         """
         check_is_fitted(self)
+        if self.surroundings_.shape[1] != REDUCTIONS[self.method].width:
+            raise ValueError(
+                f"fit was with another method than {self.method!r}: type fit(X) again."
+            )
         n, alone = self.n_neighbors if n_neighbors is None else n_neighbors, X is None
         n = check_count(n, "n_neighbors", self.n_samples_fit_ - alone)
         if X is None:

@@ -40,7 +40,7 @@ class Moments:
         for side in (around[:, None], of_rows):
             mean, deviation = side[..., 0], side[..., 1]
             # Equal distances differ by rounding, which is no deviation.
-            deviation = np.maximum(deviation, 1e-14 * mean + TINY)
+            deviation = np.maximum(deviation, 1e-10 * mean + TINY)
             tails = tails - log_ndtr((mean - D) / deviation)
         # Logarithms tell far rows apart, whose distances are all 1 but for rounding.
         return tails
@@ -65,7 +65,10 @@ class Radius:
 
     @staticmethod
     def order(D, around, of_rows):
-        return np.square(D) / np.maximum(around * of_rows[..., 0], TINY)
+        with np.errstate(over="ignore"):  # beside radii of 0
+            order = np.square(D) / np.maximum(around * of_rows[..., 0], TINY)
+        # A row itself is beyond all others, which are finite.
+        return np.minimum(order, np.finfo(float).max)
 
     distance = Moments.distance
     shift = Moments.shift

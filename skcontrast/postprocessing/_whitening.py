@@ -16,6 +16,7 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcontrast._arrays import centred
 from skcontrast._component import Integral, Interval, Real, StrOptions, check_parameters
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, RandomState, Self
@@ -185,10 +186,7 @@ class Whitening(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         X = validate_data(self, X, dtype=(np.float64, np.float32), ensure_min_samples=2)
         d = X.shape[1]
         self._check_options(d)
-        X = X.astype(np.float64)
-        # The first row goes first: what equal rows leave is then 0, and not the rounding of a mean.
-        mean = X[0] + (X - X[0]).mean(axis=0)
-        X = X - mean
+        mean, X = centred(X)
         order = np.arange(d)
         if self.n_groups > 1:
             order = check_random_state(self.random_state).permutation(d)

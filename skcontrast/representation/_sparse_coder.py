@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skcontrast._component import Integral, Interval, Real, check_parameters
+from skcontrast._arrays import refuse_huge
+from skcontrast._component import Integral, Interval, Real, check_count, check_parameters
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, MatrixLike, RandomState, Self
 from skcontrast.objectives import SparseReconstruction
@@ -166,6 +167,7 @@ class SparseCoder(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         check_parameters(self)
         X = validate_data(self, X, dtype=(np.float64, np.float32), ensure_min_samples=2)
+        refuse_huge(X)
         self.mean_ = X.mean(axis=0, dtype=np.float64)
         # One scale for all columns: lengths and cosines keep what they say.
         self.scale_ = float((X - self.mean_).std()) or 1.0
@@ -216,7 +218,7 @@ class SparseCoder(OnSite, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _codes(self, scaled):
         H = np.asarray(self.encoder_.transform(scaled))
-        k = min(self.n_nonzero, H.shape[1])
+        k = min(check_count(self.n_nonzero, "n_nonzero"), H.shape[1])
         columns = np.sort(np.argsort(-H, axis=1, kind="stable")[:, :k], axis=1)
         values = np.maximum(np.take_along_axis(H, columns, axis=1), 0)
         start = np.arange(len(H) + 1) * k

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcontrast._arrays import centred
 from skcontrast._component import (
     Integral,
     Interval,
@@ -149,8 +150,9 @@ class SemanticSignalSeparation(
         """
         check_parameters(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        _, X_centred = centred(X)
         X = X.astype(np.float64, copy=False)
-        spread = np.linalg.svd(X - X.mean(axis=0), compute_uv=False)
+        spread = np.linalg.svd(X_centred, compute_uv=False)
         rank = int((spread > RANK * max(spread[0], np.finfo(float).tiny)).sum())
         n = min(int(self.n_components), rank)
         if not n:
