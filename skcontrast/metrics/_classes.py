@@ -80,7 +80,7 @@ def mean_classifier_accuracy(
 ) -> float:
     r"""Accuracy of the classifier whose weights are the class means; higher is better.
 
-    .. math:: \hat y(z) = \arg\max_c \; z \cdot \mu_c
+    .. math:: \hat y(z) = \mathrm{argmax}_c \; z \cdot \mu_c
 
     It has nothing to learn but the means, so it says how far the classes are directions of the
     embedding; a low contrastive loss bounds its error where positives share a class. Of rows whose

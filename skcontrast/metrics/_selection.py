@@ -26,7 +26,7 @@ def diverse_selection(
     r"""Choose k rows one after the other, by score less likeness to what is chosen.
 
     .. math::
-        \arg\max_i \; (1 - \alpha) \, p_i - \alpha \max_{j \text{ chosen}} \cos(z_i, z_j)
+        \mathrm{argmax}_i \; (1 - \alpha) \, p_i - \alpha \max_{j \text{ chosen}} \cos(z_i, z_j)
 
     among the rows that are left. It is maximal marginal relevance with the score as relevance, and
     the rule of contrastive search.

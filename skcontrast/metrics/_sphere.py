@@ -241,7 +241,7 @@ def cosine_gap(z1: ArrayLike, z2: ArrayLike) -> float:
 def modality_gap(z1: ArrayLike, z2: ArrayLike) -> float:
     r"""Distance of the mean unit rows of two sets, such as those of two modalities.
 
-    .. math:: \Big\lVert \frac{1}{n} \sum_i u_i - \frac{1}{m} \sum_j v_j \Big\rVert
+    .. math:: \left\lVert \frac{1}{n} \sum_i u_i - \frac{1}{m} \sum_j v_j \right\rVert
 
     It is 0 where both sets lie around one direction. A gap puts all rows of the other set farther
     than those of the own one, though partners may still be found among the other set alone; taking
