@@ -8,11 +8,13 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 from multiview_cases import TEXTS, A, B, X, Y, encoder, of_blocks, three
+from sklearn import __version__ as sklearn_version
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 
 from skcontrast.multiview import Blocks
 
@@ -98,7 +100,11 @@ def test_forms_of_names_say_the_same(frame):
     for blocks in chosen:
         model = encoder(blocks=blocks).fit(frame)
         np.testing.assert_allclose(model.transform(frame), expected, atol=1e-4)
-        assert list(model.feature_names_in_) == NAMES
+        # An older scikit-learn finds no names in frames of a new polars.
+        if isinstance(frame, pd.DataFrame) or parse_version(sklearn_version) >= parse_version(
+            "1.9"
+        ):
+            assert list(model.feature_names_in_) == NAMES
 
 
 def test_prefixes_are_those_of_a_column_transformer():
