@@ -97,6 +97,8 @@ def test_negatives_that_cannot_be_read_are_refused():
         encoder(objective=HARD).fit(np.hstack([A, B]))
     with pytest.raises(ValueError, match="Pairwise compares two blocks at a time"):
         encoder(blocks=[5, 4, 4], objective=Pairwise(HARD)).fit(three)
+    with pytest.raises(ValueError, match="Pairwise compares two blocks at a time"):
+        encoder(blocks=[5, 4, 4], objective=Pairwise(HARD) + 0.1 * Pairwise()).fit(three)
 
 
 def sentences(n=80):
@@ -141,6 +143,8 @@ def test_blocks_that_are_no_texts_are_refused():
         ContrastiveTextEncoder(16, views="same_group").fit(
             Blocks(a=ask, b=said), groups=np.arange(80)
         )
+    with pytest.warns(UserWarning, match="n_views has no effect: X has 2 blocks"):
+        ContrastiveTextEncoder(16, max_iter=1, n_views=3).fit(Blocks(a=ask, b=said))
     fitted = encoder.fit(Blocks(a=ask, b=said))
     with pytest.raises(ValueError, match=r"texts of one block, such as X\['a'\]"):
         fitted.transform(Blocks(a=ask, b=said))

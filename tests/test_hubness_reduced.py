@@ -223,8 +223,15 @@ def test_numbers_that_there_are_not():
         HubnessReducedNeighbors().fit(X).kneighbors(NEW, 41)
     with pytest.raises(ValueError, match="n_samples=1, and at least 2 are needed"):
         HubnessReducedNeighbors(1).fit(X[:1])
-    with pytest.raises(ValueError, match="fit was with another method than 'csls': type fit"):
-        HubnessReducedNeighbors().fit(X).set_params(method="csls").transform(X)
+    changed = {"method": "csls"}, {"method": "nicdm"}, {"metric": "euclidean"}
+    for params in changed:
+        for method in ("csls", "mutual_proximity"):
+            fitted = HubnessReducedNeighbors(method=method).fit(X)
+            if params == {"method": method}:
+                continue
+            message = f"fit was with method='{method}' and metric='cosine'.* type fit"
+            with pytest.raises(ValueError, match=message):
+                fitted.set_params(**params).transform(X)
     model = HubnessReducedNeighbors(metric="euclidean").fit(X)
     with pytest.raises(ValueError, match="X holds numbers of up to 1e.200, whose squares"):
         model.transform(np.full((1, X.shape[1]), 1e200))

@@ -191,6 +191,7 @@ TABLES = {
         surroundings_        float n *
         n_samples_fit_       whole n
         k_                   none whole
+        fitted_as_           tuple
         shift_               number >=0
     """,
     "BinaryCodes": f"""

@@ -204,7 +204,8 @@ def slot_views(views, n_views, clean_anchor, rows, network, objective, choices):
         _check_own(views)
     view = build_views(views, rows)
     if rows.stacked:
-        return [block_view(rows, view, v) for v in range(rows.n_given)]
+        made = [block_view(rows, view, v) for v in range(rows.n_given)]
+        return [None, *made[1:]] if clean_anchor else made
     made = [view] * n_views
     # A single view is the changed row, or ``views`` would mean nothing.
     if clean_anchor and n_views > 1:

@@ -152,22 +152,18 @@ class Pairwise(Objective):
         return InfoNCE(temperature=Learned(init=0.1), form="two_way") if auto else value
 
     def build(self, n_samples: int) -> nn.Module:
+        inner = self.settled
+        if inner.min_views > 2:
+            raise ValueError(
+                f"Pairwise compares two blocks at a time, and {inner!r} reads {inner.min_views}: "
+                f"type objective={inner!r}, without Pairwise."
+            )
         return _BuiltPairwise(self, n_samples)
 
     @property
     def settled(self) -> Objective:
         """The objective of a pair, as an object."""
         return resolve(self._settled("objective", self.objective), self._shorthand["objective"])
-
-    def check_views(self, n_views: int, makes_negatives: bool = False) -> None:
-        """Raise when the objective of a pair reads more than two blocks."""
-        super().check_views(n_views, makes_negatives)
-        inner = self.settled
-        if inner.min_views > 2:
-            raise ValueError(
-                f"Pairwise compares two blocks at a time, and {inner!r} reads "
-                f"{inner.min_views}: type objective={inner!r}, without Pairwise."
-            )
 
     @property
     def requires(self) -> tuple[str, ...]:

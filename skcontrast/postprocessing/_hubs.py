@@ -82,6 +82,9 @@ class HubnessReducedNeighbors(
     shift_ : float
         The constant that keeps "csls" and "dis_sim_local" at 0 or above, and 0 for the others.
 
+    fitted_as_ : tuple of str
+        Method and metric of ``fit``.
+
     n_samples_fit_ : int
         Number of rows of ``fit``.
 
@@ -178,6 +181,7 @@ class HubnessReducedNeighbors(
         else:
             self._check_number(k, "k", n)
         self.X_fit_, self.n_samples_fit_, self.k_ = X, n, k
+        self.fitted_as_ = self.method, self.metric
         rows = self._placed(X)
         own = np.arange(n)
         self.surroundings_ = self._around(rows, rows, own)
@@ -254,9 +258,11 @@ class HubnessReducedNeighbors(
             Row numbers.
         """
         check_is_fitted(self)
-        if self.surroundings_.shape[1] != REDUCTIONS[self.method].width:
+        if self.fitted_as_ != (self.method, self.metric):
+            method, metric = self.fitted_as_
             raise ValueError(
-                f"fit was with another method than {self.method!r}: type fit(X) again."
+                f"fit was with method={method!r} and metric={metric!r}, and now they are "
+                f"{self.method!r} and {self.metric!r}: type fit(X) again."
             )
         n, alone = self.n_neighbors if n_neighbors is None else n_neighbors, X is None
         n = check_count(n, "n_neighbors", self.n_samples_fit_ - alone)

@@ -259,6 +259,8 @@ class ContrastiveTextEncoder(BaseContrastive):
         if not isinstance(X, Blocks):
             return super()._read(X, call)
         texts, n_given = stack_texts(X)
+        if self.n_views != n_given:
+            warn_unused(typed(self, ["n_views"]), f"X has {n_given} blocks, which are the views")
         source, checked = super()._read(texts, call)
         return source, Stacked(checked, n_given)
 
