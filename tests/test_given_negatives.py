@@ -7,7 +7,7 @@ from multiview_cases import encoder, latent
 from numpy.testing import assert_allclose
 from sklearn.metrics import roc_auc_score
 
-from skcontrast import ContrastiveTextEncoder
+from skcontrast import ContrastiveEncoder, ContrastiveTextEncoder
 from skcontrast.multiview import (
     Blocks,
     CanonicalCorrelation,
@@ -99,6 +99,14 @@ def test_negatives_that_cannot_be_read_are_refused():
         encoder(blocks=[5, 4, 4], objective=Pairwise(HARD)).fit(three)
     with pytest.raises(ValueError, match="Pairwise compares two blocks at a time"):
         encoder(blocks=[5, 4, 4], objective=Pairwise(HARD) + 0.1 * Pairwise()).fit(three)
+
+
+@pytest.mark.parametrize("more", [0 * InfoNCE(), None])
+def test_views_that_one_anchor_does_not_read_are_refused(more):
+    one_way = InfoNCE(form="one_way")
+    objective = one_way if more is None else one_way + more
+    with pytest.raises(ValueError, match="reads 2 views or blocks of a row, and there are 3"):
+        ContrastiveEncoder(2, objective=objective, n_views=3, max_iter=1).fit(latent()[0])
 
 
 def sentences(n=80):

@@ -252,6 +252,12 @@ class _Composite(Objective):
         """Whether batches hold whole groups."""
         return any(term.whole_groups for term in self.terms)
 
+    def check_views(self, n_views: int, makes_negatives: bool = False) -> None:
+        """Raise when an estimator's views do not suit one of the objectives."""
+        super().check_views(n_views, makes_negatives)
+        for term in () if self.hard_negatives else self.terms:  # the last view is for some alone
+            term.check_views(n_views, makes_negatives)
+
     def own_views(self, kind: str) -> dict[Objective, Any]:
         return {k: view for term in self.terms for k, view in term.own_views(kind).items()}
 

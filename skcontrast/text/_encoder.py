@@ -54,7 +54,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         and "auto" is ``("neighbors", "corruption")``.
 
     n_views : int, default=2
-        Number of views of each document.
+        Number of views of each document; of Blocks, there is one of each.
 
     clean_anchor : bool or "auto", default="auto"
         Whether the first view is the document itself. "auto" is True with a ``backbone``
