@@ -41,7 +41,9 @@ from skcontrast.adaptation._solvers import (
     check_memory,
 )
 
-# Rows of each class that a sample should have to choose numbers on.
+# Rows that tell which kernel; the ridge, which depends on how many there are, takes all of a
+# sample, and this should have so many rows of each class.
+KERNEL_ROWS = 600
 ROWS_OF_CLASS = 8
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -143,6 +145,9 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
             automatic = all(isinstance(v, str) and v == "auto" for v in (self.gamma, self.alpha))
             options = {"fit_intercept": fit_intercept, "scaling": scaling}
             options["prior"] = rows.codes is not None and automatic
+            if len(kernels) > 1 and len(chosen.X) > KERNEL_ROWS:
+                some = self._drawn(len(chosen.X), KERNEL_ROWS)
+                kernels = [select(chosen.take(some), kernels, alphas, scales, **options)[0]]
             found = select(chosen, kernels, alphas, scales, **options)
             self.kernel_, self.alpha_, self.base_scale_ = found
         self.gamma_ = gamma_of(self.kernel_)
@@ -150,10 +155,10 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
 
     def _some_rows(self, n):
         """Rows that numbers are chosen on: all of them, or a sample of many."""
-        if n <= SELECTION_ROWS:
-            return slice(None)
-        rng = check_random_state(self.random_state)
-        return np.sort(rng.permutation(n)[:SELECTION_ROWS])
+        return slice(None) if n <= SELECTION_ROWS else self._drawn(n, SELECTION_ROWS)
+
+    def _drawn(self, n, size):
+        return np.sort(check_random_state(self.random_state).permutation(n)[:size])
 
     def _some_classes(self, rows):
         """All rows of as many classes as make a sample: where a sample has few of each class,
@@ -194,7 +199,7 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
         """Rows that stand for all, and before them a mean of each class, if there are twice as
         many landmarks as classes: where classes are many it tells them better than a row.
         """
-        n, C, m = *rows.Y.shape, self.n_components
+        (n, C), m = rows.Y.shape, self.n_components
         order = check_random_state(self.random_state).permutation(n)
         if rows.codes is None or n <= m or m < 2 * C:
             return rows.X[order[:m]]

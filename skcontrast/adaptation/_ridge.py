@@ -25,7 +25,11 @@ def with_intercept(solver, R, index=EVERY):
     if total <= 0:  # no room left for a constant
         return dual, np.zeros(R.shape[1]), G
     intercept = dual.sum(axis=0) / total
-    return dual - ones[:, None] * intercept, intercept, None if G is None else G - ones[index] ** 2 / total
+    return (
+        dual - ones[:, None] * intercept,
+        intercept,
+        None if G is None else G - ones[index] ** 2 / total,
+    )
 
 
 def solve_ridge(solver, R, fit_intercept, index=EVERY):
