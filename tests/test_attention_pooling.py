@@ -40,8 +40,8 @@ def test_latent_attention_is_the_formula():
     module.attend = attention
     for i, seen in enumerate(x.mask[:, 0] > 0):
         L = attention.latents
-        O = torch.softmax(T[i][seen] @ L.T / 5**0.5, 1) @ L
-        torch.testing.assert_close(module(x)[i], attention.mix(O).mean(0))
+        out = torch.softmax(T[i][seen] @ L.T / 5**0.5, 1) @ L
+        torch.testing.assert_close(module(x)[i], attention.mix(out).mean(0))
 
 
 def test_equal_logits_are_the_mean_of_the_dictionary_and_one_latent_is_constant():

@@ -70,7 +70,7 @@ class ViewNetwork(nn.Module):
         return made | {"embedding": h.unflatten(0, shape)}
 
     def _gated(self, x, rows, n_views):
-        """Embeddings by experts, and their gates; a given route is that of the row, not the view."""
+        """Embeddings by experts, and their gates: a given route is that of the row, in any view."""
         encoder = self.encoder
         gates = encoder.gates(rows).repeat(n_views, 1) if encoder.given else encoder.gates(x)
         return encoder(x, gates), gates

@@ -31,20 +31,25 @@ class EmbedsSpans:
         Z : ndarray of shape (n_spans, n_learned)
             The learned columns of each span. That of a whole row is the row's.
         """
-        check_is_fitted(self, "weights_")
-        source, encoder = self.input_, encoder_of(self)
-        if not (hasattr(encoder, "steps") or source.kind == "tokens"):
-            raise ValueError(
-                f"{type(self.network_).__name__} embeds no single steps or words: type "
-                "SeriesContrastiveEncoder(network='dilated'), or, for texts, backbone=None."
-            )
-        X = source.read(X)
-        lengths = np.diff(X.offsets) if source.kind == "tokens" else np.full(len(X), X.shape[2])
-        cut = _Cut(source, X, _checked(spans, lengths))
-        device = device_at_hand(self.device)
-        pooled = _OfSpans(encoder)
-        out = forward(pooled, cut, _Cut.batch, precision=self.precision, device=device)
-        return checked_output(out, X.dtype, self.weights_)
+        return _embedded(self, X, spans)
+
+
+def _embedded(estimator, X, spans):
+    check_is_fitted(estimator, "weights_")
+    source, encoder = estimator.input_, encoder_of(estimator)
+    if source.ordered or not (hasattr(encoder, "steps") or hasattr(encoder, "pools_tokens")):
+        raise ValueError(
+            f"{type(estimator.network_).__name__} embeds no single steps or words: type "
+            "SeriesContrastiveEncoder(network='dilated', window=None), or, for texts, "
+            "network='hashed'."
+        )
+    X = source.read(X)
+    lengths = np.diff(X.offsets) if source.kind == "tokens" else np.full(len(X), X.shape[2])
+    cut = _Cut(source, X, _checked(spans, lengths))
+    device = device_at_hand(estimator.device)
+    pooled = _OfSpans(encoder)
+    out = forward(pooled, cut, _Cut.batch, precision=estimator.precision, device=device)
+    return checked_output(out, X.dtype, estimator.weights_)
 
 
 def _checked(spans, lengths):

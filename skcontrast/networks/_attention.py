@@ -1,6 +1,6 @@
 """AttentionPooling: the parts of a row attend to learned vectors, or to each other."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -95,7 +95,7 @@ class AttentionPooling(Component):
         """Make the torch module of a batch of n rows -> (n, n_components)."""
         if self.network is None:
             each = DilatedConv(hidden=n_components, pooling="mean")
-            module = _OverSteps(each, n_features_in, n_components, blocks=())
+            module: Any = _OverSteps(each, n_features_in, n_components, blocks=())
         else:
             network = resolve(self.network, REGISTRY)
             module = build_network(network, n_features_in, n_components)[0]

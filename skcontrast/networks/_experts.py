@@ -1,5 +1,6 @@
 """MixtureOfExperts: several networks, and gates that say which of them a row goes to."""
 
+from contextlib import nullcontext
 from typing import Literal
 
 import torch
@@ -158,7 +159,8 @@ class _Experts(nn.Module):
     def gates(self, x):
         """How much each expert counts for each row: (n, n_experts), rows that sum to 1."""
         # Two values of a column may be near each other: half precision would confuse them.
-        with torch.autocast(x.device.type, enabled=False):
+        halved = torch.is_autocast_enabled(x.device.type)
+        with torch.autocast(x.device.type, enabled=False) if halved else nullcontext():
             scores = self.gate(x)
         if self.given:
             return nn.functional.one_hot(scores.argmax(1), len(self.experts)).to(scores.dtype)
@@ -176,7 +178,7 @@ class _Experts(nn.Module):
 
 
 def _distinct(rows, here, chunk=4096):
-    """Distinct values of the columns ``here`` (n_features,) of the training rows: (m, k), sorted."""
+    """Distinct values of the columns ``here`` (n_features,) of training rows: (m, k), sorted."""
     found = []
     for index in rows.train_index.split(chunk):
         x = rows.take(index)

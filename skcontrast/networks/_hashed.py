@@ -163,6 +163,8 @@ def _signs(n_rows, width):
 
 class _Bag(nn.Module):
     accepts_sparse = True
+    # That the mean may be taken over some tokens of a document only.
+    pools_tokens = True
 
     def __init__(self, options, n_components):
         super().__init__()
@@ -215,7 +217,7 @@ class _Bag(nn.Module):
         return (smoothing / (smoothing + frequency)) ** self.options.power
 
     def forward(self, x, inside=None):
-        """Embedding of documents (n, d), or of their tokens for which ``inside`` (n_tokens,) is 1."""
+        """Embedding (n, d) of documents, or of their tokens where ``inside`` (n_tokens,) is 1."""
         if not isinstance(x, TokenBatch):
             raise TypeError("HashedEmbeddingBag reads words: type network='mlp' for numbers.")
         number, ids = self._distinct(x.ids)

@@ -68,8 +68,8 @@ class LowRank(Component):
         layers = [part for part in module.modules() if isinstance(part, (nn.Linear, InputLayer))]
         if not layers:
             raise ValueError(
-                f"LowRank: the {type(module).__name__} has no linear layer to update: pass a module "
-                "with some nn.Linear."
+                f"LowRank: the {type(module).__name__} has no linear layer to update: pass "
+                "a module with some nn.Linear."
             )
         for layer in layers:
             update = _Update(layer.weight, self.rank)
