@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.model_selection import cross_validate
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv, cross_validate
 
 from skcontrast._typing import ArrayLike, Estimator, RowsLike
 
@@ -85,7 +85,7 @@ def budget_curve(
 ) -> BudgetCurve:
     """Cross-validate candidates of different cost, and fit a power law to score by seconds.
 
-    Which of width, epochs, layers or ``trainable`` a given time is best spent on is then
+    Which of width, epochs, rows or ``trainable`` a given time is best spent on is then
     ``curve.best(seconds)``, and what more time would bring ``curve.predict(seconds)``.
 
     Parameters
@@ -98,7 +98,8 @@ def budget_curve(
     y : array-like of shape (n_samples,) or None
 
     budgets : sequence of dict
-        The parameters of each candidate, as for ``set_params``; three or more.
+        The parameters of each candidate, as for ``set_params``; three or more. Beside them
+        ``"n_samples"`` is a number of training rows, which are drawn of each fold.
 
     scoring : str or callable, default=None
         As in :func:`sklearn.model_selection.cross_validate`; larger is better.
@@ -134,10 +135,15 @@ def budget_curve(
         raise ValueError(
             f"budgets holds {len(budgets)} candidates: a power law needs three or more."
         )
+    folds = list(check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y))
     seconds, scores = np.empty(len(budgets)), np.empty(len(budgets))
     for i, params in enumerate(budgets):
+        params = dict(params)
+        n = params.pop("n_samples", None)
+        rng = np.random.default_rng(0)
+        few = [(np.sort(rng.permutation(train)[:n]), test) for train, test in folds]
         candidate = clone(estimator).set_params(**params)
-        found = cross_validate(candidate, X, y, scoring=scoring, cv=cv, error_score="raise")
+        found = cross_validate(candidate, X, y, scoring=scoring, cv=few, error_score="raise")
         seconds[i], scores[i] = found["fit_time"].mean(), found["test_score"].mean()
     return BudgetCurve(budgets, seconds, scores, *power_law(seconds, scores))
 

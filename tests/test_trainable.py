@@ -134,12 +134,16 @@ def test_a_power_law_is_found(unit):
     assert falling[1] == 0 and abs(falling[0] - np.mean(0.5 + 0.1 * (t / unit) ** -0.5)) < 1e-9
 
 
+SIZES: list = []
+
+
 class _Timed(ClassifierMixin, BaseEstimator):
     def __init__(self, level=0.0):
         self.level = level
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
+        SIZES.append(len(X))
         return self
 
     def score(self, X, y):
@@ -152,6 +156,11 @@ def test_a_curve_of_candidates():
     curve = budget_curve(_Timed(), X, y, budgets, cv=2)
     assert curve.scores.tolist() == [0.5, 0.8, 0.7] and (curve.seconds > 0).all()
     assert curve.best(1e9) == {"level": 0.8}
+    SIZES.clear()
+    assert (
+        budget_curve(_Timed(), X, y, [{}, {"n_samples": 7}, {}], cv=2).budgets[1]["n_samples"] == 7
+    )
+    assert SIZES == [20, 20, 7, 7, 20, 20]
     known = BudgetCurve(budgets, np.array([1.0, 4.0, 2.0]), curve.scores, 0.9, 0.4, 0.5)
     assert known.best(3) == {"level": 0.7} and known.best(1) == {"level": 0.5}
     np.testing.assert_allclose(known.predict([1, 4]), [0.5, 0.7])
