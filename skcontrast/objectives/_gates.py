@@ -1,6 +1,8 @@
 """OnGates: an objective on the gates of a mixture of experts, and the load of the experts."""
 
-from torch import nn
+from typing import Any
+
+from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
 from skcontrast.objectives._base import BuiltByEpochs, Objective, _Composite
@@ -68,8 +70,9 @@ class OnGates(_Composite):
         """Fewest rows of a batch."""
         return max([2, *(term.min_rows for term in self.terms)])
 
-    def __call__(self, views, gates, **named):
-        return self.build(gates.shape[1])(views=views, gates=gates, **named)
+    def __call__(self, views: Tensor | None, **named: Any) -> Tensor:
+        """Evaluate on ``gates`` (V, n, E) and what the objective of the gates reads."""
+        return self.build(named["gates"].shape[1])(views=views, **named)
 
     def build(self, n_samples: int) -> nn.Module:
         return _BuiltOnGates(self, [term.build(n_samples) for term in self.terms])
