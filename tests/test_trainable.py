@@ -11,7 +11,7 @@ from torch import nn
 from skcontrast import ContrastiveEncoder, ContrastiveTextEncoder, SeriesContrastiveEncoder
 from skcontrast._budget import power_law
 from skcontrast.model_selection import BudgetCurve, budget_curve
-from skcontrast.networks import LowRank, MixtureOfExperts
+from skcontrast.networks import MLP, LowRank, MixtureOfExperts
 
 X = np.random.default_rng(0).normal(size=(40, 5))
 SMALL = {"max_iter": 2, "random_state": 0, "device": "cpu", "warm_start": True}
@@ -62,6 +62,19 @@ def test_the_last_layer_of_other_networks():
     texts = ["one two", "three four", "five six", "seven one"]
     model = ContrastiveTextEncoder(16, trainable="last", **SMALL).fit(texts)
     assert changed(model, lambda: model.fit(texts)) == {"encoder.table"}
+
+
+def test_batch_statistics_of_other_layers_stay():
+    network = MLP((8, 8), normalization="batch")
+    model = ContrastiveEncoder(4, network=network, **SMALL).fit(X)
+    model.set_params(trainable="last")
+    assert changed(model, lambda: model.fit(X)) == {"encoder.head.weight", "encoder.head.bias"}
+    model.set_params(trainable=["encoder.layers.1"])
+    found = changed(model, lambda: model.fit(X))
+    assert {name.rpartition(".")[0] for name in found} == {
+        "encoder.layers.1.0",
+        "encoder.layers.1.1",
+    }
 
 
 def test_moments_are_those_of_the_weights_that_are_trained():

@@ -19,14 +19,20 @@ def freeze(network, trainable):
     """
     if trainable == "all":
         return
-    names = {name: p for name, p in network.named_parameters() if name.startswith("encoder.")}
+    parts = dict(network.encoder.named_modules(prefix="encoder"))
+    names = parts | dict(network.encoder.named_parameters(prefix="encoder"))
     if trainable == "last":
-        kept = {id(p) for layer in _last(network.encoder) for p in layer.parameters()}
+        found = _last(network.encoder)
     else:
-        kept = {id(p) for part in trainable for p in _named(part, names)}
-    for parameter in names.values():
+        found = [each for part in trainable for each in _named(part, names)]
+    modules = [part for each in found if isinstance(each, nn.Module) for part in each.modules()]
+    kept = {id(p) for part in modules for p in part.parameters()} | {id(each) for each in found}
+    for parameter in network.encoder.parameters():
         if id(parameter) not in kept:
             parameter.requires_grad_(False)
+    # In training they would go on counting the means of batches.
+    norms = [part for part in parts.values() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    network.frozen = [norm for norm in norms if not any(norm is part for part in modules)]
 
 
 def _last(encoder):
@@ -41,13 +47,13 @@ def _last(encoder):
 
 
 def _named(part, names):
-    """The weights of a name, or of a module of this name."""
-    found = [p for name, p in names.items() if f"{name}.".startswith(f"{part}.")]
+    """The weight or module of a name, and what is in it."""
+    found = [each for name, each in names.items() if f"{name}.".startswith(f"{part}.")]
     if not found:
         hint = did_you_mean(str(part), names)
         raise ValueError(
             f"trainable holds {part!r}, which is no weight of the encoder: type names such as "
-            f"{next(iter(names), 'encoder')!r}, or 'last'.{hint}"
+            f"{next(reversed(names))!r}, or 'last'.{hint}"
         )
     return found
 

@@ -1,6 +1,7 @@
 """The network of a training: encoder and projector over the views of a batch."""
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -22,6 +23,8 @@ class ViewNetwork(nn.Module):
     """
 
     gives_steps = gives_rows = False
+    # Parts that stay in evaluation mode.
+    frozen: Sequence = ()
 
     def __init__(self, encoder, projector, views=()):
         super().__init__()
@@ -29,6 +32,13 @@ class ViewNetwork(nn.Module):
         self.projector = projector
         self.views = list(views)
         self.own_views = {}
+
+    def train(self, mode=True):
+        """Set the mode of training, or of evaluation, of all parts that are not frozen."""
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
 
     def forward(self, x, index, step=0):
         """Projections and embeddings of all views, each (V, n, d), and what steps there are.

@@ -128,9 +128,9 @@ class ContrastiveEncoder(BaseContrastive):
         ``loss_curve_`` start anew.
 
     trainable : {"all", "last"} or list of str, default="all"
-        What is trained of the encoder: all of it, its last layer, or the weights of these names
-        in ``weights_``, such as "encoder.head"; the others stay as they are, bit by bit. With
-        ``warm_start`` it is a part of the fitted encoder that is trained further.
+        What is trained of the encoder: all of it, its last layer, or the layers and weights that
+        these names in ``weights_`` begin with, such as "encoder.head"; the others stay as they
+        are, bit by bit. With ``warm_start`` a part of the fitted encoder is trained further.
 
     callbacks : list of skorch callbacks, default=None
         scikit-learn's own callbacks are set by ``set_callbacks``.
