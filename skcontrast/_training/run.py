@@ -13,8 +13,9 @@ from skcontrast._training.frozen import optimizer_name
 from skcontrast._training.loop import Training
 from skcontrast.optimizers import OPTIMIZERS
 
-# What max_iter="auto" stands for: about so many steps, and epochs between these.
-AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 5, 100
+# What max_iter="auto" stands for: about so many steps, and epochs between these; but of so many
+# steps that a fit would take hours there are fewer epochs, at least one.
+AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS, MOST_STEPS = 600, 5, 100, 20_000
 
 
 class Call(NamedTuple):
@@ -52,8 +53,9 @@ class Call(NamedTuple):
         """The call with its number of epochs, where "auto" leaves it to the number of rows."""
         if self.max_iter != "auto":
             return self
+        least = min(LEAST_EPOCHS, max(1, MOST_STEPS * batch_size // n_rows))
         n_epochs = round(AUTO_STEPS * batch_size / n_rows)
-        return self._replace(max_iter=min(max(n_epochs, LEAST_EPOCHS), MOST_EPOCHS))
+        return self._replace(max_iter=min(max(n_epochs, least), MOST_EPOCHS))
 
 
 class Run:
