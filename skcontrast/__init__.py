@@ -9,6 +9,7 @@ from skcontrast._version import __version__
 # import torch.
 _PUBLIC = {
     "AlignmentUniformityDisplay": "skcontrast.plotting",
+    "Batches": "skcontrast._inputs.stream",
     "CanonicalCorrelation": "skcontrast.multiview",
     "ContrastiveAnomalyDetector": "skcontrast.anomaly",
     "ContrastiveEncoder": "skcontrast.representation",
@@ -43,6 +44,7 @@ _PUBLIC = {
 
 __all__ = [
     "AlignmentUniformityDisplay",
+    "Batches",
     "CanonicalCorrelation",
     "ContrastiveAnomalyDetector",
     "ContrastiveEncoder",
@@ -78,6 +80,7 @@ __all__ = [
 
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
+    from skcontrast._inputs.stream import Batches
     from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
     from skcontrast.anomaly import ContrastiveAnomalyDetector
     from skcontrast.contrast import ContrastivePCA, CorrelationAlignment

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import ShorthandMixin, check_count, check_parameters, resolve_for
 from skcontrast._inputs.side import check_weight, read_side
+from skcontrast._inputs.stream import read_rows
 from skcontrast._inputs.table import TableInput
 from skcontrast._output import Output, wanted_parts
 from skcontrast._training import modules
@@ -171,7 +172,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         """Follow X from what a user gave to what was learned, which is written at the end."""
         check_parameters(self)
         device, dtype = resolve_device(self.device), DTYPES[self.precision]
-        source, X = self._read(X, call)
+        source, X = read_rows(self._read, X, call)
         objective, sampler, views = self._resolved(call, source, X)
         ordered = source.ordered or reads_order([views, *objective.own_views(source.kind).values()])
         others, before = [sampler, *members(views)], self if call.partial else None
@@ -235,9 +236,8 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         """Objective, sampler and views, which have to suit each other and the kind of row."""
         objective = call.objective or self._settled("objective", self.objective, source)
         objective = resolve_for(source.kind, objective, {"any": OBJECTIVES}, "objective")
-        sampler = resolve_for(
-            source.kind, self.sampler, {"any": SAMPLERS}, "sampler", "sampler='uniform'"
-        )
+        named = {"any": SAMPLERS}, "sampler", "sampler='uniform'"
+        sampler = resolve_for(source.kind, self.sampler, *named)
         views = self._settled("views", self.views, source)
         objective.check_views(*modules.seen(X, self.n_views, views))
         return objective, sampler, views

@@ -131,7 +131,7 @@ def table_rows(X, side=None, mean=None, scale=None, features=None, **options):
     :class:`Rows`.
     """
     if sp.issparse(X):
-        layout, features = SparseRows, None
+        layout, features = MappedSparseRows if _is_mapped(X.data) else SparseRows, None
     else:
         layout = MappedRows if isinstance(X, np.memmap) else DenseRows
     return layout(X, (mean, scale), features, side=side, **options)
@@ -163,6 +163,8 @@ class Rows(Dataset):
     kind, is_sparse = "numbers", False
     # The feature of each column as 0, 1, ... (n_features,); None where each is one of its own.
     features = None
+    # Whether rows pass by, so that those of ``train_index`` alone can be read at any time.
+    passing = False
     # Number of blocks that a row is given as, 0 where it is one thing, and whether these are rows
     # of one kind, block after block.
     n_given, stacked = 0, False
@@ -295,3 +297,23 @@ class SparseRows(Rows):
         entry, offsets = entry.to(self.device), offsets.to(self.device)
         data = self._data
         return SparseBatch(data.indices[entry], offsets, data.values[entry], self.n_features)
+
+
+class MappedSparseRows(Rows):
+    """Rows of a CSR matrix on disk, whose entries are read batch by batch."""
+
+    is_sparse = True
+
+    def _store(self, X, scales, features):
+        self._X, self._scales = X, scales
+
+    def take(self, index):
+        """Features of the rows ``index``: a SparseBatch."""
+        return to_batch(self._X[index.numpy()], *self._scales, self.dtype, self.device)
+
+
+def _is_mapped(array):
+    """Whether an array is a view of a memory map, as SciPy keeps the parts of a matrix."""
+    while array is not None and not isinstance(array, np.memmap):
+        array = getattr(array, "base", None)
+    return array is not None

@@ -6,6 +6,7 @@ import torch
 
 from skcontrast._component import resolve, resolve_for
 from skcontrast._inputs.stacked import Stacked
+from skcontrast._inputs.stream import Streamed
 from skcontrast._output import Output
 from skcontrast._training.devices import DTYPES, seeded
 from skcontrast._training.embed import FORWARD_ROWS, load_arrays, to_tensors
@@ -166,7 +167,7 @@ def _go_on(estimator, module, criterion):
 def rows(source, X, side, dtype, device, train_index):
     """The rows of a training, of what an input has checked."""
     options = {"dtype": dtype, "device": device, "train_index": train_index}
-    if isinstance(X, Stacked):
+    if isinstance(X, (Stacked, Streamed)):
         return X.training(source.rows, side, **options)
     return source.rows(X, side, **options)
 
@@ -247,6 +248,13 @@ def build_batches(sampler, rows, batch_size, objective):
     Those of a list do meet, where the objective asks for whole groups.
     """
     sizes = batch_size, objective.min_rows
+    if rows.passing:
+        if not isinstance(sampler, Uniform):
+            raise ValueError(
+                f"sampler={sampler!r} chooses among all rows, and those of a stream pass by: type "
+                "sampler='uniform'."
+            )
+        return rows.in_turn(*sizes)
     if objective.whole_groups:
         if not isinstance(sampler, Uniform):
             raise ValueError(

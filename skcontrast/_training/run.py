@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skcontrast._component import resolve
+from skcontrast._inputs.stream import at_hand
 from skcontrast._training.callbacks import FitTasks
 from skcontrast._training.checkpoint import open_checkpoint
 from skcontrast._training.embed import learned, optimizer_to_tensors
@@ -68,6 +69,7 @@ class Run:
     call : Call
 
     X : checked rows
+        Of a stream, callbacks hear of those that are kept.
 
     side : dict of str to ndarray
 
@@ -91,6 +93,7 @@ class Run:
 
     def __init__(self, estimator, call, X, side, y):
         self.call = call
+        X, y = at_hand(X, y)
         self.labels = y if getattr(estimator, "passthrough", None) == "auto" else None
         apart = call.partial or call.second
         self.checkpoint = None if apart else open_checkpoint(estimator, X, side, call.further)

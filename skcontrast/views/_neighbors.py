@@ -136,17 +136,23 @@ class Neighbors(View):
         return frozenset({"any" if self.space == "prior" and not self.hardest else "numbers"})
 
     def build(self, rows: Rows) -> Callable:
-        graph = torch.as_tensor(self._graph(rows), device=rows.index_device)
-        k = graph.shape[1]
+        near = self._search(rows)
+        if not rows.passing:
+            near = torch.as_tensor(self._graph(rows, near), device=rows.index_device).__getitem__
+
+        def step(index):
+            found = near(index)  # (n, k)
+            pick = torch.randint(found.shape[1], index.shape, device=found.device)
+            return found.gather(1, pick[:, None])[:, 0]
 
         def draw(index):
-            reached = first = graph[index, torch.randint(k, index.shape, device=graph.device)]
+            reached = first = step(index)
             for _ in range(self.n_steps - 1):
-                reached = graph[reached, torch.randint(k, index.shape, device=graph.device)]
+                reached = step(reached)
             return torch.where(reached == index, first, reached)
 
         def replace(x, index):
-            index = index.to(graph.device)
+            index = index.to(rows.index_device)
             return farthest(rows, x, [draw(index) for _ in range(self.hardest or 1)])
 
         return replace
@@ -164,27 +170,36 @@ class Neighbors(View):
             index = index[chosen].sort().values
         return index
 
-    def _graph(self, rows):
-        """Row numbers of the neighbours of every row: int64 (n_rows, k)."""
+    def _search(self, rows):
+        """A function that gives the numbers (m, k) of the neighbours of the rows ``index`` (m,)."""
         candidates = self._candidates(rows)
         k = min(self.n_neighbors, len(candidates) - 1)
-        chunk = min(CHUNK, self.max_candidates)
         metric = self.metric
         if metric == "auto":
             metric = "cosine" if rows.is_sparse and self.space == "features" else "euclidean"
         search = NearestNeighbors(n_neighbors=k + 1, metric=metric)
-        search.fit(_read(rows, candidates, chunk, self.space))
+        search.fit(_read(rows, candidates, self._chunk, self.space))
         number = candidates.cpu().numpy()
-        graph = np.empty((rows.n_rows, k), dtype=np.int64)
-        for start in range(0, rows.n_rows, chunk):
-            stop = min(start + chunk, rows.n_rows)
-            query = torch.arange(start, stop, device=rows.index_device)
-            read = _read(rows, query, chunk, self.space)
-            found = search.kneighbors(read, return_distance=False)
-            found = number[found]  # (stop - start, k + 1)
+
+        def near(index):
+            read = _read(rows, index, self._chunk, self.space)
+            found = number[search.kneighbors(read, return_distance=False)]  # (m, k + 1)
             # Stable: the row itself goes last, wherever duplicates have put it, and the
             # others stay in order. Without it the farthest is left out.
-            itself = found == np.arange(start, stop)[:, None]
+            itself = found == index.cpu().numpy()[:, None]
             order = itself.argsort(axis=1, kind="stable")[:, :k]
-            graph[start:stop] = np.take_along_axis(found, order, axis=1)
-        return graph
+            found = np.take_along_axis(found, order, axis=1)
+            return torch.as_tensor(found, device=rows.index_device)
+
+        return near
+
+    @property
+    def _chunk(self):
+        """Rows that are read at a time."""
+        return min(CHUNK, self.max_candidates)
+
+    def _graph(self, rows, near=None):
+        """Row numbers of the neighbours of every row: int64 (n_rows, k)."""
+        near = near or self._search(rows)
+        index = torch.arange(rows.n_rows, device=rows.index_device)
+        return np.concatenate([near(part).cpu().numpy() for part in index.split(self._chunk)])
