@@ -9,7 +9,7 @@ from skcontrast._version import __version__
 # import torch.
 _PUBLIC = {
     "AlignmentUniformityDisplay": "skcontrast.plotting",
-    "Batches": "skcontrast._inputs.stream",
+    "Batches": "skcontrast._inputs.batches",
     "CanonicalCorrelation": "skcontrast.multiview",
     "ContrastiveAnomalyDetector": "skcontrast.anomaly",
     "ContrastiveEncoder": "skcontrast.representation",
@@ -80,7 +80,7 @@ __all__ = [
 
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
-    from skcontrast._inputs.stream import Batches
+    from skcontrast._inputs.batches import Batches
     from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
     from skcontrast.anomaly import ContrastiveAnomalyDetector
     from skcontrast.contrast import ContrastivePCA, CorrelationAlignment

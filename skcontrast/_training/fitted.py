@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import check_count
 from skcontrast._inputs.base import ColumnsOfInput
+from skcontrast._inputs.batches import PIECE, n_rows_of, pieces, stream_of, written
 from skcontrast._inputs.side import LEARNED_OF_Y
-from skcontrast._inputs.stream import PIECE, n_rows_of, pieces, stream_of, written
 from skcontrast._state import OwnState
 from skcontrast._training.devices import DTYPES, device_at_hand, seeded
 from skcontrast._training.embed import (
