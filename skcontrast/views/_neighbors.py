@@ -13,6 +13,10 @@ from skcontrast._inputs.rows import CHUNK, Rows
 from skcontrast.views._base import View
 from skcontrast.views._partners import farthest
 
+# Candidates for rows of a stream, whose neighbours are sought anew in each epoch: among so many
+# it takes a third of the time of a training step.
+PASSING = 4096
+
 
 def _to_numpy(batch, is_sparse):
     """The batch as float32 ndarray or CSR on the host."""
@@ -65,7 +69,8 @@ class Neighbors(View):
 
     max_candidates : int, default=50_000
         With more training rows than these, neighbours are sought in a random sample of
-        so many, which bounds time and memory.
+        so many, which bounds time and memory. For rows of :class:`skcontrast.Batches` it is at
+        most 4096 of those that are kept.
 
     n_steps : int, default=1
         Number h of steps along the graph.
@@ -164,8 +169,9 @@ class Neighbors(View):
                 f"views='neighbors' needs at least 2 training rows, got {len(index)}: "
                 "pass more rows or type views='corruption'."
             )
-        if len(index) > self.max_candidates:
-            chosen = torch.randperm(len(index), device=index.device)[: self.max_candidates]
+        most = min(self.max_candidates, PASSING) if rows.passing else self.max_candidates
+        if len(index) > most:
+            chosen = torch.randperm(len(index), device=index.device)[:most]
             # Sorted: a memory map is then read from front to back.
             index = index[chosen].sort().values
         return index
