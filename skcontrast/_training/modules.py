@@ -12,7 +12,14 @@ from skcontrast._training.embed import FORWARD_ROWS, load_arrays, to_tensors
 from skcontrast._training.network import ViewNetwork
 from skcontrast.networks import NETWORKS, NETWORKS_OF, build_network, build_projector
 from skcontrast.samplers import OnePerGroup, Uniform, WholeGroups, in_order
-from skcontrast.views import build_negatives, build_views, makes_negatives, members, partners
+from skcontrast.views import (
+    build_negatives,
+    build_slots,
+    build_views,
+    makes_negatives,
+    members,
+    partners,
+)
 from skcontrast.views._partners import block_view
 
 
@@ -202,16 +209,14 @@ def slot_views(views, n_views, clean_anchor, rows, network, objective, choices):
         )
     if rows.stacked:
         _check_own(views)
-    view = build_views(views, rows)
-    if rows.stacked:
-        made = [block_view(rows, view, v) for v in range(rows.n_given)]
-        return [None, *made[1:]] if clean_anchor else made
-    made = [view] * n_views
+    n = rows.n_given if rows.stacked else n_views
     # A single view is the changed row, or ``views`` would mean nothing.
-    if clean_anchor and n_views > 1:
-        made[0] = None
+    clean = bool(clean_anchor and n > 1)
+    made = [None] * clean + build_slots(views, rows, n - clean)
+    if rows.stacked:
+        return [view and block_view(rows, view, v) for v, view in enumerate(made)]
     if "pairs" in rows.side and n_views > 1:
-        made[1:] = [partners(rows, view)] * (n_views - 1)
+        made[1:] = [partners(rows, view) for view in made[1:]]
     if objective.hard_negatives and not rows.n_given:
         made[-1] = build_negatives(views, rows)
     return made

@@ -48,6 +48,7 @@ from skcontrast.functional._series import (
     positive_unlabelled,
 )
 from skcontrast.functional._transport import balanced_assignment, gaussian_distance
+from skcontrast.functional._whitening import whiten
 
 __all__ = [
     "Between",
@@ -101,4 +102,5 @@ __all__ = [
     "softmax_shares",
     "softplus",
     "squared_distance",
+    "whiten",
 ]

@@ -51,6 +51,7 @@ from skcontrast.objectives._swapped import SwappedPrototypes
 from skcontrast.objectives._symile import Symile
 from skcontrast.objectives._teacher import TeacherMatch, TeacherSimilarity
 from skcontrast.objectives._uniformity import AlignmentUniformity, DecoupledUniformity
+from skcontrast.objectives._whitened import Whitened
 from skcontrast.objectives._y_aware import YAware
 
 OBJECTIVES = {
@@ -173,5 +174,6 @@ __all__ = [
     "TeacherSimilarity",
     "VICReg",
     "Weighted",
+    "Whitened",
     "YAware",
 ]

@@ -94,12 +94,22 @@ class InfoNCE(Excluding):
         other. With ``views="same_group"`` they are positives. An anchor that has no negative
         left has loss 0 with two views.
 
+    compose : {"sum"}, default=None
+        "sum": all further views, but for hard negatives, are one, the sum of their rows, so that
+        the first is pulled to what the others are together. With ``views="parts"`` they are parts
+        that make up the row; spans of a document have their mean for it.
+
+    focal : float, default=0.0
+        Focal weight g: each loss is multiplied by :math:`(1 - e^{-l_i})^g`, where
+        :math:`e^{-l_i}` is the probability of the positive, so that easy pairs count less.
+
     References
     ----------
     van den Oord et al., "Representation learning with contrastive predictive coding",
     2018. Chen et al., "A simple framework for contrastive learning of visual
     representations", ICML 2020. Gao et al., "SimCSE: simple contrastive learning of
-    sentence embeddings", EMNLP 2021.
+    sentence embeddings", EMNLP 2021. Chanchani and Huang, "Composition-contrastive learning for
+    sentence embeddings", ACL 2023. Lin et al., "Focal loss for dense object detection", ICCV 2017.
 
     Examples
     --------
@@ -116,6 +126,8 @@ class InfoNCE(Excluding):
         "hard_negatives": ["boolean"],
         "hard_negative_weight": [Interval(Real, None, None, closed="neither")],
         "exclude": [StrOptions({"groups"}), None],
+        "compose": [StrOptions({"sum"}), None],
+        "focal": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -126,6 +138,8 @@ class InfoNCE(Excluding):
         hard_negative_weight: float = 0.0,
         block_size: int | None = None,
         exclude: Literal["groups"] | None = None,
+        compose: Literal["sum"] | None = None,
+        focal: float = 0.0,
     ):
         self.temperature = temperature
         self.form = form
@@ -133,6 +147,8 @@ class InfoNCE(Excluding):
         self.hard_negative_weight = hard_negative_weight
         self.block_size = block_size
         self.exclude = exclude
+        self.compose = compose
+        self.focal = focal
 
     @property
     def min_views(self) -> int:
@@ -142,12 +158,12 @@ class InfoNCE(Excluding):
     @property
     def accepts_missing(self) -> bool:
         """Whether rows may lack blocks."""
-        return self.hard_negatives
+        return self.hard_negatives and not self.compose
 
     def check_views(self, n_views: int, makes_negatives: bool = False) -> None:
         """Raise when an estimator's views do not suit: of one anchor each form reads two."""
         super().check_views(n_views, makes_negatives)
-        if self.form == "one_way" and n_views > self.min_views:
+        if self.form == "one_way" and n_views > self.min_views and not self.compose:
             raise ValueError(
                 f"InfoNCE(form='one_way', hard_negatives={self.hard_negatives}) reads "
                 f"{self.min_views} views or blocks of a row, and there are {n_views}: leave "
@@ -169,6 +185,11 @@ class InfoNCE(Excluding):
                 f"temperature={self.temperature!r} is defined for form='ntxent', got "
                 f"form={self.form!r}: use form='ntxent', a number or 'learned'."
             )
+        if built.temperature.decoupled and self.focal:
+            raise ValueError(
+                f"temperature={self.temperature!r} has a loss that is no logarithm of a "
+                f"probability, which focal={self.focal} weighs: use a number or 'learned'."
+            )
         if built.temperature.decoupled and self.exclude:
             raise ValueError(
                 f"temperature={self.temperature!r} counts all other rows as negatives, and "
@@ -186,11 +207,24 @@ class InfoNCE(Excluding):
         **named: Any,
     ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
-        z = normalize(views)
+        if self.compose:
+            hard = [views[-1:]] if self.hard_negatives else []
+            others = views[1:-1] if hard else views[1:]
+            views = torch.cat([views[:1], others.sum(0, keepdim=True), *hard])
+        loss = self._of_views(normalize(views), temperature, groups, index, present)
+        if self.focal:
+            # Bounded, as a power below 1 has no slope at 0.
+            p_other = (-torch.expm1(-loss)).clamp_min(torch.finfo(loss.dtype).eps)
+            loss = p_other**self.focal * loss
+        if self.form == "one_way" and present is not None:
+            return mean_over(loss, present[:2].all(0))
+        return loss
+
+    def _of_views(self, z, temperature, groups, index, present):
+        """Loss of each anchor of unit rows z (V, n, d)."""
         groups = groups if self.exclude else None
         if self.form == "one_way":
-            loss = self._one_way(z, temperature, groups, index, present)
-            return loss if present is None else mean_over(loss, present[:2].all(0))
+            return self._one_way(z, temperature, groups, index, present)
         n_views, n, _ = z.shape
         positive = positive_similarity(z)  # (V n,)
         anchors = anchor_index(index, z) if temperature.stateful else None

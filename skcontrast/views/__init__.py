@@ -7,6 +7,7 @@ from skcontrast.views._base import (
     Compose,
     View,
     Views,
+    build_slots,
     build_views,
     members,
     reads_order,
@@ -16,6 +17,7 @@ from skcontrast.views._mixing import FeatureSwap, Mixup
 from skcontrast.views._neighbors import Neighbors
 from skcontrast.views._order import TimeOffset
 from skcontrast.views._partners import SameGroup, partners
+from skcontrast.views._selection import FeatureSelection
 from skcontrast.views._series import (
     ChannelMask,
     Jitter,
@@ -25,6 +27,8 @@ from skcontrast.views._series import (
     SeriesView,
 )
 from skcontrast.views._series_time import Permutation, TimeCrop, Warp
+from skcontrast.views._slots import EachView, Parts
+from skcontrast.views._substitution import WordSubstitution
 from skcontrast.views._tabular import Corruption, Dropout, FeatureMask, GaussianNoise
 from skcontrast.views._text import Shuffle, SpanCrop, TextView, Typos, WordDeletion, WordRepetition
 
@@ -36,6 +40,7 @@ VIEWS = {
     "neighbor_bands": NeighborBands,
     "neighbors": Neighbors,
     "noise": GaussianNoise,
+    "parts": Parts,
     "same_group": SameGroup,
     "swap": FeatureSwap,
     "time_offset": TimeOffset,
@@ -44,6 +49,7 @@ VIEWS = {
 # Of documents, rows of words.
 TEXT_VIEWS = {
     "crop": SpanCrop,
+    "parts": Parts,
     "repetition": WordRepetition,
     "shuffle": Shuffle,
     "typos": Typos,
@@ -75,7 +81,9 @@ __all__ = [
     "Compose",
     "Corruption",
     "Dropout",
+    "EachView",
     "FeatureMask",
+    "FeatureSelection",
     "FeatureSwap",
     "GaussianNoise",
     "HistoricalMean",
@@ -83,6 +91,7 @@ __all__ = [
     "Mixup",
     "NeighborBands",
     "Neighbors",
+    "Parts",
     "Permutation",
     "PointMask",
     "SameGroup",
@@ -100,7 +109,9 @@ __all__ = [
     "Warp",
     "WordDeletion",
     "WordRepetition",
+    "WordSubstitution",
     "build_negatives",
+    "build_slots",
     "build_views",
     "makes_negatives",
     "members",
