@@ -139,10 +139,18 @@ def numbers(seed, *shape):
 
 def of_naive(*names, **params):
     """Cases of the table in ``test_objectives_naive``, in the order of ``params``."""
+    cases = []
     for name, given in zip(names, params.values(), strict=True):
         objective, n_views, loop = plain.NAIVE[name]
         side = {"target": plain.TARGET} if "target" in objective.requires else {}
-        yield Golden(given, on_unit_rows(loop), n_views, 5, side)
+        cases.append(Golden(given, on_unit_rows(loop), n_views, 5, side))
+    return cases
+
+
+def composed(views):
+    """The first view and the sum of the others, as two views."""
+    both = np.stack([views[0], sum(views[1:])])
+    return plain.info_nce(both / np.linalg.norm(both, axis=-1, keepdims=True), 0.3)
 
 
 T = {"temperature": 0.3}
@@ -150,6 +158,8 @@ CONDITION, GUIDE, QUEUE = numbers(1, 6, 2), numbers(2, 6, 3), numbers(10, 2, 3)
 NOISE, BANK, CENTROIDS = numbers(3, 2, 4), numbers(4, 6, 2, 4), numbers(5, 3, 4)
 SOFT, ADJUSTED = test_soft_target.TARGET, test_logit_adjusted.TARGET
 LABELS = {"target": test_y_aware.TARGET}
+CLASSES, PRIOR = [0, 0, 1, 2, -1, 1], [0.5, 0.3, 0.2]
+QUEUED = {"keys": numbers(11, 4, 4), "key_target": [2, 1, 0, -1], "key_index": [3, 9, 0, -1]}
 CODES, FEW_CODES = test_prediction.CODES, test_prediction.FEW_CODES
 KERNEL = {"kernel": "rbf", "kernel__gamma": 0.3}
 CONR = {"target": test_conr.TARGET.tolist(), "prediction": test_conr.PREDICTION.tolist()}
@@ -414,12 +424,15 @@ CASES = {
         "two_way",
         "one_way",
         "hard",
+        "focal",
         a=T,
         b=T,
         c={**T, "form": "two_way"},
         d={**T, "form": "one_way"},
         e={**T, "form": "one_way", "hard_negatives": True, "hard_negative_weight": 0.7},
-    ),
+        f={**T, "focal": 2.0},
+    )
+    + [Golden({**T, "compose": "sum"}, composed, 3)],
     "kernel_info_nce": of_naive(
         "laplace", "mixed kernel", a=T, b={**T, "gamma": 0.5, "mixture": "kernel", "weight": 0.3}
     ),
@@ -459,6 +472,17 @@ CASES = {
             {"target": ADJUSTED},
         )
         for a in (0.0, 1.0)
+    ]
+    + [
+        Golden(
+            T,
+            on_tensors(
+                test_logit_adjusted.naive, CLASSES, 0.3, 1.0, dict(enumerate(PRIOR)), QUEUED
+            ),
+            2,
+            6,
+            {"target": CLASSES, "class_prior": PRIOR, "index": list(range(6)), **QUEUED},
+        )
     ],
     "lorentz": [
         Golden(

@@ -46,6 +46,7 @@ from skcontrast.objectives import (
     Symile,
     TeacherSimilarity,
     VICReg,
+    Whitened,
     YAware,
 )
 from skcontrast.temperatures import Individual, Learned, ModelAware
@@ -55,6 +56,8 @@ from skcontrast.temperatures import Individual, Learned, ModelAware
 VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cls().requires} | {
     "info_nce-two_way": InfoNCE(form="two_way"),
     "info_nce-one_way": InfoNCE(form="one_way"),
+    "info_nce-compose": InfoNCE(compose="sum"),
+    "info_nce-focal": InfoNCE(focal=0.5),
     "info_nce-hard": InfoNCE(form="one_way", hard_negatives=True, hard_negative_weight=0.5),
     "info_nce-model_aware": InfoNCE("model_aware"),
     "info_nce-individual": InfoNCE("individual"),
@@ -129,6 +132,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "on_columns": OnColumns(InfoNCE(), 1, 3),
     "on_columns-sum": OnColumns(SupCon() + PolyView(), 1),
     "nested": Nested(InfoNCE(), (2, None)),
+    "whitened": Whitened(InfoNCE(), n_groups=1),
     "lorentz-fixed": Lorentz(curvature=0.5, entailment=0, temperature=0.5),
     "pairwise_ranking-margin": PairwiseRanking(margin=0.5),
     "sum": InfoNCE() + 0.5 * AlignmentUniformity(),
@@ -156,7 +160,7 @@ RANDOM |= {"cross_mixup", "pair_gated", "mc_info_nce"}
 # Ask the device for what they go on with.
 WAITS = {"listwise_wasserstein", "rank_penalty"}
 # Neither unit rows nor columns: rows as they are.
-LENGTHS = {"rank_n_contrast", "gaussian", "mc_info_nce", "lorentz", "lorentz-fixed"}
+LENGTHS = {"whitened", "rank_n_contrast", "gaussian", "mc_info_nce", "lorentz", "lorentz-fixed"}
 # Without a head, the columns of the embedding are the prediction.
 HEADS = (
     "prediction_error",

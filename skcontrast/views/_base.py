@@ -229,12 +229,15 @@ def build_slots(views: Views, rows: Rows, n: int) -> list[Callable[[Any, torch.T
     slots : list of callable
         Each ``(x, index) -> x'``.
     """
-    if isinstance(views, (list, tuple)) and views and rows.kind != "blocks":
+    if rows.kind == "blocks" or isinstance(views, type):
+        return [build_views(views, rows)] * n
+    if isinstance(views, (list, tuple)) and views:
         parts = [build_slots(view, rows, n) for view in views]
         return [_in_turn(list(slot)) for slot in zip(*parts)]
-    if hasattr(views, "build_slots") and not isinstance(views, type):
-        tables = import_module("skcontrast.views").VIEWS_OF
-        return resolve_for(rows.kind, views, tables, "views").build_slots(rows, n)
+    if isinstance(views, str) or hasattr(views, "build_slots"):
+        views = resolve_for(rows.kind, views, import_module("skcontrast.views").VIEWS_OF, "views")
+        if hasattr(views, "build_slots"):
+            return views.build_slots(rows, n)
     return [build_views(views, rows)] * n
 
 
