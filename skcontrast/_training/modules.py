@@ -212,7 +212,7 @@ def slot_views(views, n_views, clean_anchor, rows, network, objective, choices):
     n = rows.n_given if rows.stacked else n_views
     # A single view is the changed row, or ``views`` would mean nothing.
     clean = bool(clean_anchor and n > 1)
-    made = [None] * clean + build_slots(views, rows, n - clean)
+    made = [None] * clean + build_slots(views, rows, n - clean, network)
     if rows.stacked:
         return [view and block_view(rows, view, v) for v, view in enumerate(made)]
     if "pairs" in rows.side and n_views > 1:

@@ -179,8 +179,8 @@ class LogitAdjusted(PairObjective):
         class_prior: Tensor | None = None,
         index: Tensor | None = None,
         keys: Tensor | None = None,
-        key_target: Tensor | None = None,
-        key_index: Tensor | None = None,
+        key_target: Any = None,
+        key_index: Any = None,
         **named: Any,
     ) -> Tensor:
         """Loss of each anchor: views (V, n, d), target (n,) -> (V n,)."""

@@ -1,5 +1,6 @@
 """Views: random changes of a row that keep what matters about it."""
 
+from skcontrast.views._adversarial import Adversarial
 from skcontrast.views._bands import ChangedNegative, NeighborBands, build_negatives, makes_negatives
 from skcontrast.views._base import (
     TEXT_VIEW_CONSTRAINTS,
@@ -76,6 +77,7 @@ __all__ = [
     "VIEWS",
     "VIEWS_OF",
     "VIEW_CONSTRAINTS",
+    "Adversarial",
     "ChangedNegative",
     "ChannelMask",
     "Compose",

@@ -211,7 +211,9 @@ def build_views(views: Views, rows: Rows) -> Callable[[Any, torch.Tensor], Any]:
     )
 
 
-def build_slots(views: Views, rows: Rows, n: int) -> list[Callable[[Any, torch.Tensor], Any]]:
+def build_slots(
+    views: Views, rows: Rows, n: int, network: Callable | None = None
+) -> list[Callable[[Any, torch.Tensor], Any]]:
     """Make the functions of ``n`` views of each row, equal but for views with ``build_slots``.
 
     Parameters
@@ -224,6 +226,9 @@ def build_slots(views: Views, rows: Rows, n: int) -> list[Callable[[Any, torch.T
     n : int
         Number of views. Their functions are called in order for every batch.
 
+    network : torch module, default=None
+        With the parts ``encoder`` and ``projector``, for views that read what is learned.
+
     Returns
     -------
     slots : list of callable
@@ -232,12 +237,12 @@ def build_slots(views: Views, rows: Rows, n: int) -> list[Callable[[Any, torch.T
     if rows.kind == "blocks" or isinstance(views, type):
         return [build_views(views, rows)] * n
     if isinstance(views, (list, tuple)) and views:
-        parts = [build_slots(view, rows, n) for view in views]
+        parts = [build_slots(view, rows, n, network) for view in views]
         return [_in_turn(list(slot)) for slot in zip(*parts)]
     if isinstance(views, str) or hasattr(views, "build_slots"):
         views = resolve_for(rows.kind, views, import_module("skcontrast.views").VIEWS_OF, "views")
         if hasattr(views, "build_slots"):
-            return views.build_slots(rows, n)
+            return views.build_slots(rows, n, network)
     return [build_views(views, rows)] * n
 
 
@@ -340,6 +345,6 @@ class Compose(View):
     def build(self, rows: Rows) -> Callable[[Any, torch.Tensor], Any]:
         return build_views(self.views, rows)
 
-    def build_slots(self, rows: Rows, n: int) -> list[Callable]:
+    def build_slots(self, rows: Rows, n: int, network: Any = None) -> list[Callable]:
         """Make the functions of ``n`` views of each row, as :func:`build_slots` does."""
-        return build_slots(self.views, rows, n)
+        return build_slots(self.views, rows, n, network)

@@ -1,11 +1,12 @@
 """Views that belong together: one for each view of a row, and parts that make up the row."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
 from skcontrast._inputs.rows import Rows, SparseBatch
-from skcontrast.views._base import Compose, View, build_views, with_values
+from skcontrast.views._base import Compose, View, build_slots, build_views, with_values
 from skcontrast.views._tabular import random_scores
 
 
@@ -49,7 +50,7 @@ class EachView(Compose):
         # Where one view of a row is asked for: the last, which may be the strongest.
         return build_views(self.views[-1] if self.views else None, rows)
 
-    def build_slots(self, rows: Rows, n: int) -> list[Callable]:
+    def build_slots(self, rows: Rows, n: int, network: Any = None) -> list[Callable]:
         """Make the functions of ``n`` views of each row, one of each member."""
         if len(self.views) != n:
             raise ValueError(
@@ -57,7 +58,7 @@ class EachView(Compose):
                 f"type n_views={len(self.views)} with clean_anchor=False, or "
                 f"n_views={len(self.views) + 1} with clean_anchor=True."
             )
-        return [build_views(view, rows) for view in self.views]
+        return [build_slots(view, rows, 1, network)[0] for view in self.views]
 
 
 class Parts(View):
@@ -97,7 +98,7 @@ class Parts(View):
         first, _ = self.build_slots(rows, 2)  # of two parts, where one view is asked for
         return first
 
-    def build_slots(self, rows: Rows, n: int) -> list[Callable]:
+    def build_slots(self, rows: Rows, n: int, network: Any = None) -> list[Callable]:
         """Make the functions of ``n`` parts of each row; the first draws for all of a batch."""
         drawn = {}
 

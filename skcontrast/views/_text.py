@@ -1,6 +1,7 @@
 """Views of documents: words taken away, repeated, cut to a span, moved or misspelled."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -171,7 +172,7 @@ class SpanCrop(TextView):
     def build(self, rows: TokenRows) -> Callable:
         return self.build_slots(rows, 1)[0]
 
-    def build_slots(self, rows: TokenRows, n: int) -> list[Callable]:
+    def build_slots(self, rows: TokenRows, n: int, network: Any = None) -> list[Callable]:
         """Make the functions of ``n`` spans of each document; the first is the anchor."""
         low, high = self.low, self.high
         anchor: dict[str, tuple] = {}
