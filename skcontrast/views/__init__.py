@@ -18,6 +18,7 @@ from skcontrast.views._mixing import FeatureSwap, Mixup
 from skcontrast.views._neighbors import Neighbors
 from skcontrast.views._order import TimeOffset
 from skcontrast.views._partners import SameGroup, partners
+from skcontrast.views._representative import RepresentativeWords
 from skcontrast.views._selection import FeatureSelection
 from skcontrast.views._series import (
     ChannelMask,
@@ -52,6 +53,7 @@ TEXT_VIEWS = {
     "crop": SpanCrop,
     "parts": Parts,
     "repetition": WordRepetition,
+    "representative": RepresentativeWords,
     "shuffle": Shuffle,
     "typos": Typos,
     "word_deletion": WordDeletion,
@@ -96,6 +98,7 @@ __all__ = [
     "Parts",
     "Permutation",
     "PointMask",
+    "RepresentativeWords",
     "SameGroup",
     "Scaling",
     "SegmentMask",
