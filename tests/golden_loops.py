@@ -14,6 +14,7 @@ import test_common_salient
 import test_conditional
 import test_conr
 import test_geometry
+import test_label_similarity
 import test_lists
 import test_logit_adjusted
 import test_objectives_naive as plain
@@ -603,7 +604,25 @@ CASES = {
         a=T,
         b={**T, "form": "inside"},
         c={**T, "anchors": "first"},
-    ),
+    )
+    + [
+        Golden(
+            {**T, "label_similarity": "tree", "margin": 0.5},
+            on_tensors(
+                test_label_similarity.naive,
+                test_label_similarity.GROUPS,
+                test_label_similarity.common_groups,
+                0.3,
+                "outside",
+                False,
+                1.0,
+                0.5,
+            ),
+            2,
+            6,
+            {"target": test_label_similarity.GROUPS},
+        )
+    ],
     "teacher_match": [
         Golden(
             {"temperature": TAU},
