@@ -20,6 +20,7 @@ import test_logit_adjusted
 import test_objectives_naive as plain
 import test_pair_gated
 import test_prediction
+import test_propensity
 import test_prototypes
 import test_rank_n_contrast
 import test_reconstruction
@@ -536,6 +537,16 @@ CASES = {
     "symile": [
         Golden({**T, "negatives": "all"}, on_unit_rows(loops_of_blocks.symile, 0.3), n, 4)
         for n in (2, 3)
+    ],
+    "propensity": [
+        Golden(
+            {**T, "guide": "prior", "kernel": "rbf", "kernel__gamma": 0.3, "weight_temperature": h},
+            on_unit_rows(test_propensity.naive, np.array(CONDITION), np.array(GUIDE), 0.3, 0.3, h),
+            n_views,
+            6,
+            {"prior": GUIDE, "condition": CONDITION},
+        )
+        for n_views, h in ((2, 0.5), (3, 0.1))
     ],
     "pairwise_ranking": [
         Golden(

@@ -36,6 +36,7 @@ from skcontrast.objectives import (
     PolyView,
     PositiveAware,
     PredictionError,
+    PropensityNCE,
     Reconstruction,
     SigmoidPairs,
     SoftTarget,
@@ -118,6 +119,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "info_nce-groups-one_way": InfoNCE(form="one_way", exclude="groups"),
     "mined-groups": MinedNegatives(exclude="groups"),
     "hard_negative-weight": HardNegative(tau_plus=0, beta=0.5, positive_weight=0.5),
+    "propensity-prior": PropensityNCE(guide="prior", weight_temperature=0.2),
     "positive_aware-hardest": PositiveAware(n_negatives=2),
     "positive_aware-absolute": PositiveAware(rule="absolute", margin=0.5),
     "positive_aware-prior": PositiveAware(rule="fixed", guide="prior", n_negatives=1),
@@ -139,6 +141,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
 }
 # The gradient is not that of the value: something is held constant on purpose.
 SURROGATES = {
+    "propensity",
     "soft_target-view",
     "swapped_prototypes",
     "cross_view_distribution",
