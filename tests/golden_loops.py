@@ -411,6 +411,10 @@ CASES = {
         of_steps(series_cases.hierarchical, alpha=a, temporal_unit=u, temperature=0.7)
         for a, u in ((0.5, 0), (0.3, 1))
     ],
+    "late_interaction": [
+        of_steps(series_cases.late_interaction, pool=p, beta=b, temperature=0.4)
+        for p, b in (("mean_maxsim", 10.0), ("lse", 2.0))
+    ],
     "independence": [
         Golden(
             {**KERNEL, "gamma": 2.0},

@@ -130,7 +130,8 @@ def test_no_objective_waits_for_the_device(name, waiting_is_an_error):
     assert waiting_is_an_error.n_epochs_ == 3
 
 
-OF_STEPS = ["brownian_bridge", "future_prediction", "hierarchical", "reconstruction"]
+OF_STEPS = ["brownian_bridge", "future_prediction", "hierarchical", "late_interaction"]
+OF_STEPS += ["reconstruction"]
 
 
 @pytest.mark.parametrize("name", OF_STEPS)

@@ -28,6 +28,7 @@ from skcontrast.functional._pairs import (
     pair_sums,
     softmax_shares,
 )
+from skcontrast.functional._parts import match_parts
 from skcontrast.functional._rows import (
     distance_power,
     distinct,
@@ -80,6 +81,7 @@ __all__ = [
     "logsumexp",
     "lorentz_distance",
     "lorentz_excess",
+    "match_parts",
     "mean_over",
     "mine_negatives",
     "mixed_contrast",

@@ -22,6 +22,7 @@ from skcontrast.objectives._hierarchical import HierarchicalContrast
 from skcontrast.objectives._independence import KernelIndependence
 from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
+from skcontrast.objectives._late_interaction import LateInteractionNCE
 from skcontrast.objectives._lists import ListMLE, ListwiseWasserstein
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
 from skcontrast.objectives._lorentz import Lorentz
@@ -82,6 +83,7 @@ OBJECTIVES = {
     "independence": KernelIndependence,
     "info_nce": InfoNCE,
     "kernel_info_nce": KernelInfoNCE,
+    "late_interaction": LateInteractionNCE,
     "list_mle": ListMLE,
     "listwise_wasserstein": ListwiseWasserstein,
     "logit_adjusted": LogitAdjusted,
@@ -141,6 +143,7 @@ __all__ = [
     "InfoNCE",
     "KernelIndependence",
     "KernelInfoNCE",
+    "LateInteractionNCE",
     "ListMLE",
     "ListwiseWasserstein",
     "LogitAdjusted",
