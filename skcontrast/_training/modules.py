@@ -5,6 +5,7 @@ import copy
 import torch
 
 from skcontrast._component import resolve, resolve_for
+from skcontrast._inputs.several import prepared
 from skcontrast._inputs.stacked import Stacked
 from skcontrast._output import Output
 from skcontrast._training.devices import DTYPES, seeded
@@ -48,13 +49,12 @@ def build(estimator, fitted, rows, given, call):
     # Before the end there are the learned columns alone.
     fitted |= {"_width": width, "n_components_": width, "output_": Output()}
     criterion = objective.build(rows.n_rows)
-    if hasattr(criterion, "prepare"):
-        # Of a later call too, whose rows need not be of every class.
-        n_slots = rows.n_given or estimator.n_views
-        known = {"classes": fitted.get("classes_"), "rows": rows, "n_slots": n_slots}
-        width = getattr(module.encoder, "n_shared", width)
-        known["width"] = _width_of(module.projector, width)
-        criterion.prepare(rows.side, {**given, **known}, width)
+    # Classes of a later call too, whose rows need not be of every class.
+    known = {"classes": fitted.get("classes_"), "targets": fitted.get("targets_"), "rows": rows}
+    width = getattr(module.encoder, "n_shared", width)
+    known |= {"n_slots": rows.n_given or estimator.n_views}
+    known["width"] = _width_of(module.projector, width)
+    prepared(criterion, rows.side, {**given, **known}, width)
     criterion = criterion.to(dtype)
     with seeded(torch.initial_seed(), rows.device):
         own = objective.own_views(rows.kind)

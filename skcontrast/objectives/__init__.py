@@ -10,6 +10,7 @@ from skcontrast.objectives._columns import Nested, OnColumns
 from skcontrast.objectives._common_salient import CommonSalient
 from skcontrast.objectives._conditional import ConditionalInfoNCE
 from skcontrast.objectives._conr import ConR
+from skcontrast.objectives._cross_entropy import CrossEntropy
 from skcontrast.objectives._cross_mixup import CrossMixup
 from skcontrast.objectives._cross_view import CrossViewDistribution
 from skcontrast.objectives._dclr import DCLR
@@ -35,7 +36,7 @@ from skcontrast.objectives._pairwise import Pairwise
 from skcontrast.objectives._pairwise_ranking import PairwiseRanking
 from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
-from skcontrast.objectives._prediction import CrossEntropy, PredictionError
+from skcontrast.objectives._prediction import PredictionError
 from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._rank_penalty import RankPenalty
 from skcontrast.objectives._reconstruction import Reconstruction
