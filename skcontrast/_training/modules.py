@@ -45,6 +45,7 @@ def build(estimator, fitted, rows, given, call):
     objective = fitted["objective_"]
     _check_present(objective, rows)
     module.gives_rows = "rows" in objective.requires
+    module.counts_steps = module.gives_rows or "step" in objective.requires
     module.gives_steps = _are_steps_needed(objective, rows, module.encoder, fitted["network_"])
     # Before the end there are the learned columns alone.
     fitted |= {"_width": width, "n_components_": width, "output_": Output()}

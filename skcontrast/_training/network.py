@@ -18,10 +18,11 @@ class ViewNetwork(nn.Module):
     Each of the ``views`` is a ``view(x, index) -> x'``, or None for the rows as they are.
     ``gives_steps`` says whether the embedding of each step of a series is put out too, for
     objectives that require it, and ``gives_rows`` whether the rows and what was made of them
-    are. ``own_views`` are made for single terms of an objective, by term.
+    are; ``counts_steps`` whether the number of the training step is. ``own_views`` are made for
+    single terms of an objective, by term.
     """
 
-    gives_steps = gives_rows = False
+    gives_steps = gives_rows = counts_steps = False
 
     def __init__(self, encoder, projector, views=()):
         super().__init__()
@@ -39,7 +40,7 @@ class ViewNetwork(nn.Module):
         holds the same of each of ``own_views``, with V = 1.
         """
         made = self._seen(x, index, self.views) if self.views else {"views": None}
-        if self.gives_rows:
+        if self.counts_steps:
             made["step"] = step
         if self.own_views:
             # A pass and draws of their own: all else is as it would be without them. The seed is

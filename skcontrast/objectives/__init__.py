@@ -26,6 +26,7 @@ from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
 from skcontrast.objectives._lists import ListMLE, ListwiseWasserstein
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
 from skcontrast.objectives._lorentz import Lorentz
+from skcontrast.objectives._masked_features import MaskedFeatures
 from skcontrast.objectives._mc_info_nce import MCInfoNCE
 from skcontrast.objectives._mined import MinedNegatives
 from skcontrast.objectives._multi_label import MultiLabelCrossEntropy
@@ -144,6 +145,7 @@ __all__ = [
     "LogitAdjusted",
     "Lorentz",
     "MCInfoNCE",
+    "MaskedFeatures",
     "MinedNegatives",
     "MultiLabelCrossEntropy",
     "Nested",
