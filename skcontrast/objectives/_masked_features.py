@@ -54,8 +54,8 @@ class MaskedFeatures(_Composite):
             + \frac{1}{\sigma^2} \mathrm{mean}_{m_a = 0} (\hat h_a - h_a)^2 \Big),
         \qquad \hat h = R(m \odot h)
 
-    where :math:`\sigma^2` is the mean variance of the columns of h in the batch. The head of the task
-    judges both, so that what is rebuilt is what the task needs. R is left out after training.
+    where :math:`\sigma^2` is the mean variance of the columns of h in the batch. The head of the
+    task judges both, so that what is rebuilt is what the task needs. R is left out after training.
 
     Parameters
     ----------
