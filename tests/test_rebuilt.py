@@ -251,6 +251,16 @@ def test_masked_steps_are_rebuilt_from_those_beside_them():
     assert over_steps < 0.5 < 0.8 < linear
 
 
+# ------------------------------------------------------------- noise in the embedding
+
+
+def test_entries_of_the_embedding_are_dropped():
+    h, y = torch.ones(1, 200, 50), torch.zeros(200, 50)
+    loss = [Reconstruction(dropout=0.75)(h, rows=y, step=step) for step in (0, 0, 1)]
+    assert torch.equal(loss[0], loss[1]) and not torch.equal(loss[0], loss[2])
+    assert abs(float(loss[0].mean()) - 4) < 0.2  # a quarter of the entries, each 4
+
+
 # ------------------------------------------------------------------- without weight
 
 CASES = {
@@ -274,9 +284,9 @@ CASES = {
 def test_without_weight_all_is_as_without_the_term(name):
     make, X = CASES[name]
     main = Pairwise() if name == "blocks" else InfoNCE()
+    term = Reconstruction(dropout=0.2)
     plain, without, used = (
-        make(objective).fit(X)
-        for objective in (main, main + 0 * Reconstruction(), main + 0.5 * Reconstruction())
+        make(objective).fit(X) for objective in (main, main + 0 * term, main + 0.5 * term)
     )
     assert without.loss_curve_ == plain.loss_curve_
     assert plain.weights_.keys() == without.weights_.keys() == used.weights_.keys()

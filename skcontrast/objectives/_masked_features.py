@@ -7,6 +7,7 @@ from skcontrast._component import Component, Interval, Real, Shorthand
 from skcontrast._inputs.several import prepared
 from skcontrast.networks import build_network
 from skcontrast.objectives._base import Objective, _Composite
+from skcontrast.objectives._rebuilt import own_draws
 
 
 class _BuiltMaskedFeatures(nn.Module):
@@ -30,8 +31,8 @@ class _BuiltMaskedFeatures(nn.Module):
 
     def forward(self, views, embedding=None, step=0, **named):
         h = views if embedding is None else embedding
-        draws = torch.Generator().manual_seed((torch.initial_seed() + 3 + step) % 2**63)
-        kept = torch.rand(h.shape, generator=draws).to(h.device) >= self.objective.rate
+        draw = torch.rand(h.shape, generator=own_draws(step)).to(h.device)
+        kept = draw >= self.objective.rate
         rebuilt = self.rebuild((h * kept).flatten(0, 1)).view_as(h)
         task = self.term(views=views, embedding=h, **named).mean()
         judged = self.term(views=views, embedding=rebuilt, **named).mean()

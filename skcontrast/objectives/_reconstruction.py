@@ -18,6 +18,7 @@ from skcontrast.objectives._rebuilt import (
     EntryDecoder,
     changed_entries,
     drawn_entries,
+    dropped,
     plain_entries,
     sparse_errors,
     unit_rows,
@@ -155,6 +156,10 @@ class Reconstruction(PairObjective):
         Where the Huber error turns from a parabola into a line, in units of the columns after
         standardisation.
 
+    dropout : float, default=0.0
+        Probability that an entry of the embedding is dropped before it is decoded, in [0, 1):
+        noise within the embedding, beside that of the view (DenoSent).
+
     Notes
     -----
     ``rows`` are those of the batch after standardisation, and ``inputs`` what the views made of
@@ -179,7 +184,8 @@ class Reconstruction(PairObjective):
     tabular domain", NeurIPS 2020. Li et al., "Ti-MAE: self-supervised masked time series
     autoencoders", 2023. Liu et al., "TERA: self-supervised learning of transformer encoder
     representation for speech", IEEE/ACM TASLP 29, 2021. Dong et al., "SimMTM: a simple
-    pre-training framework for masked time-series modeling", NeurIPS 2023.
+    pre-training framework for masked time-series modeling", NeurIPS 2023. Wang et al., "DenoSent: a
+    denoising objective for self-supervised sentence representation learning", AAAI 2024.
 
     Examples
     --------
@@ -204,6 +210,7 @@ class Reconstruction(PairObjective):
         "decoder": [Shorthand("skcontrast.networks:NETWORKS", "network")],
         "error": [StrOptions({"auto", "squared", "absolute", "huber"})],
         "delta": [Interval(Real, 0, None, closed="neither")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
     }
     _shorthand = {
         **PairObjective._shorthand,
@@ -220,6 +227,7 @@ class Reconstruction(PairObjective):
         decoder: str | Component = "linear",
         error: Literal["auto", "squared", "absolute", "huber"] = "auto",
         delta: float = 1.0,
+        dropout: float = 0.0,
     ):
         self.view = view
         self.on = on
@@ -228,6 +236,7 @@ class Reconstruction(PairObjective):
         self.decoder = decoder
         self.error = error
         self.delta = delta
+        self.dropout = dropout
 
     @property
     def min_views(self) -> int:
@@ -263,10 +272,10 @@ class Reconstruction(PairObjective):
         Of series steps (V, n, T, h), step_mask (V, n, T) and rows of c channels. Rows that are not
         ``present`` (n,) have no loss.
         """
-        if isinstance(rows, (SparseBatch, TokenBatch)):
-            h = views if embedding is None else embedding
-            return self._of_entries(views, h, rows, inputs, head, temperature, present, step)
         z = steps if steps is not None else views if embedding is None else embedding
+        z = dropped(z, self.dropout, step) if self.dropout else z
+        if isinstance(rows, (SparseBatch, TokenBatch)):
+            return self._of_entries(views, z, rows, inputs, head, temperature, present, step)
         y = _values(rows)  # (n, p) or (n, T, c)
         seen = z.new_ones(z.shape[:-1]) if step_mask is None else step_mask.to(z.dtype)
         width = y.shape[-1]
