@@ -196,6 +196,8 @@ def test_several_targets_are_not_read_as_one(made):
 
 
 def test_wrong_targets_are_named():
+    with pytest.raises(ValueError, match="y is a dict without names"):
+        encoder(CrossEntropy()).fit(X, {})
     with pytest.raises(ValueError, match="The target 'site': .*one class"):
         encoder(CrossEntropy(target="site")).fit(X, {"site": np.ones(60)})
     with pytest.raises(ValueError, match="The target 'age' has 10 rows, but X has 60"):

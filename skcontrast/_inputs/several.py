@@ -52,9 +52,8 @@ def reads_y(component):
 
 def names_of(y):
     """Names of the targets that y holds; none where it is one target without a name."""
-    if isinstance(y, dict):
-        return list(y)
-    return [n for n in getattr(y, "columns", ()) if isinstance(n, str)] if y is not None else []
+    names = y if isinstance(y, dict) else getattr(y, "columns", ())
+    return [name for name in names if isinstance(name, str)]
 
 
 def target_of(given, component):
@@ -82,10 +81,12 @@ def check_one(y, components):
     for c in parts_of(components):
         one = getattr(c, "target_type", "class") == "class" and len(names) > 1
         if source_of(c) == "y" and (one or isinstance(y, dict)):
-            who, name = type(c).__name__, next(iter(names), "name")
+            who = type(c).__name__
+            if not names:
+                raise ValueError(f"y is a dict without names: pass fit(X, y) for {who}.")
             raise ValueError(
                 f"{who} reads one target, and y has {', '.join(map(repr, names))}: type "
-                f"{who}(target={name!r}), or another of them."
+                f"{who}(target={names[0]!r}), or another of them."
             )
 
 
