@@ -22,6 +22,7 @@ _TRAINED = """
     ?classes_            label c ...
     ?target_mean_        float t
     ?target_scale_       float t >0
+    ?targets_            dict
 """
 _HEAD = """
     encoder_             BaseContrastive

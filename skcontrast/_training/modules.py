@@ -5,6 +5,7 @@ import copy
 import torch
 
 from skcontrast._component import resolve, resolve_for
+from skcontrast._inputs.several import prepared
 from skcontrast._inputs.stacked import Stacked
 from skcontrast._output import Output
 from skcontrast._training.devices import DTYPES, seeded
@@ -52,18 +53,18 @@ def build(estimator, fitted, rows, given, call):
     objective = fitted["objective_"]
     _check_present(objective, rows)
     module.gives_rows = "rows" in objective.requires
+    module.counts_steps = module.gives_rows or "step" in objective.requires
     module.gives_steps = _are_steps_needed(objective, rows, module.encoder, fitted["network_"])
     # Before the end there are the learned columns alone.
     fitted |= {"_width": width, "n_components_": width, "output_": Output()}
     criterion = objective.build(rows.n_rows)
-    if hasattr(criterion, "prepare"):
-        # Of a later call too, whose rows need not be of every class.
-        n_slots = rows.n_given or estimator.n_views
-        known = {"classes": fitted.get("classes_"), "rows": rows, "n_slots": n_slots}
-        known["n_gates"] = _count_gates(objective, module.encoder)
-        width = getattr(module.encoder, "n_shared", width)
-        known["width"] = _width_of(module.projector, width)
-        criterion.prepare(rows.side, {**given, **known}, width)
+    # Classes of a later call too, whose rows need not be of every class.
+    known = {"classes": fitted.get("classes_"), "targets": fitted.get("targets_"), "rows": rows}
+    known["n_slots"] = rows.n_given or estimator.n_views
+    known["n_gates"] = _count_gates(objective, module.encoder)
+    width = getattr(module.encoder, "n_shared", width)
+    known["width"] = _width_of(module.projector, width)
+    prepared(criterion, rows.side, {**given, **known}, width)
     criterion = criterion.to(dtype)
     with seeded(torch.initial_seed(), rows.device):
         own = objective.own_views(rows.kind)

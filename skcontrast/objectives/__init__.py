@@ -10,6 +10,7 @@ from skcontrast.objectives._columns import Nested, OnColumns
 from skcontrast.objectives._common_salient import CommonSalient
 from skcontrast.objectives._conditional import ConditionalInfoNCE
 from skcontrast.objectives._conr import ConR
+from skcontrast.objectives._cross_entropy import CrossEntropy
 from skcontrast.objectives._cross_mixup import CrossMixup
 from skcontrast.objectives._cross_view import CrossViewDistribution
 from skcontrast.objectives._dclr import DCLR
@@ -27,6 +28,7 @@ from skcontrast.objectives._late_interaction import LateInteractionNCE
 from skcontrast.objectives._lists import ListMLE, ListwiseWasserstein
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
 from skcontrast.objectives._lorentz import Lorentz
+from skcontrast.objectives._masked_features import MaskedFeatures
 from skcontrast.objectives._mc_info_nce import MCInfoNCE
 from skcontrast.objectives._mined import MinedNegatives
 from skcontrast.objectives._multi_label import MultiLabelCrossEntropy
@@ -37,7 +39,7 @@ from skcontrast.objectives._pairwise import Pairwise
 from skcontrast.objectives._pairwise_ranking import PairwiseRanking
 from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
-from skcontrast.objectives._prediction import CrossEntropy, PredictionError
+from skcontrast.objectives._prediction import PredictionError
 from skcontrast.objectives._propensity import PropensityNCE
 from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._rank_penalty import RankPenalty
@@ -150,6 +152,7 @@ __all__ = [
     "LogitAdjusted",
     "Lorentz",
     "MCInfoNCE",
+    "MaskedFeatures",
     "MinedNegatives",
     "MultiLabelCrossEntropy",
     "Nested",

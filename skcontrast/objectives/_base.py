@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Component, Integral, Interval, Real
+from skcontrast._inputs.several import by_key, prepared, target_key
 from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS, Temperature, build_temperature
 
 
@@ -178,6 +179,9 @@ class Objective(Component):
             ``module(views=..., **named) -> loss``.
         """
         built = self._module(self, n_samples)
+        key = target_key(self)
+        if key != "target":
+            built.register_forward_pre_hook(by_key(key), with_kwargs=True)
         rule = getattr(self, "temperature", None)
         if rule is not None and not self._accepts(built.temperature):
             raise ValueError(
@@ -335,8 +339,7 @@ class _BuiltSum(nn.Module):
 
     def prepare(self, side, given, n_components=None):
         for term in self.terms:
-            if hasattr(term, "prepare"):
-                term.prepare(side, given, n_components)
+            prepared(term, side, given, n_components)
 
     def refresh(self, epoch, project):
         for term in self.terms:

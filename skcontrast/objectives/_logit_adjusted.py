@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import (
     class_cross_entropy,
     distinct,
@@ -108,6 +109,9 @@ class LogitAdjusted(PairObjective):
     block_size : int, default=None
         Side of a tile of the similarity matrix; None chooses by size.
 
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     queue_size : int, default=0
         Number of earlier rows that are kept of each class and are keys beside those of the batch,
         held constant, so that no class is without a key once it was seen. An anchor's own row is
@@ -156,6 +160,7 @@ class LogitAdjusted(PairObjective):
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
         "adjustment": [Interval(Real, 0, None, closed="left")],
+        "target": TARGET_CONSTRAINTS,
         "queue_size": [Interval(Integral, 0, None, closed="left")],
     }
 
@@ -164,11 +169,13 @@ class LogitAdjusted(PairObjective):
         temperature: Temperature = 0.1,
         adjustment: float = 1.0,
         block_size: int | None = None,
+        target: str = "y",
         queue_size: int = 0,
     ):
         self.temperature = temperature
         self.adjustment = adjustment
         self.block_size = block_size
+        self.target = target
         self.queue_size = queue_size
 
     def loss(

@@ -195,6 +195,9 @@ class ContrastiveEncoder(BaseContrastive):
     classes_ : ndarray of shape (n_classes,)
         Classes seen, for objectives and samplers that use ``y``.
 
+    targets_ : dict of dict
+        Of each target that is read by its name, or from beside X, "classes", or "mean" and "scale".
+
     n_features_in_ : int
         Number of features seen during fit.
 
