@@ -363,7 +363,7 @@ CASES = {
             ),
             2,
             5,
-            {"reference": numbers(11, 2, 5, 4), "queue": NOISE},
+            {"keys": numbers(11, 2, 5, 4), "queue": NOISE},
         )
     ],
     "dclr": [

@@ -4,13 +4,14 @@ import copy
 
 import torch
 
-from skcontrast._component import resolve, resolve_for
+from skcontrast._component import resolve, resolve_for, warn
 from skcontrast._inputs.stacked import Stacked
 from skcontrast._output import Output
 from skcontrast._training.devices import DTYPES, seeded
-from skcontrast._training.embed import FORWARD_ROWS, load_arrays, to_tensors
+from skcontrast._training.embed import FORWARD_ROWS, lasting, load_arrays, to_tensors
 from skcontrast._training.network import ViewNetwork
 from skcontrast.networks import NETWORKS, NETWORKS_OF, build_network, build_projector
+from skcontrast.networks._momentum import Momentum
 from skcontrast.samplers import OnePerGroup, Uniform, WholeGroups, in_order
 from skcontrast.views import build_negatives, build_views, makes_negatives, members, partners
 from skcontrast.views._partners import block_view
@@ -54,6 +55,7 @@ def build(estimator, fitted, rows, given, call):
         known = {"classes": fitted.get("classes_"), "rows": rows, "n_slots": n_slots}
         width = getattr(module.encoder, "n_shared", width)
         known["width"] = _width_of(module.projector, width)
+        known["momentum"] = vars(estimator).get("momentum")
         criterion.prepare(rows.side, {**given, **known}, width)
     criterion = criterion.to(dtype)
     with seeded(torch.initial_seed(), rows.device):
@@ -63,7 +65,34 @@ def build(estimator, fitted, rows, given, call):
         _go_on(estimator, module, criterion)
     elif hasattr(module.encoder, "prepare"):
         module.encoder.prepare(rows)
+    _add_momentum(estimator, module, objective, call)
     return module, criterion
+
+
+def _add_momentum(estimator, module, objective, call):
+    """Let a momentum network start, or go on, where an objective reads its keys."""
+    momentum = vars(estimator).get("momentum")
+    if momentum is None:
+        return
+    if "keys" not in objective.requires:
+        if not call.second:
+            warn(
+                f"momentum={momentum} makes keys, which objective={objective!r} does not read: "
+                "leave it out, or type objective=InfoNCE(queue_size=4096).",
+            )
+        return
+    module.momentum = Momentum(momentum, encoder=module.encoder, projector=module.projector)
+    if call.further and not call.second and "_momentum_state" in vars(estimator):
+        load_arrays(module.momentum, estimator._momentum_state)
+    module.gives_keys = _reads_keys(objective, module.own_views)
+    module.taught = [term for term in module.own_views if "keys" in term.requires]
+
+
+def _reads_keys(objective, own_views):
+    """Whether a term reads keys of the views that all share."""
+    if objective.terms:
+        return any(_reads_keys(term, own_views) for term in objective.terms)
+    return "keys" in objective.requires and objective not in own_views
 
 
 @torch.no_grad()
@@ -139,9 +168,9 @@ def _go_on(estimator, module, criterion):
     """Write the fitted weights of an estimator into modules that were built anew."""
     load_arrays(module, estimator.weights_)
     state = to_tensors(estimator.objective_weights_)
-    now = {name: tensor.shape for name, tensor in criterion.state_dict().items()}
+    now = {name: tensor.shape for name, tensor in lasting(criterion).items()}
     if now == {name: tensor.shape for name, tensor in state.items()}:
-        criterion.load_state_dict(state)
+        criterion.load_state_dict(state, strict=False)  # a queue starts anew, with these rows
     elif state.keys() == now.keys():
         raise ValueError(
             f"objective={estimator.objective!r} keeps a state for each row, class or column of y: "

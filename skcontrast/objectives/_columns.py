@@ -9,7 +9,7 @@ from skcontrast._component import Integral, Interval, Real, check_count
 from skcontrast.objectives._base import Objective, _Composite
 
 # Named tensors whose last axis is the columns of the space.
-OF_COLUMNS = ("views", "embedding", "steps")
+OF_COLUMNS = ("views", "embedding", "steps", "keys")
 
 
 class _BuiltOnColumns(nn.Module):
