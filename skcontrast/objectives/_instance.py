@@ -29,6 +29,10 @@ class _BuiltDiscrimination(BuiltObjective):
         with torch.random.fork_rng(devices=[]):
             self.memory = normalize(torch.randn(self.n_samples, given["width"]))
 
+    def refresh(self, epoch, project):
+        # Between epochs, as asking in a step would wait for the device.
+        self.is_set = not bool(self.log_normalizer.isnan())
+
     def forward(self, views, index=None, **named):
         if self.memory is None:
             return super().forward(views, index=index, **named)
@@ -37,10 +41,10 @@ class _BuiltDiscrimination(BuiltObjective):
         noise = torch.randint(self.n_samples, size, device=views.device)
         named = {"memory": memory, "noise_index": noise, "index": index, **named}
         z = normalize(views.detach().to(memory.dtype))
-        if not self.is_set:  # known on the host from then on: asking would wait for the device
-            if self.log_normalizer.isnan():
-                self.log_normalizer = self.objective.log_normalizer(z, memory, index, noise)
-            self.is_set = True
+        if not self.is_set:
+            first = self.objective.log_normalizer(z, memory, index, noise)
+            before = self.log_normalizer
+            self.log_normalizer = torch.where(before.isnan(), first, before)
         loss = super().forward(views, log_normalizer=self.log_normalizer, **named)
         # Of rows held out too: they are compared with what they were, and train nothing. A new
         # tensor, as the backward pass still reads the old one.
@@ -87,7 +91,8 @@ class InstanceDiscrimination(Objective):
     -----
     The memory (N, width of the projection) starts at random; after a fit it is in the estimator's
     ``objective_weights_``, and another call needs as many rows. Called on tensors, ``memory``
-    (N, d) and ``noise_index`` (V n, K) stand in for it and for the draws.
+    (N, d) and ``noise_index`` (V n, K) stand in for it and for the draws; without them the memory
+    is the rows as they lie, in the mean of the views, and the noise of a row all others.
 
     References
     ----------
@@ -143,15 +148,20 @@ class InstanceDiscrimination(Objective):
         self,
         views: Tensor,
         temperature: nn.Module,
-        memory: Tensor,
-        noise_index: Tensor,
+        memory: Tensor | None = None,
+        noise_index: Tensor | None = None,
         index: Tensor | None = None,
         log_normalizer: Tensor | None = None,
         **named: Any,
     ) -> Tensor:
         """Loss of each anchor: views (V, n, d), memory (N, d), noise_index (V n, K) -> (V n,)."""
         z = normalize(views)
+        if memory is None:
+            memory, index = normalize(z.detach().mean(0)), None
         index = anchor_index(index, views[:1])
+        if noise_index is None:
+            every = torch.arange(len(memory) - 1, device=index.device)
+            noise_index = (every + (every >= index[:, None])).repeat(len(z), 1)
         x = self._logits(z, memory.to(z.dtype), index, noise_index)
         if log_normalizer is None:
             log_normalizer = x.detach().logsumexp((0, 1)) - math.log(x.numel() / len(memory))
