@@ -81,7 +81,8 @@ def _add_momentum(estimator, module, objective, call):
                 "leave it out, or type objective=InfoNCE(queue_size=4096).",
             )
         return
-    module.momentum = Momentum(momentum, encoder=module.encoder, projector=module.projector)
+    parts = {"encoder": module.encoder, "projector": module.projector}
+    module.momentum = Momentum(momentum, parts)
     if call.further and not call.second and "_momentum_state" in vars(estimator):
         load_arrays(module.momentum, estimator._momentum_state)
     module.gives_keys = _reads_keys(objective, module.own_views)

@@ -55,7 +55,7 @@ class ViewNetwork(nn.Module):
     def stepped(self):
         """Let the momentum network follow, after a step of the optimizer."""
         if self.momentum is not None:
-            self.momentum.follow(encoder=self.encoder, projector=self.projector)
+            self.momentum.follow({"encoder": self.encoder, "projector": self.projector})
 
     def _seen(self, x, index, views):
         """What the network makes of these views of a batch."""

@@ -17,14 +17,14 @@ class Momentum(nn.Module):
     # It is no part of a fitted encoder: see skcontrast._training.embed.lasting.
     passing = True
 
-    def __init__(self, momentum: float, **parts: nn.Module):
+    def __init__(self, momentum: float, parts: dict[str, nn.Module]):
         super().__init__()
         self.momentum = momentum
         for name, part in parts.items():
             self.add_module(name, copy.deepcopy(part).requires_grad_(False))
 
     @torch.no_grad()
-    def follow(self, **parts: nn.Module) -> None:
+    def follow(self, parts: dict[str, nn.Module]) -> None:
         """Take one step towards the weights of the modules."""
         for name, part in parts.items():
             mine, theirs = (list(p.parameters()) for p in (self.get_submodule(name), part))

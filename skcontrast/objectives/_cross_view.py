@@ -65,7 +65,7 @@ class CrossViewDistribution(PairObjective):
     tensor(2.4599)
     """
 
-    requires = ("views", "keys", "index")
+    requires = ("views", "keys")
     queued = slice(None)  # views whose keys the queue holds
 
     _module = BuiltWithQueue

@@ -178,8 +178,8 @@ class InfoNCE(Excluding):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """Named tensors: keys and row numbers too, where a queue holds them."""
-        more = () if self.queue_size is None else ("keys", "index")
+        """Named tensors: keys too, where a queue holds them."""
+        more = () if self.queue_size is None else ("keys",)
         return (*super().requires, *more)
 
     @property

@@ -109,7 +109,6 @@ class InstanceDiscrimination(Objective):
     tensor([0.9101, 0.9101, 0.9101])
     """
 
-    requires = ("views", "index")
     min_views = 1
 
     _module = _BuiltDiscrimination

@@ -37,7 +37,7 @@ class _BuiltDistillation(BuiltObjective):
         # No draw is spent on it: all else is as in a training without the term.
         with torch.random.fork_rng(devices=[]):
             self.head = nn.Linear(given["width"], self.objective.n_outputs, bias=False)
-        self.teacher = Momentum(given["momentum"], head=self.head)
+        self.teacher = Momentum(given["momentum"], {"head": self.head})
         self.teacher.passing = False  # it stays with the head and the center
         self.center = torch.zeros(self.objective.n_outputs)
 
@@ -48,7 +48,7 @@ class _BuiltDistillation(BuiltObjective):
         if self.objective in own:
             views, keys = (own[self.objective][name] for name in ("views", "keys"))
         if self.training:  # as the network that makes the keys did after the last step
-            self.teacher.follow(head=self.head)
+            self.teacher.follow({"head": self.head})
         dtype = self.center.dtype
         with torch.no_grad():
             taught = self.teacher.head(normalize(keys.to(dtype)))
