@@ -210,6 +210,18 @@ def test_a_batch_is_compared_with_those_before_it():
         seen += zip(index.tolist(), views[1])
 
 
+def test_rows_of_a_pair_never_meet_each_other():
+    built = InfoNCE(TAU, **ONE_WAY, queue_size=3).build(6)
+    rows = SimpleNamespace(train_index=range(6))
+    built.prepare({}, {"rows": rows, "n_slots": 2, "width": 4})
+    built.double()
+    views, pairs = draw(2, 3, 4), torch.tensor([0, 1, 2])
+    assert not built(views, index=torch.tensor([0, 2, 4]), pairs=pairs).any()  # an empty queue
+    last = built(views.flip(0), index=torch.tensor([1, 3, 5]), pairs=pairs)
+    queue = {"queue": views[1], "queue_index": pairs, "index": pairs}
+    close(last, InfoNCE(TAU, **ONE_WAY, queue_size=3)(views.flip(0), **queue).numpy())
+
+
 @pytest.mark.parametrize(
     "objective, message",
     [

@@ -62,12 +62,14 @@ class BuiltWithQueue(BuiltObjective):
         n_views = len(range(given["n_slots"])[self.objective.queued])
         self.queue = KeyQueue(min(size, most), n_views, given["width"])
 
-    def forward(self, views, keys=None, index=None, groups=None, **named):
-        keys = views.detach() if keys is None else keys
-        queue, named = self.queue, {"keys": keys, "index": index, "groups": groups, **named}
+    def forward(self, views, keys=None, index=None, groups=None, pairs=None, **named):
+        keys, queue = views.detach() if keys is None else keys, self.queue
         if queue is not None:
-            named["queue"], named["queue_index"] = queue.keys, queue.index
-            named["queue_groups"] = queue.groups
+            # Rows that are views of each other are one and the same to a queue.
+            index = index if pairs is None else pairs
+            held = {"queue": queue.keys, "queue_index": queue.index, "queue_groups": queue.groups}
+            named = {**held, **named}
+        named |= {"keys": keys, "index": index, "groups": groups}
         loss = super().forward(views, **named)
         if queue is not None and self.training:
             queue.push(normalize(keys[self.objective.queued]), index, groups)
