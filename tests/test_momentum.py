@@ -13,7 +13,7 @@ from test_checkpoint import encoder
 
 import skcontrast
 from skcontrast import ContrastiveTextEncoder, MultiViewContrastiveEncoder, SeriesContrastiveEncoder
-from skcontrast.networks import MLP, DilatedConv
+from skcontrast.networks import MLP, DilatedConv, MixtureOfExperts
 from skcontrast.objectives import (
     CrossViewDistribution,
     InfoNCE,
@@ -172,6 +172,24 @@ def test_series_texts_and_blocks():
         assert other.loss_curve_ != model.loss_curve_
         model.partial_fit(rows)
     assert np.isfinite(of_blocks.transform(tables)).all()
+
+
+def test_experts_and_frozen_parts():
+    # The route is the last column, which a view may change: keys take that of the row.
+    routed = np.c_[X, np.arange(60) % 2]
+    experts = MixtureOfExperts(2, MLP((8,)), routing="given")
+    keyed = InfoNCE(form="one_way", queue_size=24)
+    model = encoder(network=experts, objective=keyed, max_iter=3, batch_size=60, views="mask")
+    same = [clone(model).set_params(momentum=m).fit(routed).loss_curve_ for m in (None, 0.0)]
+    np.testing.assert_allclose(*same, rtol=1e-6)
+    frozen = encoder(network=MLP((8,), normalization="batch"), objective=keyed, momentum=0.9)
+    frozen.set_params(warm_start=True).fit(X)
+    before = frozen._momentum_state
+    frozen.set_params(trainable="last").fit(X)
+    moved = {k for k, v in frozen._momentum_state.items() if not np.array_equal(v, before[k])}
+    student = frozen.weights_
+    assert moved and not any("running" in name or "num_batches" in name for name in moved)
+    assert any("running" in name for name in student)
 
 
 def test_a_second_stage_makes_no_keys():

@@ -32,14 +32,17 @@ class Momentum(nn.Module):
                 torch._foreach_lerp_(mine, theirs, 1 - self.momentum)
 
     @torch.no_grad()
-    def keys(self, x: Tensor, n_views: int) -> Tensor:
-        """Projections of ``n_views`` views of a batch, one below the other: (V, n, d).
+    def keys(self, x: Tensor, n_views: int, rows: Tensor) -> Tensor:
+        """Projections of ``n_views`` views of a batch of rows, one below the other: (V, n, d).
 
         Of blocks, each is a view.
         """
         encoder = self.get_submodule("encoder")
         if hasattr(encoder, "slots"):
             h = encoder.slots(x)
+        elif getattr(encoder, "given", False):  # the route of a row is that of each view
+            routes = encoder.gates(rows).repeat(n_views, 1)
+            h = encoder(x, routes).unflatten(0, (n_views, -1))
         else:
             h = encoder(x).unflatten(0, (n_views, -1))
         return self.get_submodule("projector")(h.flatten(0, 1)).unflatten(0, h.shape[:2])
