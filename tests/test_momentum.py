@@ -177,7 +177,7 @@ def test_series_texts_and_blocks():
 def test_experts_and_frozen_parts():
     # The route is the last column, which a view may change: keys take that of the row.
     routed = np.c_[X, np.arange(60) % 2]
-    experts = MixtureOfExperts(2, MLP((8,)), routing="given")
+    experts = MixtureOfExperts(2, routing="given")
     keyed = InfoNCE(form="one_way", queue_size=24)
     model = encoder(network=experts, objective=keyed, max_iter=3, batch_size=60, views="mask")
     same = [clone(model).set_params(momentum=m).fit(routed).loss_curve_ for m in (None, 0.0)]
