@@ -21,11 +21,16 @@ from golden_instruments import (
 from golden_kernels import cclk, decoupled_uniformity
 from golden_lists import listwise_wasserstein
 from golden_longtail import gml, sbcl
+from golden_memory import (
+    cross_view_distribution,
+    infonce_queue,
+    instance_nce,
+    self_distillation,
+)
 from golden_metrics import hubs, metrics
 from golden_multiview import check_on_the_sphere, dual_encoder, one_to_k, symile
 from golden_pairs import (
     clp,
-    cross_view_distribution,
     distilcse_ckd,
     guided_negatives,
     simlap,
@@ -334,6 +339,8 @@ ADAPTERS = {
     "hubness": hubs,
     "hypersphere": hypersphere,
     "infonce_bidirectional": infonce_bidirectional,
+    "infonce_queue": infonce_queue,
+    "instance_nce": instance_nce,
     "isogclr": isogclr,
     "kcl": kcl,
     "kernel_infonce": kernel_infonce,
@@ -358,6 +365,7 @@ ADAPTERS = {
     "rnc": rnc,
     "s3": s3,
     "sbcl": sbcl,
+    "self_distillation": self_distillation,
     "sepclr": sepclr,
     "sgns_shared_step": sgns_shared_step,
     "sgns_step": sgns_step,

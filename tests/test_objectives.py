@@ -113,6 +113,9 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "info_nce-groups": InfoNCE(exclude="groups"),
     "info_nce-groups-two_way": InfoNCE(form="two_way", exclude="groups"),
     "info_nce-groups-one_way": InfoNCE(form="one_way", exclude="groups"),
+    "info_nce-other_groups": InfoNCE(exclude="other_groups"),
+    "info_nce-keys-one_way": InfoNCE(form="one_way", queue_size=0),
+    "info_nce-keys-two_way": InfoNCE(form="two_way", queue_size=0, exclude="groups"),
     "mined-groups": MinedNegatives(exclude="groups"),
     "hard_negative-weight": HardNegative(tau_plus=0, beta=0.5, positive_weight=0.5),
     "positive_aware-hardest": PositiveAware(n_negatives=2),
@@ -140,6 +143,10 @@ SURROGATES = {
     "cross_view_distribution",
     "info_nce-model_aware",
     "info_nce-individual",
+    "info_nce-keys-one_way",
+    "info_nce-keys-two_way",
+    "instance_discrimination",
+    "self_distillation",
     "decoupled-model_aware",
     "dclw",
     "hard_negative-detached",
@@ -157,6 +164,7 @@ RANDOM |= {"cross_mixup", "pair_gated", "mc_info_nce"}
 WAITS = {"listwise_wasserstein", "rank_penalty"}
 # Neither unit rows nor columns: rows as they are.
 LENGTHS = {"rank_n_contrast", "gaussian", "mc_info_nce", "lorentz", "lorentz-fixed"}
+LENGTHS |= {"self_distillation"}
 # Without a head, the columns of the embedding are the prediction.
 HEADS = (
     "prediction_error",
@@ -182,6 +190,7 @@ ORIENTED = {
     "teacher_match",
     "gaussian",
     "mc_info_nce",
+    "self_distillation",
     *PROTOTYPES,
 }
 SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "nested", "sum"}
@@ -202,6 +211,7 @@ FIRST_VIEW = {
     "cross_mixup",
     "gaussian",
     "lorentz",
+    "self_distillation",
 }
 
 every = pytest.mark.parametrize("name", VARIANTS)

@@ -19,6 +19,7 @@ _TRAINED = """
     validation_curve_    none curve
     ?finetune_curve_     curve
     ?_optimizer_state    dict
+    ?_momentum_state     arrays
     ?classes_            label c ...
     ?target_mean_        float t
     ?target_scale_       float t >0

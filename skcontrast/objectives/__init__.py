@@ -23,6 +23,7 @@ from skcontrast.objectives._hard_negative import DebiasedContrastive, HardNegati
 from skcontrast.objectives._hierarchical import HierarchicalContrast
 from skcontrast.objectives._independence import KernelIndependence
 from skcontrast.objectives._info_nce import InfoNCE
+from skcontrast.objectives._instance import InstanceDiscrimination
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
 from skcontrast.objectives._lists import ListMLE, ListwiseWasserstein
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
@@ -43,6 +44,7 @@ from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._rank_penalty import RankPenalty
 from skcontrast.objectives._reconstruction import Reconstruction
 from skcontrast.objectives._redundancy import BarlowTwins, VICReg
+from skcontrast.objectives._self_distillation import SelfDistillation
 from skcontrast.objectives._sigmoid import SigmoidPairs
 from skcontrast.objectives._soft_target import SoftTarget
 from skcontrast.objectives._sparse import SparseReconstruction
@@ -82,6 +84,7 @@ OBJECTIVES = {
     "hierarchical": HierarchicalContrast,
     "independence": KernelIndependence,
     "info_nce": InfoNCE,
+    "instance_discrimination": InstanceDiscrimination,
     "kernel_info_nce": KernelInfoNCE,
     "list_mle": ListMLE,
     "listwise_wasserstein": ListwiseWasserstein,
@@ -100,6 +103,7 @@ OBJECTIVES = {
     "rank_n_contrast": RankNContrast,
     "rank_penalty": RankPenalty,
     "reconstruction": Reconstruction,
+    "self_distillation": SelfDistillation,
     "sigmoid": SigmoidPairs,
     "soft_target": SoftTarget,
     "spectral": SpectralContrastive,
@@ -139,6 +143,7 @@ __all__ = [
     "HardNegative",
     "HierarchicalContrast",
     "InfoNCE",
+    "InstanceDiscrimination",
     "KernelIndependence",
     "KernelInfoNCE",
     "ListMLE",
@@ -164,6 +169,7 @@ __all__ = [
     "RankNContrast",
     "RankPenalty",
     "Reconstruction",
+    "SelfDistillation",
     "SigmoidPairs",
     "SoftTarget",
     "SparseReconstruction",

@@ -45,7 +45,7 @@ class BuiltObjective(nn.Module):
         # The similarities and the logarithms are taken in float32 under autocast:
         # exp(1 / tau) overflows float16 below tau = 0.09.
         views = _widened(views)
-        for name in named.keys() & {"embedding", "steps"}:
+        for name in named.keys() & {"embedding", "steps", "keys"}:
             named[name] = _widened(named[name])
         if self.temperature is not None:
             named["temperature"] = self.temperature
