@@ -36,14 +36,17 @@ class ViewNetwork(nn.Module):
         ``steps`` (V, n, T, d) are those of a series before it is pooled, and ``step_mask``
         (V, n, T) says which of them a view has seen. ``rows`` are the batch and ``inputs``
         the V batches that views made of it. ``own`` holds the same of each of ``own_views``,
-        with V = 1.
+        with V = 1, or 2 for a term that reads the whole rows first.
         """
         made = self._seen(x, index, self.views) if self.views else {"views": None}
         if self.own_views:
             # A pass and draws of their own: all else is as it would be without them. The seed is
             # another one in each step, and the same again where a training goes on.
             with seeded(torch.initial_seed() + 1 + step, x.device):
-                made["own"] = {k: self._seen(x, index, [v]) for k, v in self.own_views.items()}
+                made["own"] = {
+                    term: self._seen(x, index, [None] * term.reads_whole + [view])
+                    for term, view in self.own_views.items()
+                }
         return made
 
     def _seen(self, x, index, views):

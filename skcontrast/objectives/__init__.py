@@ -14,6 +14,7 @@ from skcontrast.objectives._cross_mixup import CrossMixup
 from skcontrast.objectives._cross_view import CrossViewDistribution
 from skcontrast.objectives._dclr import DCLR
 from skcontrast.objectives._decoupled import DecoupledContrastive
+from skcontrast.objectives._distribution import DistributionContrast
 from skcontrast.objectives._energy import EnergyHinge
 from skcontrast.objectives._future import FuturePrediction
 from skcontrast.objectives._gaussian import GaussianNCE
@@ -33,6 +34,7 @@ from skcontrast.objectives._pair_gated import PairGated
 from skcontrast.objectives._pair_score import PairScore
 from skcontrast.objectives._pairwise import Pairwise
 from skcontrast.objectives._pairwise_ranking import PairwiseRanking
+from skcontrast.objectives._patch_origin import PatchOrigin
 from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
 from skcontrast.objectives._prediction import CrossEntropy, PredictionError
@@ -40,10 +42,12 @@ from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._rank_penalty import RankPenalty
 from skcontrast.objectives._reconstruction import Reconstruction
 from skcontrast.objectives._redundancy import BarlowTwins, VICReg
+from skcontrast.objectives._replaced import ReplacedFeatures
 from skcontrast.objectives._sigmoid import SigmoidPairs
 from skcontrast.objectives._soft_target import SoftTarget
 from skcontrast.objectives._sparse import SparseReconstruction
 from skcontrast.objectives._spectral import SpectralContrastive
+from skcontrast.objectives._structure import StructureConsistency
 from skcontrast.objectives._subclass_balanced import SubclassBalanced
 from skcontrast.objectives._supcon import SupCon
 from skcontrast.objectives._supremix import SupReMix
@@ -72,6 +76,7 @@ OBJECTIVES = {
     "debiased": DebiasedContrastive,
     "decoupled": DecoupledContrastive,
     "decoupled_uniformity": DecoupledUniformity,
+    "distribution": DistributionContrast,
     "energy_hinge": EnergyHinge,
     "future_prediction": FuturePrediction,
     "gaussian": GaussianNCE,
@@ -91,15 +96,18 @@ OBJECTIVES = {
     "one_to_k": OneToK,
     "pairwise": Pairwise,
     "pairwise_ranking": PairwiseRanking,
+    "patch_origin": PatchOrigin,
     "poly_view": PolyView,
     "positive_aware": PositiveAware,
     "prediction_error": PredictionError,
     "rank_n_contrast": RankNContrast,
     "rank_penalty": RankPenalty,
     "reconstruction": Reconstruction,
+    "replaced_features": ReplacedFeatures,
     "sigmoid": SigmoidPairs,
     "soft_target": SoftTarget,
     "spectral": SpectralContrastive,
+    "structure_consistency": StructureConsistency,
     "subclass_balanced": SubclassBalanced,
     "supcon": SupCon,
     "supremix": SupReMix,
@@ -130,6 +138,7 @@ __all__ = [
     "DebiasedContrastive",
     "DecoupledContrastive",
     "DecoupledUniformity",
+    "DistributionContrast",
     "EnergyHinge",
     "FuturePrediction",
     "GaussianNCE",
@@ -153,16 +162,19 @@ __all__ = [
     "PairScore",
     "Pairwise",
     "PairwiseRanking",
+    "PatchOrigin",
     "PolyView",
     "PositiveAware",
     "PredictionError",
     "RankNContrast",
     "RankPenalty",
     "Reconstruction",
+    "ReplacedFeatures",
     "SigmoidPairs",
     "SoftTarget",
     "SparseReconstruction",
     "SpectralContrastive",
+    "StructureConsistency",
     "SubclassBalanced",
     "Sum",
     "SupCon",
