@@ -12,7 +12,7 @@ from skcontrast.functional import normalize
 from skcontrast.networks import MLP, build_network
 from skcontrast.objectives._base import Objective
 from skcontrast.objectives._prediction import BuiltPrediction
-from skcontrast.objectives._reconstruction import _by_row, _values
+from skcontrast.objectives._reconstruction import _values
 from skcontrast.views import TEXT_VIEW_CONSTRAINTS, Corruption, SegmentSwap, Views
 
 # The views that "auto" stands for, by what a row is.
@@ -170,10 +170,10 @@ class ReplacedFeatures(Objective):
         replaced = changed.to(h.dtype)
         if head is None:
             logits = h[..., : replaced.shape[-1]]
-        elif self.on == "whole":
-            logits = _by_row(head, torch.cat([_values(inputs[-1]).to(h.dtype), normalize(h)], -1))
         else:
-            logits = _by_row(head, h)
+            if self.on == "whole":
+                h = torch.cat([_values(inputs[-1]).to(h.dtype), normalize(h)], -1)
+            logits = head(h.flatten(0, -2)).unflatten(0, h.shape[:-1])
         if features is not None:
             none = torch.zeros_like(logits)
             replaced = none.index_add_(-1, features, replaced).clamp_max(1)
