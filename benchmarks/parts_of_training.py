@@ -149,10 +149,8 @@ def measure(folder, set_name, row, seed, size_name, protocol, signature):
     with threadpool_limits(1):
         given, matrices, y, y_test = prepared(folder, set_name, size, seed)
         train, test = matrices if hasattr(given[0], "columns") else given
-        model, begin = (
-            encoder(name).set_params(random_state=seed, device="cpu"),
-            time.process_time(),
-        )
+        model = encoder(name).set_params(random_state=seed, device="cpu")
+        begin = time.process_time()
         try:
             train, test = model.fit_transform(train), model.transform(test)
         except ValueError as error:
