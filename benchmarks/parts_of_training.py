@@ -169,7 +169,10 @@ def measure(folder, set_name, row, seed, size_name, protocol, signature):
 def measured(options):
     """One line for each set, row, probe and number of labels."""
     sets = sets_of(options.data_dir)
-    rows = at_hand(dict.fromkeys(["default", ON_STEPS, *options.rows]))
+    rows = dict.fromkeys(["default", *options.rows])
+    if any(map(of_series, rows)):
+        rows = [row for row in rows if not of_series(row)] + [ON_STEPS, *filter(of_series, rows)]
+    rows = at_hand(dict.fromkeys(rows))
     record = Record("parts_of_training")
     if options.fresh:
         forget(record, rows, SIZE)
