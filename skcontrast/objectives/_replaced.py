@@ -1,5 +1,6 @@
 """ReplacedFeatures: which features of a row were replaced, asked of the embedding."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -13,7 +14,7 @@ from skcontrast.networks import MLP, build_network
 from skcontrast.objectives._base import Objective
 from skcontrast.objectives._prediction import BuiltPrediction
 from skcontrast.objectives._reconstruction import _values
-from skcontrast.views import TEXT_VIEW_CONSTRAINTS, Corruption, SegmentSwap, Views
+from skcontrast.views import TEXT_VIEW_CONSTRAINTS, Corruption, SegmentSwap
 
 # The views that "auto" stands for, by what a row is.
 REPLACEMENTS = {"numbers": Corruption(0.3), "series": SegmentSwap(0.3)}
@@ -129,7 +130,7 @@ class ReplacedFeatures(Objective):
 
     def __init__(
         self,
-        view: Views | Literal["auto"] = "auto",
+        view: str | Component | Callable | list | tuple | Literal["auto"] = "auto",
         on: Literal["whole", "corrupted"] = "whole",
         head: str | Component = "mlp",
     ):
