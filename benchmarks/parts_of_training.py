@@ -187,15 +187,17 @@ def measured(options):
     for (name, row, *_), result in results.items():
         if "refused" in result:
             print(f"{row} is left out on {name}: {result['refused']}")
-    return lines_of({job: r for job, r in results.items() if "refused" not in r}, sets)
+    frame = lines_of({job: r for job, r in results.items() if "refused" not in r}, sets)
+    # Those belong to the ablation.
+    return frame[~frame.row.str.startswith("without ")]
 
 
 def table(frame):
     """Points beside the reference of each row, on how many sets it gains and loses, and seconds."""
-    lines = []
+    lines, kinds = [], frame.drop_duplicates("set").set_index("set").kind
     rows = [row for row in frame.row.unique() if not row.endswith(", alone")]
     for row in rows:
-        if row == reference(row) or row.startswith("without "):
+        if row == reference(row):
             continue
         line = {"typed": f"`{row}`" if row.endswith(")") else row}
         for n in BUDGETS:
@@ -203,6 +205,9 @@ def table(frame):
             text = interval(points, 1)
             line[labels(n)] = f"**{text}**" if differ(points) else text
             line[f"gains, losses, {n}"] = f"{(points > LEAST).sum()}, {(points < -LEAST).sum()}"
+            if n == "5":
+                tables = points[kinds.reindex(points.index) == "table"]
+                line["of tables"] = interval(tables, 1) if len(tables) else ""
         alone = against(frame, f"{row}, alone", f"{reference(row)}, alone", "5")
         line["learned columns alone, 5"] = interval(alone, 1) if len(alone) else ""
         line["seconds"] = seconds(frame, row)
