@@ -27,7 +27,7 @@ from ablation_rows import kept_columns
 from quality import forget, save, sets_of
 from quality_measure import PROTOCOL, accuracy, by_draw, prepared, scored, size_of
 from quality_probes import PROBES, Features
-from quality_report import interval, labels, markdown, read
+from quality_report import count, interval, labels, markdown, read
 from quality_rows import encoder
 from quality_rows import signature as signature_of
 from record import Record
@@ -225,7 +225,8 @@ def seconds(frame, row):
 def text(path):
     """What stands below the mark of the page."""
     command, versions, frame = read(path)
-    return f"{table(frame)}\nWritten by ({versions})\n\n    {command}\n"
+    sets = f"{frame.set.nunique()} sets ({count(frame)}), at most 600 training rows of each"
+    return f"{table(frame)}\n{sets}; written ({versions}) by\n\n    {command}\n"
 
 
 def main():
