@@ -77,7 +77,7 @@ PARTS = (
     "ContrastiveEncoder(batch_size=64)",
     objective("InstanceDiscrimination()"),
     objective("InfoNCE() + 0.01 * RankPenalty()"),
-    objective("InfoNCE() - 0.01 * RankPenalty()"),
+    objective("InfoNCE() + -0.01 * RankPenalty()"),
     objective("InfoNCE(focal=2)"),
     "ContrastiveEncoder(network=MixtureOfExperts())",
     on_steps("InfoNCE() + 0.5 * Reconstruction()"),
