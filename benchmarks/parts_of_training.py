@@ -69,7 +69,7 @@ PARTS = (
     objective("InfoNCE() + 0.5 * ReplacedFeatures(on='corrupted')"),
     objective("InfoNCE() + 0.5 * ReplacedFeatures(Corruption(0.3, n_candidates=16))"),
     objective("InfoNCE() + StructureConsistency()"),
-    "ContrastiveEncoder(objective=InfoNCE() + DistributionContrast(), batch_size=64)",
+    "ContrastiveEncoder(objective=InfoNCE() + DistributionContrast(), batch_size=64, max_iter=20)",
     "ContrastiveEncoder(objective=InfoNCE() + SelfDistillation(), momentum=0.996)",
     "ContrastiveEncoder(objective=InfoNCE(queue_size=1024), momentum=0.99)",
     "ContrastiveEncoder(objective=InfoNCE(queue_size=1024), momentum=0.99, batch_size=32)",
