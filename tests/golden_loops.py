@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import loops_of_blocks
 import numpy as np
 import series_cases
+import test_auxiliary
 import test_common_salient
 import test_conditional
 import test_conr
@@ -279,6 +280,8 @@ GATED = dict(
     )
 )
 GRADES = [2.0, 1.0, 1.0, 0.0, 3.0]
+CHANGED = [[True, False, False], [False] * 3, [False, True, True], [True] * 3, [False] * 3]
+COUNTS = [[1.0, 0, 2, 0], [0.0] * 4, [3.0, 1, 0, 0], [0.0, 0, 0, 5], [1.0, 1, 1, 1]]
 SEEN = [[True] * 4, [False, True, True, True], [True, True, False, True]]
 MASK = np.array([SEEN, SEEN])
 CUTS, TRIPLES = [0, 2, 1], [[0, 1, 0], [1, 2, 1], [3, 3, 3]]
@@ -599,6 +602,37 @@ CASES = {
         _rebuilt(on="changed"),
         _of_neighbors(0),
         _of_neighbors(4),
+    ],
+    "replaced_features": [
+        Golden(
+            {"on": on},
+            lambda z, v=v: test_auxiliary.replaced_loop(z[v], np.array(CHANGED)),
+            2,
+            5,
+            {"rows": numbers(7, 5, 3), "changed": CHANGED},
+        )
+        for on, v in (("whole", 0), ("corrupted", 1))
+    ],
+    "structure_consistency": [Golden({}, test_auxiliary.structure_loop, v, 6) for v in (2, 3)],
+    "distribution": [
+        Golden(
+            {"temperature": TAU, "reconstruction": 0.5},
+            lambda z: test_auxiliary.distribution_loop(z, np.array(COUNTS), TAU, 0.5),
+            2,
+            5,
+            {"rows": COUNTS},
+        )
+    ],
+    "patch_origin": [
+        Golden(
+            {"n_pieces": 2, "temperature": TAU, "place_weight": 0.7},
+            lambda z: test_auxiliary.origin_loop(z.reshape(2, 3, 4, 3), MASK, 2, TAU, 0.7),
+            2,
+            3,
+            {"step_mask": [SEEN, SEEN]},
+            12,
+            4,
+        )
     ],
     "soft_target": [
         Golden(

@@ -133,6 +133,7 @@ def test_no_objective_waits_for_the_device(name, waiting_is_an_error):
 
 
 OF_STEPS = ["brownian_bridge", "future_prediction", "hierarchical", "reconstruction"]
+OF_STEPS += ["patch_origin", "replaced_features"]
 
 
 @pytest.mark.parametrize("name", OF_STEPS)

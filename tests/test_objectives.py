@@ -22,6 +22,7 @@ from skcontrast.objectives import (
     DebiasedContrastive,
     DecoupledContrastive,
     DecoupledUniformity,
+    DistributionContrast,
     HardNegative,
     InfoNCE,
     KernelInfoNCE,
@@ -37,9 +38,11 @@ from skcontrast.objectives import (
     PositiveAware,
     PredictionError,
     Reconstruction,
+    ReplacedFeatures,
     SigmoidPairs,
     SoftTarget,
     SpectralContrastive,
+    StructureConsistency,
     SubclassBalanced,
     SupCon,
     SupReMix,
@@ -123,6 +126,9 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "positive_aware-prior": PositiveAware(rule="fixed", guide="prior", n_negatives=1),
     "reconstruction-huber": Reconstruction(error="huber", delta=0.5),
     "reconstruction-neighbors": Reconstruction(from_="neighbors"),
+    "replaced_features-corrupted": ReplacedFeatures(on="corrupted"),
+    "structure_consistency-projection": StructureConsistency("projection"),
+    "distribution-contrast": DistributionContrast(0.5, 0.0),
     "cluster_discrimination-all": ClusterDiscrimination(n_labels=2, negative_share=1.0),
     "teacher_similarity-sharp": TeacherSimilarity(teacher_temperature=0.02),
     "pairwise-weights": Pairwise(InfoNCE(), [(0, 1), (1, 0, 2.0)]),
@@ -173,6 +179,8 @@ HEADS = (
     "reconstruction",
     "binary_cross_entropy",
     "pairwise_ranking",
+    "replaced_features",
+    "distribution",
 )
 PREDICTORS = {name for name in VARIANTS if name.startswith(HEADS)}
 # Work on the columns as they are, not on unit rows.
@@ -206,6 +214,8 @@ FIRST_VIEW = {
     "swapped_prototypes",
     "cross_view_distribution",
     "one_to_k",
+    "replaced_features",
+    "structure_consistency",
     "sigmoid",
     "list_mle",
     "cross_mixup",
@@ -242,6 +252,8 @@ def draw(objective, n=6, d=4, n_views=None, seed=0, dtype=torch.float64):
         side["groups"] = torch.arange(n) // 2 if objective.whole_groups else torch.arange(n) % 3
     for name in {"condition", "prior", "rows"} & set(objective.requires):
         side[name] = torch.randn(n, 2, generator=generator, dtype=torch.float64)
+    if "rows" in side:
+        side["changed"] = side["rows"] > 0
     return views.to(dtype), side
 
 

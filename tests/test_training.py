@@ -35,11 +35,11 @@ def encoder(**params):
 
 
 # Without those whose last view holds hard negatives, which no estimator makes, and those that read
-# the steps of series.
+# the steps of series, or counts.
 TRAINABLE = sorted(
     name
     for name, cls in OBJECTIVES.items()
-    if not cls().hard_negatives and "steps" not in cls().requires
+    if not cls().hard_negatives and "steps" not in cls().requires and name != "distribution"
 )
 
 

@@ -51,8 +51,9 @@ class ViewNetwork(nn.Module):
         ``steps`` (V, n, T, d) are those of a series before it is pooled, and ``step_mask``
         (V, n, T) says which of them a view has seen. ``gates`` (V, n, E) are those of experts.
         ``rows`` are the batch and ``inputs`` the V batches that views made of it; with them goes
-        the number of the ``step``. ``own`` holds the same of each of ``own_views``, with V = 1.
-        ``keys`` (V, n, d) are projections by the momentum network.
+        the number of the ``step``. ``own`` holds the same of each of ``own_views``, with V = 1, or
+        2 for a term that reads the whole rows first. ``keys`` (V, n, d) are projections by the
+        momentum network.
         """
         made = self._seen(x, index, self.views) if self.views else {"views": None}
         if self.counts_steps:
@@ -61,7 +62,10 @@ class ViewNetwork(nn.Module):
             # A pass and draws of their own: all else is as it would be without them. The seed is
             # another one in each step, and the same again where a training goes on.
             with seeded(torch.initial_seed() + 1 + step, x.device):
-                made["own"] = {k: self._seen(x, index, [v]) for k, v in self.own_views.items()}
+                made["own"] = {
+                    term: self._seen(x, index, [None] * term.reads_whole + [view])
+                    for term, view in self.own_views.items()
+                }
                 for term in self.taught:
                     made["own"][term]["keys"] = self.momentum.keys(x, 1, x)
         return made

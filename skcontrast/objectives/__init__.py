@@ -15,6 +15,7 @@ from skcontrast.objectives._cross_mixup import CrossMixup
 from skcontrast.objectives._cross_view import CrossViewDistribution
 from skcontrast.objectives._dclr import DCLR
 from skcontrast.objectives._decoupled import DecoupledContrastive
+from skcontrast.objectives._distribution import DistributionContrast
 from skcontrast.objectives._energy import EnergyHinge
 from skcontrast.objectives._future import FuturePrediction
 from skcontrast.objectives._gates import OnGates
@@ -37,6 +38,7 @@ from skcontrast.objectives._pair_gated import PairGated
 from skcontrast.objectives._pair_score import PairScore
 from skcontrast.objectives._pairwise import Pairwise
 from skcontrast.objectives._pairwise_ranking import PairwiseRanking
+from skcontrast.objectives._patch_origin import PatchOrigin
 from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
 from skcontrast.objectives._prediction import PredictionError
@@ -44,11 +46,13 @@ from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._rank_penalty import RankPenalty
 from skcontrast.objectives._reconstruction import Reconstruction
 from skcontrast.objectives._redundancy import BarlowTwins, VICReg
+from skcontrast.objectives._replaced import ReplacedFeatures
 from skcontrast.objectives._self_distillation import SelfDistillation
 from skcontrast.objectives._sigmoid import SigmoidPairs
 from skcontrast.objectives._soft_target import SoftTarget
 from skcontrast.objectives._sparse import SparseReconstruction
 from skcontrast.objectives._spectral import SpectralContrastive
+from skcontrast.objectives._structure import StructureConsistency
 from skcontrast.objectives._subclass_balanced import SubclassBalanced
 from skcontrast.objectives._supcon import SupCon
 from skcontrast.objectives._supremix import SupReMix
@@ -77,6 +81,7 @@ OBJECTIVES = {
     "debiased": DebiasedContrastive,
     "decoupled": DecoupledContrastive,
     "decoupled_uniformity": DecoupledUniformity,
+    "distribution": DistributionContrast,
     "energy_hinge": EnergyHinge,
     "future_prediction": FuturePrediction,
     "gaussian": GaussianNCE,
@@ -97,16 +102,19 @@ OBJECTIVES = {
     "one_to_k": OneToK,
     "pairwise": Pairwise,
     "pairwise_ranking": PairwiseRanking,
+    "patch_origin": PatchOrigin,
     "poly_view": PolyView,
     "positive_aware": PositiveAware,
     "prediction_error": PredictionError,
     "rank_n_contrast": RankNContrast,
     "rank_penalty": RankPenalty,
     "reconstruction": Reconstruction,
+    "replaced_features": ReplacedFeatures,
     "self_distillation": SelfDistillation,
     "sigmoid": SigmoidPairs,
     "soft_target": SoftTarget,
     "spectral": SpectralContrastive,
+    "structure_consistency": StructureConsistency,
     "subclass_balanced": SubclassBalanced,
     "supcon": SupCon,
     "supremix": SupReMix,
@@ -137,6 +145,7 @@ __all__ = [
     "DebiasedContrastive",
     "DecoupledContrastive",
     "DecoupledUniformity",
+    "DistributionContrast",
     "EnergyHinge",
     "FuturePrediction",
     "GaussianNCE",
@@ -163,17 +172,20 @@ __all__ = [
     "PairScore",
     "Pairwise",
     "PairwiseRanking",
+    "PatchOrigin",
     "PolyView",
     "PositiveAware",
     "PredictionError",
     "RankNContrast",
     "RankPenalty",
     "Reconstruction",
+    "ReplacedFeatures",
     "SelfDistillation",
     "SigmoidPairs",
     "SoftTarget",
     "SparseReconstruction",
     "SpectralContrastive",
+    "StructureConsistency",
     "SubclassBalanced",
     "Sum",
     "SupCon",

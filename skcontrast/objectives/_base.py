@@ -129,6 +129,8 @@ class Objective(Component):
     hard_negatives = False
     # Whether a batch has to hold all rows of a group that it holds one of, as of a list.
     whole_groups = False
+    # Whether the rows as they are stand before the view that a term has for itself.
+    reads_whole = False
     # What ``build`` makes of it.
     _module: type[BuiltObjective] = BuiltObjective
 
