@@ -8,6 +8,7 @@ from skcontrast.inspection._changed import (
     contrastive_input,
     dependence_weights,
 )
+from skcontrast.inspection._confident import confident_joint, label_issues, label_quality
 from skcontrast.inspection._credibility import label_credibility
 from skcontrast.inspection._surrogate import TangentSurrogate
 
@@ -15,9 +16,12 @@ __all__ = [
     "TangentSurrogate",
     "attribute",
     "banzhaf_interaction",
+    "confident_joint",
     "contrast_probabilities",
     "contrastive_input",
     "dependence_weights",
     "infer_between",
     "label_credibility",
+    "label_issues",
+    "label_quality",
 ]
