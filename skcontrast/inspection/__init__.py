@@ -10,9 +10,11 @@ from skcontrast.inspection._changed import (
 )
 from skcontrast.inspection._confident import confident_joint, label_issues, label_quality
 from skcontrast.inspection._credibility import label_credibility
+from skcontrast.inspection._labels import LabelCredibility
 from skcontrast.inspection._surrogate import TangentSurrogate
 
 __all__ = [
+    "LabelCredibility",
     "TangentSurrogate",
     "attribute",
     "banzhaf_interaction",
