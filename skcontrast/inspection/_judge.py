@@ -116,7 +116,7 @@ def fitted_without_labels(encoder, X):
     if not frozen and get_tags(encoder).target_tags.required:
         return None
     try:
-        return encoder.fit(X)
+        return encoder.fit(X, None)
     except ValueError as error:
         if "requires y to be passed" not in str(error):
             raise

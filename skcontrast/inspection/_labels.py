@@ -60,8 +60,8 @@ class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
         ``sklearn.frozen.FrozenEstimator`` it stays as it is: fit it without these labels.
 
     method : {"both", "neighbors", "confident"}, default="both"
-        Where probabilities come from: "neighbors", the classifier of other folds ("confident"), or
-        their mean, which was the best in every benchmark that it was chosen by.
+        Where probabilities come from: neighbours, the classifier of other folds, or the mean of
+        both, which was better than either on the data that it was chosen by.
 
     n_neighbors : int, default=20
         Number k of neighbours; all others, where there are fewer.
@@ -118,8 +118,8 @@ class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Rows without a label (None, NaN, pandas.NA or -1) shape the space of an encoder that reads no
-    labels. They have no credibility (NaN) and no say, and get suggestions as new rows do.
+    Rows without a label have no credibility (NaN) and no say. They shape the space of an encoder
+    that reads no labels, and get suggestions as new rows do.
 
     Look at the lowest rows; do not relabel them unseen. On the embedding, dropping the least
     credible rows, or weighing rows by their credibility, did not make classifiers better.
@@ -135,9 +135,8 @@ class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
     >>> import numpy as np
     >>> from sklearn.datasets import load_iris
     >>> from skcontrast import ContrastiveEncoder, LabelCredibility
-    >>> X, y = load_iris(return_X_y=True, as_frame=False)
-    >>> given = y.copy()
-    >>> given[::30] = (y[::30] + 1) % 3
+    >>> X, y = load_iris(return_X_y=True)
+    >>> given = np.where(np.arange(150) % 30, y, (y + 1) % 3)  # five are wrong
     >>> model = LabelCredibility(ContrastiveEncoder(max_iter=5), random_state=0).fit(X, given)
     >>> np.sort(model.training_scores_.argsort()[:5])
     array([  0,  30,  60,  90, 120])
@@ -260,7 +259,7 @@ class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
         return codes
 
     def score_samples(self, X: RowsLike, y: ArrayLike | None = None) -> np.ndarray:
-        """Rate labels: the larger, the more credible.
+        """Rate labels: larger is more credible.
 
         Parameters
         ----------
@@ -268,7 +267,7 @@ class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
             As in :meth:`fit`.
 
         y : array-like of shape (n_samples,), default=None
-            Labels; None is those of the rows in the fit, which new rows have not.
+            Labels; None is those of the rows in the fit.
 
         Returns
         -------
@@ -288,7 +287,7 @@ class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            Of a row of the fit its own where no other is more probable.
+            Of a row of the fit its own where none is more probable.
         """
         p, codes = self._judged(X, None)
         own = np.flatnonzero(codes >= 0)
@@ -327,7 +326,7 @@ class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
         Returns
         -------
         labels : ndarray of shape (n_samples, n_classes)
-            Of sum 1; the probabilities alone for rows without a label.
+            The probabilities alone for rows without a label.
         """
         return self._softened(*self._judged(X, y))
 
@@ -359,13 +358,16 @@ class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        input_features : not used
+        input_features : array-like of str, default=None
+            Names of the columns of X, which the encoder checks.
 
         Returns
         -------
         names : ndarray of str
         """
         check_is_fitted(self, "probabilities_")
+        if input_features is not None:
+            self.encoder_.get_feature_names_out(input_features)
         return np.array([f"label_{c}" for c in self.classes_.tolist()], dtype=object)
 
     @property
