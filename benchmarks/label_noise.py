@@ -29,14 +29,14 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 import skcontrast
-from skcontrast import ContrastiveEncoder, ContrastiveTextEncoder, LabelCredibility
+from skcontrast import ContrastiveEncoder, LabelCredibility
 from skcontrast.inspection import label_credibility, label_issues, label_quality
 from skcontrast.multiview import Blocks, CanonicalCorrelation, pair_credibility, pseudo_partners
 
 DEV = "letter page_blocks segment spambase vehicle waveform5000 ag_news_17k trec".split()
 TEST = "car_evaluation covtype_20k pendigits satimage vowel banking77 sst2 subj".split()
 RATES = 0.1, 0.2
-SEEDS = {"dev": 1, "test": 2, "pairs": 2}
+SEEDS = {"dev": 1, "test": 2, "pairs": 1}
 MOST = 600  # rows that train, and again rows that test
 RAW = "logistic regression"
 FORMULA = "confident learning"
@@ -109,18 +109,13 @@ def labels(folder, name, seed):
     train, test = np.arange(n), np.arange(n, len(y))
     reader = featurizer(X).fit(take(X, train))
     columns = reader.transform(take(X, train))
-    if kind == "text":
-        encoder, rows = ContrastiveTextEncoder(random_state=seed), take(X, train)
-        new = take(X, test)
-    else:
-        encoder, rows = ContrastiveEncoder(random_state=seed), columns
-        new = reader.transform(take(X, test))
-    encoder.fit(rows)
-    Z, new = (np.asarray(encoder.transform(part), dtype=float) for part in (rows, new))
+    new = reader.transform(take(X, test))
+    encoder = ContrastiveEncoder(random_state=seed).fit(columns)
+    Z, new = (np.asarray(encoder.transform(part), dtype=float) for part in (columns, new))
     out = {}
     for rate in RATES:
         given, wrong = exchanged(y[train], rate, np.random.default_rng(100 + seed))
-        scores = {**rivals(columns, given, seed), **ours(encoder, rows, given, seed)}
+        scores = {**rivals(columns, given, seed), **ours(encoder, columns, given, seed)}
         found = {k: average_precision_score(wrong, -v) for k, v in scores.items()}
         both = scores["both"]
         found |= accuracies(Z, y[train], given, both, rate, (new, y[test]))
@@ -212,8 +207,9 @@ thread; test sets are the mean of {seeds} draws.
 ## Which labels are wrong
 
 Average precision of exchanged labels. *logistic regression* is its belief in the label from other
-folds, on standardised columns or TF-IDF; *{formula}* ranks the issues of `label_issues` first. The
-others read the default encoder of tables or texts, which sees no label.
+folds, on standardised columns or the TF-IDF of texts; *{formula}* ranks the issues of
+`label_issues` first. The others read what `ContrastiveEncoder()` makes of these columns, without
+labels.
 """
 MIDDLE = """
 The default was chosen on other sets:
