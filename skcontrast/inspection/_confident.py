@@ -51,9 +51,8 @@ def label_quality(
     classes : array-like of shape (n_classes,), default=None
         Classes in the order of the columns; None is those of y, sorted.
 
-    score : {"self_confidence", "normalized_margin", "weighted_entropy"}, \
-default="self_confidence"
-        What is given.
+    score : str, default="self_confidence"
+        What is given: "self_confidence", "normalized_margin" or "weighted_entropy".
 
     adjust : bool, default=False
         Whether classes that the classifier believes in less are made up for: p becomes

@@ -48,16 +48,16 @@ class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
     :math:`P_{i y_i}`, and softened it becomes
     :math:`(1 - g) \, 1[c = y_i] + g P_{ic}`.
 
-    An encoder is fitted without the labels where it can be. One that needs them would learn the
-    wrong ones by heart, and is fitted on the other folds too. Rows of the fit are recognised, and
-    judged as there, without themselves; other rows by all rows of the fit.
+    An encoder is fitted without the labels where it can be. One that needs them would learn wrong
+    ones by heart, and is fitted on the other folds. Rows of the fit are recognised and judged as
+    there, without themselves; other rows by all of the fit.
 
     Parameters
     ----------
     estimator : estimator with ``fit`` and ``transform``, default=None
         Makes the space: any encoder of this package, so that rows may be texts, series or blocks,
-        or another transformer. None is ``ContrastiveEncoder()``. In a
-        ``sklearn.frozen.FrozenEstimator`` it stays as it is: fit it without these labels.
+        or another transformer. None is ``ContrastiveEncoder()``. In a ``FrozenEstimator`` it stays
+        as it is: fit it without these labels.
 
     method : {"both", "neighbors", "confident"}, default="both"
         Where probabilities come from: neighbours, the classifier of other folds, or the mean of
@@ -121,14 +121,13 @@ class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
     Rows without a label have no credibility (NaN) and no say. They shape the space of an encoder
     that reads no labels, and get suggestions as new rows do.
 
-    Look at the lowest rows; do not relabel them unseen. On the embedding, dropping the least
-    credible rows, or weighing rows by their credibility, did not make classifiers better.
+    Look at the lowest rows; do not relabel them unseen. What dropping them or weighing by
+    credibility does to a classifier, :doc:`/label_noise` has measured.
 
     References
     ----------
-    Shu, "Pre-trained language models as re-annotators", 2022: credibility by neighbours, and
-    softened labels. Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in
-    dataset labels", JAIR 70, 2021.
+    Shu, "Pre-trained language models as re-annotators", 2022. Northcutt, Jiang and Chuang,
+    "Confident learning: estimating uncertainty in dataset labels", JAIR 70, 2021.
 
     Examples
     --------
