@@ -190,8 +190,8 @@ def verdict(test):
     for rival in (RAW, FORMULA):
         gap = own - test[rival].drop("mean")
         said.append(
-            f"- `LabelCredibility()` is at or above *{rival}* in {(gap.round(3) >= 0).sum()} of "
-            f"{len(gap)} rows, on average by {gap.mean():+.3f}, at worst by {gap.min():+.3f} "
+            f"- `LabelCredibility()` against *{rival}*: {gap.mean():+.3f}, at or above in "
+            f"{(gap.round(3) >= 0).sum()} of {len(gap)} rows, at worst {gap.min():+.3f} "
             f"({gap.idxmin()})."
         )
     return "\n".join(said)
@@ -226,8 +226,8 @@ The default was chosen on other sets:
 ACCURACY = """
 ## Does it help to leave them out?
 
-Accuracy, on right labels, of logistic regression on the embedding: dropping as many of the least
-credible rows as are wrong, or weighing rows by credibility.
+Accuracy of logistic regression on the embedding, without as many of the least credible rows as are
+wrong, or weighed by credibility.
 """
 OF_PAIRS = """
 ## Which pairs are wrong
@@ -236,8 +236,8 @@ Area under the ROC curve of right pairs. *cosine* is `score_pairs` of a `Canonic
 saw the pairs.
 """
 RECALL = """
-Share of new rows whose partner is among the ten nearest, after training `CanonicalCorrelation`. The
-sure have a credibility above 0.5; where these are fewer than 50, all count.
+Share of new rows whose partner is among the ten nearest. The sure have a credibility above 0.5 by
+"parted"; where these are fewer than 50, all count.
 """
 
 
