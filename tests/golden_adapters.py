@@ -13,6 +13,7 @@ from golden_geometry import mcinfonce, meru
 from golden_heads import dpo_kernels, kcl, proker_rff
 from golden_instruments import (
     banzhaf,
+    confident_learning,
     contrastive_decoding,
     contrastive_search,
     evalrank,
@@ -344,6 +345,7 @@ ADAPTERS = {
     "isogclr": isogclr,
     "kcl": kcl,
     "kernel_infonce": kernel_infonce,
+    "label_quality": confident_learning,
     "listwise_wasserstein": listwise_wasserstein,
     "m3col": m3col,
     "macl": macl,

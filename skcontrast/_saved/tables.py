@@ -266,6 +266,16 @@ TABLES = {
         offset_              number
         _k                   whole
     """,
+    "LabelCredibility": """
+        encoder_             estimator
+        classes_             label c
+        rows_                table n d
+        codes_               int n >=-1
+        classifier_          none estimator
+        spread_              none number >=0
+        probabilities_       float n c >=0
+        training_scores_     cell n
+    """,
     "SemanticSignalSeparation": """
         n_features_in_       whole d
         ?feature_names_in_   words d
