@@ -25,7 +25,7 @@ from skcontrast._inputs.target import (
 # Targets of several columns that are labels, as scikit-learn names them.
 _LABEL_COLUMNS = ("multilabel-indicator", "multiclass-multioutput")
 # What a training makes for each batch: no side information.
-MADE = ("views", "embedding", "steps", "gates", "rows", "index", "present", "step")
+MADE = ("views", "embedding", "steps", "gates", "rows", "index", "present", "step", "keys")
 # Fitted attributes that say what a target was.
 LEARNED_OF_Y = ("classes_", "target_mean_", "target_scale_", "targets_")
 

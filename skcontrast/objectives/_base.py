@@ -45,7 +45,7 @@ class BuiltObjective(nn.Module):
         # The similarities and the logarithms are taken in float32 under autocast:
         # exp(1 / tau) overflows float16 below tau = 0.09.
         views = _widened(views)
-        for name in named.keys() & {"embedding", "steps"}:
+        for name in named.keys() & {"embedding", "steps", "keys"}:
             named[name] = _widened(named[name])
         if self.temperature is not None:
             named["temperature"] = self.temperature
@@ -129,6 +129,8 @@ class Objective(Component):
     hard_negatives = False
     # Whether a batch has to hold all rows of a group that it holds one of, as of a list.
     whole_groups = False
+    # Whether the rows as they are stand before the view that a term has for itself.
+    reads_whole = False
     # What ``build`` makes of it.
     _module: type[BuiltObjective] = BuiltObjective
 
