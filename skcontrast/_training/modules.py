@@ -7,6 +7,7 @@ import torch
 from skcontrast._component import resolve, resolve_for
 from skcontrast._inputs.stacked import Stacked
 from skcontrast._output import Output
+from skcontrast._training.chunks import check_chunks
 from skcontrast._training.devices import DTYPES, seeded
 from skcontrast._training.embed import FORWARD_ROWS, load_arrays, to_tensors
 from skcontrast._training.network import ViewNetwork
@@ -41,6 +42,8 @@ def build(estimator, fitted, rows, given, call):
         fitted |= _described(estimator, fitted)
     source, dtype = fitted["input_"], DTYPES[estimator.precision]
     module, width = build_module(fitted, source.layout, dtype, source.choices["width"])
+    module.chunk_size = estimator.chunk_size
+    check_chunks(estimator.chunk_size, module.modules())
     objective = fitted["objective_"]
     _check_present(objective, rows)
     module.gives_rows = "rows" in objective.requires

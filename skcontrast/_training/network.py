@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from skcontrast._inputs.rows import concatenate
+from skcontrast._training.chunks import in_chunks
 from skcontrast._training.devices import seeded
 
 # Rows projected at a time, between epochs.
@@ -18,10 +19,12 @@ class ViewNetwork(nn.Module):
     Each of the ``views`` is a ``view(x, index) -> x'``, or None for the rows as they are.
     ``gives_steps`` says whether the embedding of each step of a series is put out too, for
     objectives that require it, and ``gives_rows`` whether the rows and what was made of them
-    are. ``own_views`` are made for single terms of an objective, by term.
+    are. ``own_views`` are made for single terms of an objective, by term. ``chunk_size`` rows are
+    encoded at a time, all with None.
     """
 
     gives_steps = gives_rows = False
+    chunk_size = None
 
     def __init__(self, encoder, projector, views=()):
         super().__init__()
@@ -55,22 +58,25 @@ class ViewNetwork(nn.Module):
             return self._of_blocks(x)
         shape, made = (len(batches), len(x) // len(batches)), {}
         if self.gives_steps:
-            steps = self.encoder.steps(x)
-            h = self.encoder.pool(steps, x.mask)
-            made["steps"] = steps.unflatten(0, shape)
-            made["step_mask"] = (x.mask[:, 0] > 0).unflatten(0, shape)
+            steps = in_chunks(self.encoder.steps, x, self.chunk_size).unflatten(0, shape)
+            made["steps"], made["step_mask"] = steps, (x.mask[:, 0] > 0).unflatten(0, shape)
+            h = self.encoder.pool(steps.flatten(0, 1), x.mask)
         else:
-            h = self.encoder(x)
+            h = in_chunks(self.encoder, x, self.chunk_size)
         if self.gives_rows:
             made |= {"rows": rows, "inputs": batches}
-        made["views"] = self.projector(h).unflatten(0, shape)
-        return made | {"embedding": h.unflatten(0, shape)}
+        return made | self._projected(h.unflatten(0, shape))
 
     def _of_blocks(self, x):
         """The same of rows of several blocks, each of which is a view of them."""
-        h = self.encoder.slots(x)  # (V, n, d)
-        z = self.projector(h.flatten(0, 1)).unflatten(0, h.shape[:2])
-        return {"views": z, "embedding": h, "present": x.present}
+        h = in_chunks(self.encoder.slots, x, self.chunk_size, dim=1)
+        return self._projected(h) | {"present": x.present}
+
+    def _projected(self, h):
+        """Embeddings (V, n, d), and what the projector makes of them."""
+        # Of the very tensor: objectives may ask for gradients at the embedding.
+        z = in_chunks(self.projector, h.flatten(0, 1), self.chunk_size)
+        return {"views": z.unflatten(0, h.shape[:2]), "embedding": h}
 
     @torch.no_grad()
     def project(self, rows):

@@ -2,7 +2,12 @@
 
 from skcontrast.functional._anchors import over_anchors
 from skcontrast.functional._blocks import multilinear_contrast, one_to_many, sigmoid_pairs
-from skcontrast.functional._equations import alignment, log_mean_gaussian, ridge_smoother
+from skcontrast.functional._equations import (
+    alignment,
+    log_mean_gaussian,
+    min_norm_pair,
+    ridge_smoother,
+)
 from skcontrast.functional._geometry import (
     cone_violation,
     draw_directions,
@@ -80,6 +85,7 @@ __all__ = [
     "lorentz_distance",
     "lorentz_excess",
     "mean_over",
+    "min_norm_pair",
     "mine_negatives",
     "mixed_contrast",
     "multilinear_contrast",

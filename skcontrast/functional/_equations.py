@@ -26,6 +26,25 @@ def log_mean_gaussian(x: Tensor, t: float = 2.0, block_size: int | None = None) 
     return sums.log_partition.logsumexp(0) - math.log(n * (n - 1))
 
 
+def min_norm_pair(first: Tensor, second: Tensor) -> Tensor:
+    r"""Share of the first of two gradients in the shortest vector between them: (..., d) -> (...).
+
+    .. math:: \alpha = \min \Big( 1, \max \Big( 0,
+        \frac{(g_2 - g_1) \cdot g_2}{\|g_1 - g_2\|^2} \Big) \Big)
+
+    A step against :math:`\alpha g_1 + (1 - \alpha) g_2` lowers both losses, or is zero. Of equal
+    gradients the share is a half.
+
+    References
+    ----------
+    Sener and Koltun, "Multi-task learning as multi-objective optimization", NeurIPS 2018.
+    """
+    gap = second - first
+    length = gap.square().sum(-1)
+    share = (gap * second).sum(-1) / torch.where(length > 0, length, 1)
+    return torch.where(length > 0, share.clamp(0, 1), 0.5)
+
+
 def ridge_smoother(
     K: Tensor,
     regularization: float,

@@ -89,7 +89,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
     max_iter : int or "auto", default=30
         Number of epochs; see :class:`skcontrast.ContrastiveEncoder`.
 
-    optimizer, learning_rate, batch_size : default=as in ContrastiveEncoder
+    optimizer, learning_rate, batch_size, chunk_size : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     early_stopping, validation_fraction, n_iter_no_change : default=as in ContrastiveEncoder
@@ -196,6 +196,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
         batch_size: int | Literal["auto"] = "auto",
+        chunk_size: int | None = None,
         max_iter: int | Literal["auto"] = 30,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -224,6 +225,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
