@@ -26,14 +26,13 @@ from skcontrast.functional._pairs import (
     OFF_DIAGONAL,
     TILE,
     PairSums,
-    linear_shares,
     mean_over,
     nearest,
     pair_loss,
     pair_sums,
-    softmax_shares,
 )
 from skcontrast.functional._rows import (
+    BlockSize,
     distance_power,
     distinct,
     dot,
@@ -52,10 +51,12 @@ from skcontrast.functional._series import (
     neighbor_weights,
     positive_unlabelled,
 )
+from skcontrast.functional._shares import linear_shares, softmax_shares
 from skcontrast.functional._transport import balanced_assignment, gaussian_distance
 
 __all__ = [
     "Between",
+    "BlockSize",
     "CEILINGS",
     "DENSE_LIMIT",
     "MIXTURE_WEIGHTS",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from skcontrast.functional._pairs import OFF_DIAGONAL, pair_sums
-from skcontrast.functional._rows import power_distance
+from skcontrast.functional._rows import BlockSize, power_distance
 
 
 def alignment(x: Tensor, y: Tensor, alpha: float = 2.0) -> Tensor:
@@ -19,7 +19,7 @@ def alignment(x: Tensor, y: Tensor, alpha: float = 2.0) -> Tensor:
     return squared.clamp_min(1e-12).pow(alpha / 2)
 
 
-def log_mean_gaussian(x: Tensor, t: float = 2.0, block_size: int | None = None) -> Tensor:
+def log_mean_gaussian(x: Tensor, t: float = 2.0, block_size: BlockSize = "auto") -> Tensor:
     """``log mean_{i<j} exp(-t ||x_i - x_j||^2)``, the uniformity of ``x`` (n, d) -> ()."""
     n, options = len(x), {"similarity": power_distance(2), "block_size": block_size}
     sums = pair_sums(x, x, lambda rows, columns: (None, OFF_DIAGONAL), 1 / t, **options)

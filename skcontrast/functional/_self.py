@@ -7,14 +7,16 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from skcontrast.functional._pairs import DENSE_LIMIT, OFF_DIAGONAL, TILE, pair_sums
-from skcontrast.functional._rows import slices
+from skcontrast.functional._pairs import OFF_DIAGONAL, pair_sums, tile_side
+from skcontrast.functional._rows import BlockSize, slices
 
 # Logarithm of what a gradient may be.
 HEADROOM = 14.0
 
 
-def self_partition(z: Tensor, temperature: float | Tensor, block_size: int | None = None) -> Tensor:
+def self_partition(
+    z: Tensor, temperature: float | Tensor, block_size: BlockSize = "auto"
+) -> Tensor:
     r"""Give the logarithm of a sum over all other rows, of unit rows.
 
     .. math:: l_i = \log \sum_{k \ne i} e^{z_i \cdot z_k / \tau}
@@ -33,8 +35,8 @@ def self_partition(z: Tensor, temperature: float | Tensor, block_size: int | Non
         The general sums of :func:`pair_sums` are taken where it is a tensor, or so low that
         :math:`e^{-2/\tau}` would be rounded to zero.
 
-    block_size : int, default=None
-        Side of a tile; None takes tiles above ``DENSE_LIMIT`` pairs.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile, as in :func:`pair_sums`.
 
     Returns
     -------
@@ -46,9 +48,8 @@ def self_partition(z: Tensor, temperature: float | Tensor, block_size: int | Non
         return pair_sums(
             z, z, lambda rows, columns: (None, OFF_DIAGONAL), temperature, block_size=block_size
         ).log_partition
-    if block_size is None:
-        block_size = n if n * n <= DENSE_LIMIT else TILE
-    return _SelfPartition.apply(z, float(temperature), min(block_size, n))
+    side = min(tile_side(n, n, block_size), n)
+    return _SelfPartition.apply(z, float(temperature), side)
 
 
 class _SelfPartition(torch.autograd.Function):

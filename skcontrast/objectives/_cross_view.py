@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
-from skcontrast.functional import normalize, pair_loss, softmax_shares
+from skcontrast.functional import BlockSize, normalize, pair_loss, softmax_shares
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 
 
@@ -33,8 +33,8 @@ class CrossViewDistribution(PairObjective):
     reference_temperature : float, default=0.04
         Temperature of the targets, a little sharper.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     See Also
     --------
@@ -69,7 +69,7 @@ class CrossViewDistribution(PairObjective):
         self,
         temperature: Temperature = 0.05,
         reference_temperature: float = 0.04,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.temperature = temperature
         self.reference_temperature = reference_temperature

@@ -6,7 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
-from skcontrast.functional import distinct, gaussian_distance, mean_over, normalize, pair_sums
+from skcontrast.functional import (
+    BlockSize,
+    distinct,
+    gaussian_distance,
+    mean_over,
+    normalize,
+    pair_sums,
+)
 from skcontrast.objectives._base import Objective, PairObjective, Temperature, anchor_index
 from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS
 
@@ -44,8 +51,8 @@ class ListMLE(PairObjective):
     temperature : float, str or component, default=0.1
         Temperature tau: a positive number or "learned".
 
-    block_size : int, default=None
-        Side of a tile of the matrix of pairs; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the matrix of pairs; "auto" chooses by size, None takes all.
 
     See Also
     --------
@@ -77,7 +84,7 @@ class ListMLE(PairObjective):
     target_type = "real"
     whole_groups = True
 
-    def __init__(self, temperature: Temperature = 0.1, block_size: int | None = None):
+    def __init__(self, temperature: Temperature = 0.1, block_size: BlockSize = "auto"):
         self.temperature = temperature
         self.block_size = block_size
 

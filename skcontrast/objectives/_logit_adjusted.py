@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
 from skcontrast.functional import (
+    BlockSize,
     class_cross_entropy,
     distinct,
     log_mean_by_class,
@@ -69,8 +70,8 @@ class LogitAdjusted(PairObjective):
     adjustment : float, default=1.0
         Power a of the class frequencies; 0 takes all classes as equally frequent.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     See Also
     --------
@@ -116,7 +117,10 @@ class LogitAdjusted(PairObjective):
     }
 
     def __init__(
-        self, temperature: Temperature = 0.1, adjustment: float = 1.0, block_size: int | None = None
+        self,
+        temperature: Temperature = 0.1,
+        adjustment: float = 1.0,
+        block_size: BlockSize = "auto",
     ):
         self.temperature = temperature
         self.adjustment = adjustment

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval
-from skcontrast.functional import logsumexp, normalize, over_anchors, softplus
+from skcontrast.functional import BlockSize, logsumexp, normalize, over_anchors, softplus
 from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._likeness import check_shape
 
@@ -70,8 +70,8 @@ class PairGated(PairObjective):
     n_hidden : int, default=64
         Width of the vectors of classes, and of the hidden layer, that the gate is made of.
 
-    block_size : int, default=None
-        Anchors at a time; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Anchors at a time; "auto" chooses by size, None takes all.
 
     See Also
     --------
@@ -111,7 +111,7 @@ class PairGated(PairObjective):
     }
 
     def __init__(
-        self, temperature: Temperature = 0.1, n_hidden: int = 64, block_size: int | None = None
+        self, temperature: Temperature = 0.1, n_hidden: int = 64, block_size: BlockSize = "auto"
     ):
         self.temperature = temperature
         self.n_hidden = n_hidden

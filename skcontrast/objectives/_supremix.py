@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast.functional import (
     MIXTURE_WEIGHTS,
+    BlockSize,
     draw_between,
     mean_over,
     mixed_contrast,
@@ -69,8 +70,8 @@ class SupReMix(PairObjective):
         positives of each other. None takes them as they are: where no two are equal, the
         positives are the mixtures and the other views.
 
-    block_size : int, default=None
-        Anchors at a time; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Anchors at a time; "auto" chooses by size, None takes all.
 
     Notes
     -----
@@ -124,7 +125,7 @@ class SupReMix(PairObjective):
         beta: tuple[float, float] | list[float] = (2.0, 8.0),
         weighting: Literal["linear", "quadratic", "none"] = "linear",
         bin_width: float | None = None,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.temperature = temperature
         self.n_mixtures = n_mixtures
