@@ -19,7 +19,7 @@ WIDTH, TEMPERATURE, GB = 128, 0.2, 2**30
 ROWS = [2**k for k in range(10, 17)]
 LOSSES = ["dense", "tiled", "pytorch-metric-learning", "lightly"]
 CHUNKS = [None, 1024, 256, 64]
-BATCH, FEATURES, HIDDEN = 2048, 128, (1024,) * 4
+BATCH, FEATURES, HIDDEN = 8192, 128, (512,) * 4
 
 
 def resident(name):
@@ -70,7 +70,7 @@ def encoder_step(chunk):
 
     from skcontrast._training.network import ViewNetwork
     from skcontrast.networks import MLP
-    from skcontrast.objectives import InfoNCE
+    from skcontrast.objectives import VICReg
 
     torch.manual_seed(0)
     encoder = MLP(HIDDEN).build(FEATURES, WIDTH)
@@ -81,7 +81,7 @@ def encoder_step(chunk):
         parameter.grad = torch.zeros_like(parameter)
 
     def step():
-        InfoNCE(TEMPERATURE, block_size=512)(**module(x, index)).mean().backward()
+        VICReg()(**module(x, index)).mean().backward()
 
     return step
 
