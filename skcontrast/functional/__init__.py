@@ -4,6 +4,7 @@ from skcontrast.functional._anchors import over_anchors
 from skcontrast.functional._blocks import multilinear_contrast, one_to_many, sigmoid_pairs
 from skcontrast.functional._equations import (
     alignment,
+    jensen_shannon,
     log_mean_gaussian,
     min_norm_pair,
     ridge_smoother,
@@ -79,6 +80,7 @@ __all__ = [
     "future_contrast",
     "gaussian_distance",
     "gaussian_parameters",
+    "jensen_shannon",
     "linear_shares",
     "log_mean_by_class",
     "log_mean_gaussian",

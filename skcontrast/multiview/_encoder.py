@@ -88,7 +88,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         with sparse blocks and with another ``combine``.
         "auto" is True where the objective reads neither ``y`` nor a condition.
 
-    projector, sampler : default=as in ContrastiveEncoder
+    projector, momentum, sampler : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`. The projector is shared by the blocks.
 
     standardize : bool, default=True
@@ -202,6 +202,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         combine: Literal["concat", "mean", "sum"] = "concat",
         passthrough: bool | Literal["auto"] | list | tuple = "auto",
         projector: str | Component | nn.Module | None = None,
+        momentum: float | None = None,
         sampler: str | Component = "uniform",
         standardize: bool = True,
         optimizer: str | Component = "adamw",
@@ -231,6 +232,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         self.combine = combine
         self.passthrough = passthrough
         self.projector = projector
+        self.momentum = momentum
         self.sampler = sampler
         self.standardize = standardize
         self.optimizer = optimizer

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import (
     BlockSize,
     class_cross_entropy,
@@ -73,6 +74,9 @@ class LogitAdjusted(PairObjective):
     block_size : int, "auto" or None, default="auto"
         Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     See Also
     --------
     SupCon : The same rows as positives, without a correction.
@@ -114,6 +118,7 @@ class LogitAdjusted(PairObjective):
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
         "adjustment": [Interval(Real, 0, None, closed="left")],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -121,10 +126,12 @@ class LogitAdjusted(PairObjective):
         temperature: Temperature = 0.1,
         adjustment: float = 1.0,
         block_size: BlockSize = "auto",
+        target: str = "y",
     ):
         self.temperature = temperature
         self.adjustment = adjustment
         self.block_size = block_size
+        self.target = target
 
     def loss(
         self,
