@@ -95,19 +95,16 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         Whether the columns of each block are centred and scaled first; sparse blocks share one
         scale each.
 
-    optimizer, batch_size, chunk_size, max_iter : default=as in ContrastiveEncoder
+    optimizer, batch_size, chunk_size, max_iter, early_stopping : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     learning_rate : float, default=2e-3
         Highest learning rate.
 
-    early_stopping, validation_fraction, n_iter_no_change : default=as in ContrastiveEncoder
+    validation_fraction, n_iter_no_change, tol, warm_start, callbacks : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
-    tol, warm_start, callbacks, checkpoint : default=as in ContrastiveEncoder
-        See :class:`skcontrast.ContrastiveEncoder`.
-
-    device, precision, random_state, verbose : default=as in ContrastiveEncoder
+    checkpoint, device, precision, random_state, verbose : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     Attributes
