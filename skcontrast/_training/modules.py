@@ -8,6 +8,7 @@ from skcontrast._component import resolve, resolve_for, warn
 from skcontrast._inputs.several import prepared
 from skcontrast._inputs.stacked import Stacked
 from skcontrast._output import Output
+from skcontrast._training.chunks import check_chunks
 from skcontrast._training.devices import DTYPES, seeded
 from skcontrast._training.embed import FORWARD_ROWS, lasting, load_arrays, to_tensors
 from skcontrast._training.frozen import freeze
@@ -51,6 +52,8 @@ def build(estimator, fitted, rows, given, call):
         fitted |= _described(estimator, fitted)
     source, dtype = fitted["input_"], DTYPES[estimator.precision]
     module, width = build_module(fitted, source.layout, dtype, source.choices["width"])
+    module.chunk_size = estimator.chunk_size
+    check_chunks(estimator.chunk_size, module.modules())
     objective = fitted["objective_"]
     _check_present(objective, rows)
     module.gives_rows = "rows" in objective.requires

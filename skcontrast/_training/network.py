@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from skcontrast._inputs.rows import concatenate
+from skcontrast._training.chunks import in_chunks
 from skcontrast._training.devices import seeded
 
 # Rows projected at a time, between epochs.
@@ -22,11 +23,12 @@ class ViewNetwork(nn.Module):
     are; ``counts_steps`` whether the number of the training step is. ``own_views`` are made for
     single terms of an objective, by term. ``momentum``, where there is one, makes keys: of the
     shared views where ``gives_keys``, and of the rows as they are for those ``taught`` terms that
-    have a view of their own.
+    have a view of their own. ``chunk_size`` rows are encoded at a time, all with None.
     """
 
     gives_steps = gives_rows = gives_keys = counts_steps = False
     taught: Sequence = ()
+    chunk_size = None
     # Parts that stay in evaluation mode.
     frozen: Sequence = ()
 
@@ -87,29 +89,32 @@ class ViewNetwork(nn.Module):
             return made | self._of_blocks(x)
         shape = len(batches), len(x) // len(batches)
         if self.gives_steps:
-            steps = self.encoder.steps(x)
-            h = self.encoder.pool(steps, x.mask)
-            made["steps"] = steps.unflatten(0, shape)
-            made["step_mask"] = (x.mask[:, 0] > 0).unflatten(0, shape)
+            steps = in_chunks(self.encoder.steps, x, self.chunk_size).unflatten(0, shape)
+            made["steps"], made["step_mask"] = steps, (x.mask[:, 0] > 0).unflatten(0, shape)
+            h = self.encoder.pool(steps.flatten(0, 1), x.mask)
         elif hasattr(self.encoder, "gates"):
             h, gates = self._gated(x, rows, len(batches))
             made["gates"] = gates.unflatten(0, shape)
         else:
-            h = self.encoder(x)
-        made["views"] = self.projector(h).unflatten(0, shape)
-        return made | {"embedding": h.unflatten(0, shape)}
+            h = in_chunks(self.encoder, x, self.chunk_size)
+        return made | self._projected(h.unflatten(0, shape))
 
     def _gated(self, x, rows, n_views):
         """Embeddings by experts, and their gates: a given route is that of the row, in any view."""
         encoder = self.encoder
         gates = encoder.gates(rows).repeat(n_views, 1) if encoder.given else encoder.gates(x)
-        return encoder(x, gates), gates
+        return in_chunks(encoder, x, self.chunk_size, gates), gates
 
     def _of_blocks(self, x):
         """The same of rows of several blocks, each of which is a view of them."""
-        h = self.encoder.slots(x)  # (V, n, d)
-        z = self.projector(h.flatten(0, 1)).unflatten(0, h.shape[:2])
-        return {"views": z, "embedding": h, "present": x.present}
+        h = in_chunks(self.encoder.slots, x, self.chunk_size, dim=1)
+        return self._projected(h) | {"present": x.present}
+
+    def _projected(self, h):
+        """Embeddings (V, n, d), and what the projector makes of them."""
+        # Of the very tensor: objectives may ask for gradients at the embedding.
+        z = in_chunks(self.projector, h.flatten(0, 1), self.chunk_size)
+        return {"views": z.unflatten(0, h.shape[:2]), "embedding": h}
 
     @torch.no_grad()
     def project(self, rows):

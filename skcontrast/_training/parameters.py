@@ -32,6 +32,7 @@ CONSTRAINTS = {
     "optimizer": [Shorthand(SHORTHAND["optimizer"], "optimizer")],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
+    "chunk_size": [Interval(Integral, 1, None, closed="left"), None],
     "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],

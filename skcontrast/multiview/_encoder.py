@@ -95,19 +95,16 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         Whether the columns of each block are centred and scaled first; sparse blocks share one
         scale each.
 
-    optimizer, batch_size, max_iter : default=as in ContrastiveEncoder
+    optimizer, batch_size, chunk_size, max_iter, early_stopping : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     learning_rate : float, default=2e-3
         Highest learning rate.
 
-    early_stopping, validation_fraction, n_iter_no_change : default=as in ContrastiveEncoder
+    validation_fraction, n_iter_no_change, tol, warm_start, callbacks : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
-    tol, warm_start, callbacks, checkpoint : default=as in ContrastiveEncoder
-        See :class:`skcontrast.ContrastiveEncoder`.
-
-    device, precision, random_state, verbose : default=as in ContrastiveEncoder
+    checkpoint, device, precision, random_state, verbose : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     Attributes
@@ -208,6 +205,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         optimizer: str | Component = "adamw",
         learning_rate: float = 2e-3,
         batch_size: int | Literal["auto"] = "auto",
+        chunk_size: int | None = None,
         max_iter: int | Literal["auto"] = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -237,6 +235,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

@@ -1,6 +1,7 @@
 """Objectives: what a representation is trained for."""
 
 from skcontrast.objectives._adaptive_margin import AdaptiveMargin
+from skcontrast.objectives._balanced import Balanced
 from skcontrast.objectives._base import Objective, Sum, Weighted
 from skcontrast.objectives._bridge import BrownianBridge
 from skcontrast.objectives._cacr import CACR
@@ -137,6 +138,7 @@ __all__ = [
     "OBJECTIVES",
     "AdaptiveMargin",
     "AlignmentUniformity",
+    "Balanced",
     "BarlowTwins",
     "BrownianBridge",
     "ClusterDiscrimination",

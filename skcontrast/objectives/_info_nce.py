@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import (
+    BlockSize,
     distinct,
     mean_over,
     normalize,
@@ -91,8 +92,8 @@ class InfoNCE(Excluding):
     hard_negative_weight : float, default=0.0
         Added to the logit of an anchor's own hard negative.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     exclude : {"groups"}, default=None
         "groups": rows of one group, as ``fit(X, groups=...)`` says, are no negatives of each
@@ -171,7 +172,7 @@ class InfoNCE(Excluding):
         form: Literal["ntxent", "two_way", "one_way"] = "ntxent",
         hard_negatives: bool = False,
         hard_negative_weight: float = 0.0,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         exclude: Literal["groups", "other_groups"] | None = None,
         queue_size: int | None = None,
         keep_top: float = 1.0,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from skcontrast._component import Integral, Interval, Real
 from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import (
+    BlockSize,
     class_cross_entropy,
     distinct,
     log_mean_by_class,
@@ -106,8 +107,8 @@ class LogitAdjusted(PairObjective):
     adjustment : float, default=1.0
         Power a of the class frequencies; 0 takes all classes as equally frequent.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     target : str, default="y"
         Which target is read: y, "condition", "groups", or the name of one of several in y.
@@ -168,7 +169,7 @@ class LogitAdjusted(PairObjective):
         self,
         temperature: Temperature = 0.1,
         adjustment: float = 1.0,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         target: str = "y",
         queue_size: int = 0,
     ):

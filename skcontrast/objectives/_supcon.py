@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast._typing import ArrayLike
-from skcontrast.functional import distinct, mean_over, normalize, pair_loss
+from skcontrast.functional import BlockSize, distinct, mean_over, normalize, pair_loss
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 from skcontrast.objectives._likeness import (
@@ -63,8 +63,8 @@ class SupCon(PairObjective):
     anchors : {"all", "first"}, default="all"
         Whether the rows of every view are anchors or only those of the first view.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     label_similarity : {"equal", "jaccard", "tree"} or array, default="equal"
         Weight w of a pair of rows by their labels.
@@ -138,7 +138,7 @@ class SupCon(PairObjective):
         temperature: Temperature = 0.1,
         form: Literal["outside", "inside"] = "outside",
         anchors: Literal["all", "first"] = "all",
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         label_similarity: Literal["equal", "jaccard", "tree"] | ArrayLike = "equal",
         target: str = "y",
         margin: float = 0.0,

@@ -112,6 +112,12 @@ class ContrastiveEncoder(BaseContrastive):
         Rows in a batch; "auto" is ``min(256, n_samples)``. The other rows of the batch
         are an anchor's negatives.
 
+    chunk_size : int, default=None
+        Rows, each view counting for one, that the network reads at a time: in the backward pass
+        each chunk is read again, so that memory is that of one chunk, and the objective still
+        sees the whole batch. Gradients are those of None, all rows at once; dropout alone draws
+        others. Networks with batch normalisation need None.
+
     max_iter : int or "auto", default="auto"
         Number of epochs. "auto" takes as many as make about 600 steps, but at least 5 and at
         most 100: in batches of 256 rows these are 100 up to 1,536 rows, 38 of 4,000 rows and 5
@@ -256,6 +262,7 @@ class ContrastiveEncoder(BaseContrastive):
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
         batch_size: int | Literal["auto"] = "auto",
+        chunk_size: int | None = None,
         max_iter: int | Literal["auto"] = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -284,6 +291,7 @@ class ContrastiveEncoder(BaseContrastive):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

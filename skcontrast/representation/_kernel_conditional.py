@@ -65,7 +65,10 @@ class KernelConditionalContrastive(ContrastiveEncoder):
     passthrough, views, n_views, clean_anchor, network, projector : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
-    sampler, standardize, optimizer, learning_rate, batch_size : default=as in ContrastiveEncoder
+    sampler, standardize, optimizer, learning_rate : default=as in ContrastiveEncoder
+        See :class:`ContrastiveEncoder`.
+
+    batch_size, chunk_size : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
     max_iter, early_stopping, validation_fraction : default=as in ContrastiveEncoder
@@ -145,6 +148,7 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
         batch_size: int | Literal["auto"] = "auto",
+        chunk_size: int | None = None,
         max_iter: int | Literal["auto"] = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -177,6 +181,7 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

@@ -91,7 +91,7 @@ class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
     max_iter : int or "auto", default=30
         Number of epochs; see :class:`skcontrast.ContrastiveEncoder`.
 
-    optimizer, learning_rate, batch_size : default=as in ContrastiveEncoder
+    optimizer, learning_rate, batch_size, chunk_size : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     early_stopping, validation_fraction, n_iter_no_change : default=as in ContrastiveEncoder
@@ -200,6 +200,7 @@ class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
         batch_size: int | Literal["auto"] = "auto",
+        chunk_size: int | None = None,
         max_iter: int | Literal["auto"] = 30,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -230,6 +231,7 @@ class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

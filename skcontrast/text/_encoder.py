@@ -106,7 +106,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
     max_iter : int or "auto", default=20
         Number of epochs.
 
-    optimizer, batch_size, early_stopping : default=as in ContrastiveEncoder
+    optimizer, batch_size, chunk_size, early_stopping : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     validation_fraction, n_iter_no_change, tol, warm_start : default=as in ContrastiveEncoder
@@ -213,6 +213,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
         optimizer: str | Component = "adamw",
         learning_rate: float = 3e-3,
         batch_size: int | Literal["auto"] = "auto",
+        chunk_size: int | None = None,
         max_iter: int | Literal["auto"] = 20,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -246,6 +247,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
