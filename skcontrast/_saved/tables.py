@@ -19,6 +19,7 @@ _TRAINED = """
     validation_curve_    none curve
     ?finetune_curve_     curve
     ?_optimizer_state    dict
+    ?memory_             dict
     ?classes_            label c ...
     ?target_mean_        float t
     ?target_scale_       float t >0
@@ -81,6 +82,7 @@ TABLES = {
         features_            none int p >=0
         mean_                none float p
         scale_               none float p >0
+        ?running_            arrays
     """,
     "BlocksInput": """
         ?n_features_in_      whole

@@ -45,7 +45,7 @@ def keep(estimator, final, training, encoder, call):
             final["objective_weights_"] = second["objective_weights_"]  # one head, trained on
         attributes.pop("_optimizer_state", None)  # its moments are of another loss
     else:
-        for name in ("_optimizer_state", "finetune_curve_", *LEARNED_OF_Y):
+        for name in ("_optimizer_state", "finetune_curve_", "memory_", *LEARNED_OF_Y):
             attributes.pop(name, None)
         if call.partial or estimator.warm_start:
             moments = optimizer_to_arrays(training.optimizer_state)

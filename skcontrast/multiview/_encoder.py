@@ -88,7 +88,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         with sparse blocks and with another ``combine``.
         "auto" is True where the objective reads neither ``y`` nor a condition.
 
-    projector, sampler : default=as in ContrastiveEncoder
+    projector, sampler, replay : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`. The projector is shared by the blocks.
 
     standardize : bool, default=True
@@ -203,6 +203,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         passthrough: bool | Literal["auto"] | list | tuple = "auto",
         projector: str | Component | nn.Module | None = None,
         sampler: str | Component = "uniform",
+        replay: str | Component | None = None,
         standardize: bool = True,
         optimizer: str | Component = "adamw",
         learning_rate: float = 2e-3,
@@ -231,6 +232,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         self.passthrough = passthrough
         self.projector = projector
         self.sampler = sampler
+        self.replay = replay
         self.standardize = standardize
         self.optimizer = optimizer
         self.learning_rate = learning_rate

@@ -36,6 +36,7 @@ from skcontrast.objectives._pairwise_ranking import PairwiseRanking
 from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
 from skcontrast.objectives._prediction import CrossEntropy, PredictionError
+from skcontrast.objectives._previous import PreviousFeatures
 from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._rank_penalty import RankPenalty
 from skcontrast.objectives._reconstruction import Reconstruction
@@ -94,6 +95,7 @@ OBJECTIVES = {
     "poly_view": PolyView,
     "positive_aware": PositiveAware,
     "prediction_error": PredictionError,
+    "previous_features": PreviousFeatures,
     "rank_n_contrast": RankNContrast,
     "rank_penalty": RankPenalty,
     "reconstruction": Reconstruction,
@@ -156,6 +158,7 @@ __all__ = [
     "PolyView",
     "PositiveAware",
     "PredictionError",
+    "PreviousFeatures",
     "RankNContrast",
     "RankPenalty",
     "Reconstruction",

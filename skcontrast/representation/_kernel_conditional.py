@@ -135,7 +135,8 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         network: str | Component | nn.Module = "mlp",
         projector: str | Component | nn.Module | None = None,
         sampler: str | Component = "uniform",
-        standardize: bool = True,
+        replay: str | Component | None = None,
+        standardize: bool | Literal["running"] = True,
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
         batch_size: int | Literal["auto"] = "auto",
@@ -166,6 +167,7 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         self.network = network
         self.projector = projector
         self.sampler = sampler
+        self.replay = replay
         self.standardize = standardize
         self.optimizer = optimizer
         self.learning_rate = learning_rate

@@ -79,7 +79,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
         :class:`skcontrast.ContrastiveEncoder` takes. "auto" is "mlp" of convolutions, else
         "dilated". A torch module that reads series says so by ``reads = {"series"}``.
 
-    projector, sampler : default=as in ContrastiveEncoder
+    projector, sampler, replay : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     standardize : bool or "series", default=True
@@ -192,6 +192,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
         network: str | Component | nn.Module | Literal["auto"] = "auto",
         projector: str | Component | nn.Module | None = None,
         sampler: str | Component = "uniform",
+        replay: str | Component | None = None,
         standardize: bool | Literal["series"] = True,
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
@@ -220,6 +221,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
         self.network = network
         self.projector = projector
         self.sampler = sampler
+        self.replay = replay
         self.standardize = standardize
         self.optimizer = optimizer
         self.learning_rate = learning_rate

@@ -65,7 +65,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         :class:`skcontrast.networks.HashedEmbeddingBag`; with a ``backbone`` it is "mlp",
         and what :class:`skcontrast.ContrastiveEncoder` takes is taken.
 
-    projector, sampler : default=as in ContrastiveEncoder
+    projector, sampler, replay : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     backbone : callable, object with a method ``encode``, or None, default=None
@@ -196,6 +196,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         network: str | Component | nn.Module | Literal["auto"] = "auto",
         projector: str | Component | nn.Module | None = None,
         sampler: str | Component = "uniform",
+        replay: str | Component | None = None,
         backbone: Any | None = None,
         standardize: bool = True,
         tokenizer: Callable | None = None,
@@ -227,6 +228,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         self.network = network
         self.projector = projector
         self.sampler = sampler
+        self.replay = replay
         self.backbone = backbone
         self.standardize = standardize
         self.tokenizer = tokenizer
