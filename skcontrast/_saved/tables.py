@@ -296,10 +296,23 @@ TABLES = {
         dual_coef_           float n c
         intercept_           float c
     """,
+    "KernelReplayClassifier": """
+        input_               TableInput
+        n_features_in_       whole f
+        ?feature_names_in_   words f
+        classes_             label c
+        n_seen_              int c >0
+        mixture_weights_     float c k >=0
+        mixture_means_       float c k d
+        mixture_variances_   float c k d >=0
+        classifier_          none ProKeRClassifier
+        _seed                whole
+    """,
     "ZeroShotClassifier": """
         ?input_              TableInput
         n_features_in_       whole f
         ?feature_names_in_   words f
+        ?class_sums_         float c d
         class_embeddings_    float c d
         classes_             label c
     """,
