@@ -146,6 +146,20 @@ def test_rows_of_every_kind_are_kept_saved_and_gone_on_with(kind, tmp_path):
     assert not hasattr(empty, "memory_") and empty.replay.size == 8
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_kept_rows_that_are_of_something_else_are_refused(kind, tmp_path):
+    model, rows = KINDS[kind]
+    model = clone(model).set_params(replay=Reservoir(8)).partial_fit(rows[:30])
+    model.memory_["target"] = np.zeros(7)
+    skcontrast.save(model, tmp_path)
+    with pytest.raises(ValueError, match="more or less than rows"):
+        skcontrast.load(tmp_path)
+    model.memory_.update(target=np.zeros(8), rows=np.zeros((8, 3)))
+    skcontrast.save(model, tmp_path)
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        skcontrast.load(tmp_path)
+
+
 def test_texts_are_kept_as_their_words():
     model = ContrastiveTextEncoder(**SMALL, replay=Reservoir(8)).partial_fit(TEXTS[:30])
     known = [text.split() for text in TEXTS[:30]]
