@@ -17,6 +17,7 @@ _PUBLIC = {
     "CorrelationAlignment": "skcontrast.contrast",
     "EmbeddingMapDisplay": "skcontrast.plotting",
     "KernelConditionalContrastive": "skcontrast.representation",
+    "KernelReplayClassifier": "skcontrast.adaptation",
     "LeakageDisplay": "skcontrast.plotting",
     "LossCurveDisplay": "skcontrast.plotting",
     "MultiViewContrastiveEncoder": "skcontrast.multiview",
@@ -51,6 +52,7 @@ __all__ = [
     "CorrelationAlignment",
     "EmbeddingMapDisplay",
     "KernelConditionalContrastive",
+    "KernelReplayClassifier",
     "LeakageDisplay",
     "LossCurveDisplay",
     "MultiViewContrastiveEncoder",
@@ -78,7 +80,12 @@ __all__ = [
 
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
-    from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
+    from skcontrast.adaptation import (
+        KernelReplayClassifier,
+        ProKeRClassifier,
+        ProKeRRegressor,
+        ZeroShotClassifier,
+    )
     from skcontrast.anomaly import ContrastiveAnomalyDetector
     from skcontrast.contrast import ContrastivePCA, CorrelationAlignment
     from skcontrast.multiview import CanonicalCorrelation, MultiViewContrastiveEncoder

@@ -4,7 +4,6 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 import skcontrast
-from skcontrast.adaptation import KernelReplayClassifier
 from skcontrast.networks import DilatedConv
 
 
@@ -66,7 +65,7 @@ def adapter_instances():
         skcontrast.ProKeRClassifier(method="gda"),
         skcontrast.ProKeRRegressor(),
         skcontrast.ZeroShotClassifier(),
-        KernelReplayClassifier(n_components=2, n_drawn=10, random_state=0),
+        skcontrast.KernelReplayClassifier(n_components=2, n_drawn=10, random_state=0),
     ]
 
 

@@ -108,7 +108,7 @@ class KernelReplayClassifier(ShorthandMixin, ScoreMixin, ReadsRows, BaseEstimato
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from skcontrast.adaptation import KernelReplayClassifier
+    >>> from skcontrast import KernelReplayClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> model = KernelReplayClassifier(random_state=0)
     >>> for species in range(3):
