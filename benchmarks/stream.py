@@ -30,14 +30,14 @@ from skcontrast.replay import ClassBalancedReservoir, Reservoir
 
 PAGE = """# Streams
 
-`partial_fit` forgets what does not come again. `ContrastiveEncoder(replay="reservoir")` keeps 500 rows of
-the stream and trains on them beside each call's own; `InfoNCE() + 0.5 * PreviousFeatures()` also holds
-them near their former embedding.
+`partial_fit` forgets what does not come again. `ContrastiveEncoder(replay="reservoir")` keeps 500
+rows of the stream and trains on them beside those of each call;
+`InfoNCE() + 0.5 * PreviousFeatures()` also holds them near their former embedding.
 
-Below, classes come two by two, with 40 calls for each pair. Then logistic regression on 16 learned columns
-tells all classes apart: accuracy on test rows, of all classes and of the first two. "labelled" is
-`SupCon()`, "unlabelled" `InfoNCE()`; "joint" sees all classes at once, "untrained" is the network at its
-start. Differences of a hundredth are chance.
+Below, classes come two by two, with 40 calls for each pair. Then logistic regression on 16 learned
+columns tells all classes apart: accuracy on test rows, of all classes and of the first two.
+"labelled" is `SupCon()`, "unlabelled" `InfoNCE()`; "joint" sees all classes at once, "untrained" is
+the network at its start. Mean of {} draw(s); differences of a hundredth are chance.
 
     python benchmarks/stream.py {}
 
@@ -141,7 +141,7 @@ def main():
     command = f"--data-dir ../shared/data --sets {' '.join(options.sets)} --seeds {len(seeds)}"
     versions = f"skcontrast {skcontrast.__version__}, scikit-learn {sklearn.__version__}"
     command = command + (f" --write {options.write}" if options.write else "")
-    page = PAGE.format(command, versions, torch.__version__, "\n\n".join(tables))
+    page = PAGE.format(len(seeds), command, versions, torch.__version__, "\n\n".join(tables))
     print(page)
     if options.write:
         options.write.write_text(page, encoding="utf-8")

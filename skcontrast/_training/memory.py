@@ -8,9 +8,8 @@ from skcontrast._inputs.block_rows import CheckedBlocks
 from skcontrast._inputs.blocks import is_missing
 from skcontrast._inputs.columns import untorched
 from skcontrast._inputs.side import check_one_each
-from skcontrast._inputs.target import UNLABELLED, class_codes, joined_classes
+from skcontrast._inputs.target import UNLABELLED, class_codes, joined_classes, parts_of
 from skcontrast._inputs.tokens import Documents, number_words
-from skcontrast.objectives._base import leaves
 from skcontrast.replay import RESERVOIRS
 
 
@@ -85,7 +84,7 @@ class Memory:
 
         Raises where single rows cannot be trained on.
         """
-        readers = [c for c in leaves(objective) if getattr(c, "reads_replayed", False)]
+        readers = [c for c in parts_of([objective]) if getattr(c, "reads_replayed", False)]
         if readers and self.policy is None and not self.call.second:
             raise ValueError(
                 f"{type(readers[0]).__name__} reads rows that replay keeps, and there are none: "

@@ -63,7 +63,10 @@ class KernelConditionalContrastive(ContrastiveEncoder):
     passthrough, views, n_views, clean_anchor, network, projector : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
-    sampler, standardize, optimizer, learning_rate, batch_size : default=as in ContrastiveEncoder
+    sampler, replay, standardize, optimizer : default=as in ContrastiveEncoder
+        See :class:`ContrastiveEncoder`.
+
+    learning_rate, batch_size : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
     max_iter, early_stopping, validation_fraction : default=as in ContrastiveEncoder
