@@ -24,7 +24,7 @@ from skcontrast._inputs.target import (
 # Targets of several columns that are labels, as scikit-learn names them.
 _LABEL_COLUMNS = ("multilabel-indicator", "multiclass-multioutput")
 # What a training makes for each batch: no side information.
-MADE = ("views", "embedding", "steps", "rows", "index", "present")
+MADE = ("views", "embedding", "steps", "gates", "rows", "index", "present")
 # Fitted attributes that say what a target was.
 LEARNED_OF_Y = ("classes_", "target_mean_", "target_scale_")
 

@@ -23,6 +23,7 @@ from skcontrast._training.embed import (
     load_arrays,
     optimizer_to_arrays,
 )
+from skcontrast._training.frozen import optimizer_name
 from skcontrast._training.modules import build_module, embed_view
 from skcontrast._typing import ArrayLike, RowsLike
 
@@ -49,7 +50,7 @@ def keep(estimator, final, training, encoder, call):
             attributes.pop(name, None)
         if call.partial or estimator.warm_start:
             moments = optimizer_to_arrays(training.optimizer_state)
-            final["_optimizer_state"] = {"name": repr(estimator.optimizer), "moments": moments}
+            final["_optimizer_state"] = {"name": optimizer_name(estimator), "moments": moments}
     attributes.update(final)
     ENCODERS[estimator] = estimator.precision, encoder
 

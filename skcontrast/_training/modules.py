@@ -9,6 +9,7 @@ from skcontrast._inputs.stacked import Stacked
 from skcontrast._output import Output
 from skcontrast._training.devices import DTYPES, seeded
 from skcontrast._training.embed import FORWARD_ROWS, load_arrays, to_tensors
+from skcontrast._training.frozen import freeze
 from skcontrast._training.network import ViewNetwork
 from skcontrast.networks import NETWORKS, NETWORKS_OF, build_network, build_projector
 from skcontrast.samplers import OnePerGroup, Uniform, WholeGroups, in_order
@@ -52,6 +53,7 @@ def build(estimator, fitted, rows, given, call):
         # Of a later call too, whose rows need not be of every class.
         n_slots = rows.n_given or estimator.n_views
         known = {"classes": fitted.get("classes_"), "rows": rows, "n_slots": n_slots}
+        known["n_gates"] = _count_gates(objective, module.encoder)
         width = getattr(module.encoder, "n_shared", width)
         known["width"] = _width_of(module.projector, width)
         criterion.prepare(rows.side, {**given, **known}, width)
@@ -63,6 +65,7 @@ def build(estimator, fitted, rows, given, call):
         _go_on(estimator, module, criterion)
     elif hasattr(module.encoder, "prepare"):
         module.encoder.prepare(rows)
+    freeze(module, getattr(estimator, "trainable", "all"))
     return module, criterion
 
 
@@ -122,6 +125,17 @@ def _are_steps_needed(objective, rows, encoder, network):
             "network='dilated'), or pass a network whose module has a method steps(batch)."
         )
     return needed
+
+
+def _count_gates(objective, encoder):
+    """Number of experts of an encoder, 0 where it has none, which an objective may need."""
+    n_gates = len(getattr(encoder, "experts", ()))
+    if "gates" in objective.requires and not n_gates:
+        raise ValueError(
+            f"objective={objective!r} reads the gates of experts, and this network has none: type "
+            "network='experts'."
+        )
+    return n_gates
 
 
 def _check_present(objective, rows):

@@ -1,6 +1,7 @@
 """The network of a training: encoder and projector over the views of a batch."""
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -22,6 +23,8 @@ class ViewNetwork(nn.Module):
     """
 
     gives_steps = gives_rows = False
+    # Parts that stay in evaluation mode.
+    frozen: Sequence = ()
 
     def __init__(self, encoder, projector, views=()):
         super().__init__()
@@ -30,13 +33,20 @@ class ViewNetwork(nn.Module):
         self.views = list(views)
         self.own_views = {}
 
+    def train(self, mode=True):
+        """Set the mode of training, or of evaluation, of all parts that are not frozen."""
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
+
     def forward(self, x, index, step=0):
         """Projections and embeddings of all views, each (V, n, d), and what steps there are.
 
         ``steps`` (V, n, T, d) are those of a series before it is pooled, and ``step_mask``
-        (V, n, T) says which of them a view has seen. ``rows`` are the batch and ``inputs``
-        the V batches that views made of it. ``own`` holds the same of each of ``own_views``,
-        with V = 1.
+        (V, n, T) says which of them a view has seen. ``gates`` (V, n, E) are those of experts.
+        ``rows`` are the batch and ``inputs`` the V batches that views made of it. ``own`` holds
+        the same of each of ``own_views``, with V = 1.
         """
         made = self._seen(x, index, self.views) if self.views else {"views": None}
         if self.own_views:
@@ -59,12 +69,21 @@ class ViewNetwork(nn.Module):
             h = self.encoder.pool(steps, x.mask)
             made["steps"] = steps.unflatten(0, shape)
             made["step_mask"] = (x.mask[:, 0] > 0).unflatten(0, shape)
+        elif hasattr(self.encoder, "gates"):
+            h, gates = self._gated(x, rows, len(batches))
+            made["gates"] = gates.unflatten(0, shape)
         else:
             h = self.encoder(x)
         if self.gives_rows:
             made |= {"rows": rows, "inputs": batches}
         made["views"] = self.projector(h).unflatten(0, shape)
         return made | {"embedding": h.unflatten(0, shape)}
+
+    def _gated(self, x, rows, n_views):
+        """Embeddings by experts, and their gates: a given route is that of the row, in any view."""
+        encoder = self.encoder
+        gates = encoder.gates(rows).repeat(n_views, 1) if encoder.given else encoder.gates(x)
+        return encoder(x, gates), gates
 
     def _of_blocks(self, x):
         """The same of rows of several blocks, each of which is a view of them."""

@@ -9,6 +9,7 @@ from skcontrast._component import resolve
 from skcontrast._training.callbacks import FitTasks
 from skcontrast._training.checkpoint import open_checkpoint
 from skcontrast._training.embed import learned, optimizer_to_tensors
+from skcontrast._training.frozen import optimizer_name
 from skcontrast._training.loop import Training
 from skcontrast.optimizers import OPTIMIZERS
 
@@ -116,7 +117,9 @@ class Run:
             "callbacks": estimator.callbacks,
             "on_begin": self._begin_epoch,
             "on_end": self._end_epoch,
-            "state": self._start(vars(estimator).get("_optimizer_state"), estimator.optimizer),
+            "state": self._start(
+                vars(estimator).get("_optimizer_state"), optimizer_name(estimator)
+            ),
             "scheduled": not call.partial,
             "verbose": int(estimator.verbose),
         }
@@ -132,12 +135,12 @@ class Run:
         so_far = {"_n_epochs": self.n_epochs + training.n_iter}
         return self.fitted | so_far | learned(self.network, self.criterion, training, self.past)
 
-    def _start(self, kept, optimizer):
+    def _start(self, kept, name):
         """State to start from: a checkpoint's, or the optimizer's of the last call."""
         if self.checkpoint is not None and self.checkpoint.load() is not None:
             return self.checkpoint.load()
         call = self.call
-        if not call.further or call.second or kept is None or kept["name"] != repr(optimizer):
+        if not call.further or call.second or kept is None or kept["name"] != name:
             return None
         return {"moments": optimizer_to_tensors(kept["moments"])}
 

@@ -206,6 +206,7 @@ class _OverSteps(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.last = InputLayer(options.hidden, n_components)
         self.dropout = nn.Dropout(options.dropout)
+        self.width, self.attend = n_components, None
 
     def steps(self, x):
         """Embedding of each step: (n, T, d), 0 where nothing was seen."""
@@ -215,7 +216,10 @@ class _OverSteps(nn.Module):
         h = _by_step(self.first, x.values.transpose(1, 2)) * seen
         for block in self.blocks:
             h = block(h, seen)
-        return self.dropout(_by_step(self.last, h)) * seen
+        h = _by_step(self.last, h)
+        if self.attend is not None:
+            h = self.attend(h * seen, seen)
+        return self.dropout(h) * seen
 
     def pool(self, steps, mask):
         """Embedding of each series: (n, d), of steps (n, T, d) and their mask (n, 1, T)."""

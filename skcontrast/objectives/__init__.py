@@ -16,6 +16,7 @@ from skcontrast.objectives._dclr import DCLR
 from skcontrast.objectives._decoupled import DecoupledContrastive
 from skcontrast.objectives._energy import EnergyHinge
 from skcontrast.objectives._future import FuturePrediction
+from skcontrast.objectives._gates import OnGates
 from skcontrast.objectives._gaussian import GaussianNCE
 from skcontrast.objectives._hard_negative import DebiasedContrastive, HardNegative
 from skcontrast.objectives._hierarchical import HierarchicalContrast
@@ -150,6 +151,7 @@ __all__ = [
     "Nested",
     "Objective",
     "OnColumns",
+    "OnGates",
     "OneToK",
     "PairGated",
     "PairScore",

@@ -9,6 +9,7 @@ from torch import nn
 
 from skcontrast._component import Component, StrOptions
 from skcontrast._training.checkpoint import Checkpoint
+from skcontrast._training.frozen import TRAINABLE
 from skcontrast._typing import FilePath, RandomState
 from skcontrast.base import BaseContrastive
 from skcontrast.objectives import Objective
@@ -135,6 +136,11 @@ class ContrastiveEncoder(BaseContrastive):
         Whether another ``fit`` goes on from the fitted weights; its schedule and its
         ``loss_curve_`` start anew.
 
+    trainable : {"all", "last"} or list of str, default="all"
+        What is trained of the encoder: all of it, its last layer, or the layers and weights that
+        these names in ``weights_`` begin with, such as "encoder.head"; the others stay as they
+        are, bit by bit. With ``warm_start`` a part of the fitted encoder is trained further.
+
     callbacks : list of skorch callbacks, default=None
         scikit-learn's own callbacks are set by ``set_callbacks``.
 
@@ -236,6 +242,7 @@ class ContrastiveEncoder(BaseContrastive):
         **BaseContrastive._parameter_constraints,
         "passthrough": ["boolean", StrOptions({"auto"}), list, tuple],
         "standardize": ["boolean", StrOptions({"running"})],
+        "trainable": TRAINABLE,
     }
 
     def __init__(
@@ -261,6 +268,7 @@ class ContrastiveEncoder(BaseContrastive):
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,
+        trainable: Literal["all", "last"] | list | tuple = "all",
         callbacks: list | tuple | None = None,
         checkpoint: FilePath | Checkpoint | None = None,
         device: str | torch.device = "auto",
@@ -288,6 +296,7 @@ class ContrastiveEncoder(BaseContrastive):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.warm_start = warm_start
+        self.trainable = trainable
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device

@@ -72,10 +72,10 @@ class KernelConditionalContrastive(ContrastiveEncoder):
     max_iter, early_stopping, validation_fraction : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
-    n_iter_no_change, tol, warm_start, callbacks, checkpoint : default=as in ContrastiveEncoder
+    n_iter_no_change, tol, warm_start, trainable, callbacks : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
-    device, precision, random_state, verbose : default=as in ContrastiveEncoder
+    checkpoint, device, precision, random_state, verbose : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
     Attributes
@@ -149,6 +149,7 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,
+        trainable: Literal["all", "last"] | list | tuple = "all",
         callbacks: list | tuple | None = None,
         checkpoint: FilePath | Checkpoint | None = None,
         device: str | torch.device = "auto",
@@ -181,6 +182,7 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.warm_start = warm_start
+        self.trainable = trainable
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device

@@ -15,6 +15,8 @@ from skcontrast._inputs.documents import typed, warn_unused
 from skcontrast._inputs.stacked import Stacked, stack_texts
 from skcontrast._inputs.text import BackboneInput, TextInput
 from skcontrast._training.checkpoint import Checkpoint
+from skcontrast._training.frozen import TRAINABLE
+from skcontrast._training.spans import EmbedsSpans
 from skcontrast._typing import FilePath, RandomState, Words
 from skcontrast.base import BaseContrastive
 from skcontrast.networks import NETWORK_CONSTRAINTS
@@ -22,7 +24,7 @@ from skcontrast.objectives import Objective
 from skcontrast.views import TEXT_VIEW_CONSTRAINTS, Views
 
 
-class ContrastiveTextEncoder(BaseContrastive):
+class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
     r"""Learn vectors of texts from these texts alone, with nothing to download.
 
     Documents are split into words, every word becomes hashed features (itself, its ends,
@@ -110,6 +112,9 @@ class ContrastiveTextEncoder(BaseContrastive):
     validation_fraction, n_iter_no_change, tol, warm_start : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
+    trainable : default=as in ContrastiveEncoder
+        See :class:`skcontrast.ContrastiveEncoder`.
+
     callbacks, checkpoint, device, precision, random_state : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
@@ -177,6 +182,7 @@ class ContrastiveTextEncoder(BaseContrastive):
             NETWORK_CONSTRAINTS[1],
             StrOptions({"auto"}),
         ],
+        "trainable": TRAINABLE,
         "backbone": [callable, HasMethods(["encode"]), None],
         "tokenizer": [callable, None],
         "token_pattern": [str, None],
@@ -213,6 +219,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,
+        trainable: Literal["all", "last"] | list | tuple = "all",
         callbacks: list | tuple | None = None,
         checkpoint: FilePath | Checkpoint | None = None,
         device: str | torch.device = "auto",
@@ -245,6 +252,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.warm_start = warm_start
+        self.trainable = trainable
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device
