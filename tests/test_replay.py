@@ -287,6 +287,9 @@ def test_class_means_grow_to_those_of_a_fit_on_all_rows(tmp_path):
     loaded = skcontrast.load(tmp_path).partial_fit(X[:5] + 9, ["d"] * 5)
     assert loaded.predict(X[:1] + 9).tolist() == ["d"]
     assert not hasattr(ZeroShotClassifier(np.eye(5)), "partial_fit")
+    given = ZeroShotClassifier(np.eye(5), classes=range(5)).fit(np.eye(5))
+    with pytest.raises(ValueError, match="kept no sums of rows"):
+        given.set_params(class_embeddings=None, classes=None).partial_fit(X, Y)
     with pytest.raises(ValueError, match="which classes= does not name"):
         model.partial_fit(X[:2], ["e", "a"], classes=["a", "b"])
 

@@ -277,7 +277,9 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
         self : object
         """
         check_parameters(self)
-        first = not hasattr(self, "class_sums_")
+        first = not hasattr(self, "class_embeddings_")
+        if not (first or hasattr(self, "class_sums_")):  # given embeddings, or an older folder
+            raise ValueError("the fit kept no sums of rows to add to: fit again on all rows.")
         codes, found = further_codes(y, classes, None if first else self.classes_, self)
         X = self._read_rows(X, first)[1]
         check_consistent_length(X, codes)
@@ -325,6 +327,7 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
         classes = self._class_names(len(T), found)
         order = np.argsort(classes, kind="stable")
         self.class_embeddings_, self.classes_ = unit_rows(T[order]), classes[order]
+        vars(self).pop("class_sums_", None)
         self._check_length(X)
 
     def _class_names(self, n_classes, found):
