@@ -18,6 +18,7 @@ _PUBLIC = {
     "EmbeddingMapDisplay": "skcontrast.plotting",
     "KernelConditionalContrastive": "skcontrast.representation",
     "KernelReplayClassifier": "skcontrast.adaptation",
+    "LabelCredibility": "skcontrast.inspection",
     "LeakageDisplay": "skcontrast.plotting",
     "LossCurveDisplay": "skcontrast.plotting",
     "MultiViewContrastiveEncoder": "skcontrast.multiview",
@@ -53,6 +54,7 @@ __all__ = [
     "EmbeddingMapDisplay",
     "KernelConditionalContrastive",
     "KernelReplayClassifier",
+    "LabelCredibility",
     "LeakageDisplay",
     "LossCurveDisplay",
     "MultiViewContrastiveEncoder",
@@ -88,6 +90,7 @@ if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
     )
     from skcontrast.anomaly import ContrastiveAnomalyDetector
     from skcontrast.contrast import ContrastivePCA, CorrelationAlignment
+    from skcontrast.inspection import LabelCredibility
     from skcontrast.multiview import CanonicalCorrelation, MultiViewContrastiveEncoder
     from skcontrast.persistence import load, save
     from skcontrast.plotting import (

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import loops_of_blocks
 import numpy as np
 import series_cases
+import test_auxiliary
 import test_common_salient
 import test_conditional
 import test_conr
 import test_geometry
 import test_lists
 import test_logit_adjusted
+import test_memory
 import test_objectives_naive as plain
 import test_pair_gated
 import test_prediction
@@ -266,6 +268,29 @@ def _of_neighbors(n_steps):
     return Golden(params, loop, 2, 3, side, 12 if n_steps else 4, n_steps)
 
 
+def _queued(form, keep_top=1.0, drop_top=0.0):
+    """A queue of seven places, two of which are empty and two of rows of the batch."""
+    numbers_of = test_memory.NUMBERS.tolist()
+    keys, queue = numbers(12, 2, 5, 4), numbers(13, 2, 7, 4)
+    held = np.array(keys), np.array(queue), numbers_of, form, keep_top, drop_top
+    return Golden(
+        {
+            "temperature": test_memory.TAU,
+            "form": form,
+            "queue_size": 7,
+            "keep_top": keep_top,
+            "drop_top": drop_top,
+        },
+        lambda z: test_memory.queued(z, *held),
+        2,
+        5,
+        {"keys": keys, "queue": queue, "queue_index": numbers_of},
+    )
+
+
+MEMORY = unit(numbers(14, 8, 4)).tolist()
+DRAWN = np.random.default_rng(15).integers(0, 8, (10, 3)).tolist()
+SCORES, CENTER = numbers(16, 2, 5, 4), numbers(17, 4)
 # One row is its own partner, and one is not mixed.
 MIXTURES = {"partner": [3, 1, 4, 2, 0], "share": [0.3, 0.6, 1.0, 0.8, 0.1]}
 GATED = dict(
@@ -275,6 +300,8 @@ GATED = dict(
     )
 )
 GRADES = [2.0, 1.0, 1.0, 0.0, 3.0]
+CHANGED = [[True, False, False], [False] * 3, [False, True, True], [True] * 3, [False] * 3]
+COUNTS = [[1.0, 0, 2, 0], [0.0] * 4, [3.0, 1, 0, 0], [0.0, 0, 0, 5], [1.0, 1, 1, 1]]
 SEEN = [[True] * 4, [False, True, True, True], [True, True, False, True]]
 MASK = np.array([SEEN, SEEN])
 CUTS, TRIPLES = [0, 2, 1], [[0, 1, 0], [1, 2, 1], [3, 3, 3]]
@@ -383,7 +410,7 @@ CASES = {
             ),
             2,
             5,
-            {"reference": numbers(11, 2, 5, 4), "queue": NOISE},
+            {"keys": numbers(11, 2, 5, 4), "queue": NOISE},
         )
     ],
     "dclr": [
@@ -428,18 +455,32 @@ CASES = {
             {"condition": CONDITION},
         )
     ],
-    "info_nce": of_naive(
-        "ntxent",
-        "ntxent, 3 views",
-        "two_way",
-        "one_way",
-        "hard",
-        a=T,
-        b=T,
-        c={**T, "form": "two_way"},
-        d={**T, "form": "one_way"},
-        e={**T, "form": "one_way", "hard_negatives": True, "hard_negative_weight": 0.7},
-    ),
+    "info_nce": [
+        *of_naive(
+            "ntxent",
+            "ntxent, 3 views",
+            "two_way",
+            "one_way",
+            "hard",
+            a=T,
+            b=T,
+            c={**T, "form": "two_way"},
+            d={**T, "form": "one_way"},
+            e={**T, "form": "one_way", "hard_negatives": True, "hard_negative_weight": 0.7},
+        ),
+        _queued("one_way"),
+        _queued("two_way", 0.5, 0.2),
+        _queued("ntxent", 0.7),
+    ],
+    "instance_discrimination": [
+        Golden(
+            {"n_noise": 3, "temperature": test_memory.TAU},
+            lambda z: test_memory.contrasted(z, np.array(MEMORY), DRAWN, 1.5),
+            2,
+            5,
+            {"memory": MEMORY, "noise_index": DRAWN, "log_normalizer": 1.5},
+        )
+    ],
     "kernel_info_nce": of_naive(
         "laplace", "mixed kernel", a=T, b={**T, "gamma": 0.5, "mixture": "kernel", "weight": 0.3}
     ),
@@ -525,6 +566,16 @@ CASES = {
         Golden({"objective": "info_nce"}, on_unit_rows(loops_of_blocks.pairwise, 0.2), n)
         for n in (2, 3)
     ],
+    "self_distillation": [
+        Golden(
+            {"view": None, "n_outputs": 4, "temperature": 0.5, "teacher_temperature": 0.3},
+            lambda z: test_memory.distilled(z, np.array(SCORES), np.array(CENTER), 0.5, 0.3),
+            n_views,
+            5,
+            {"keys": SCORES, "center": CENTER},
+        )
+        for n_views in (2, 3)
+    ],
     "sigmoid": [
         Golden(
             {**T, "bias": -1.5, "gamma": gamma},
@@ -575,6 +626,37 @@ CASES = {
         _rebuilt(on="changed"),
         _of_neighbors(0),
         _of_neighbors(4),
+    ],
+    "replaced_features": [
+        Golden(
+            {"on": on},
+            lambda z, v=v: test_auxiliary.replaced_loop(z[v], np.array(CHANGED)),
+            2,
+            5,
+            {"rows": numbers(7, 5, 3), "changed": CHANGED},
+        )
+        for on, v in (("whole", 0), ("corrupted", 1))
+    ],
+    "structure_consistency": [Golden({}, test_auxiliary.structure_loop, v, 6) for v in (2, 3)],
+    "distribution": [
+        Golden(
+            {"temperature": TAU, "reconstruction": 0.5},
+            lambda z: test_auxiliary.distribution_loop(z, np.array(COUNTS), TAU, 0.5),
+            2,
+            5,
+            {"rows": COUNTS},
+        )
+    ],
+    "patch_origin": [
+        Golden(
+            {"n_pieces": 2, "temperature": TAU, "place_weight": 0.7},
+            lambda z: test_auxiliary.origin_loop(z.reshape(2, 3, 4, 3), MASK, 2, TAU, 0.7),
+            2,
+            3,
+            {"step_mask": [SEEN, SEEN]},
+            12,
+            4,
+        )
     ],
     "soft_target": [
         Golden(

@@ -22,6 +22,7 @@ from skcontrast.objectives import (
     DebiasedContrastive,
     DecoupledContrastive,
     DecoupledUniformity,
+    DistributionContrast,
     HardNegative,
     InfoNCE,
     KernelInfoNCE,
@@ -37,9 +38,11 @@ from skcontrast.objectives import (
     PositiveAware,
     PredictionError,
     Reconstruction,
+    ReplacedFeatures,
     SigmoidPairs,
     SoftTarget,
     SpectralContrastive,
+    StructureConsistency,
     SubclassBalanced,
     SupCon,
     SupReMix,
@@ -113,6 +116,9 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "info_nce-groups": InfoNCE(exclude="groups"),
     "info_nce-groups-two_way": InfoNCE(form="two_way", exclude="groups"),
     "info_nce-groups-one_way": InfoNCE(form="one_way", exclude="groups"),
+    "info_nce-other_groups": InfoNCE(exclude="other_groups"),
+    "info_nce-keys-one_way": InfoNCE(form="one_way", queue_size=0),
+    "info_nce-keys-two_way": InfoNCE(form="two_way", queue_size=0, exclude="groups"),
     "mined-groups": MinedNegatives(exclude="groups"),
     "hard_negative-weight": HardNegative(tau_plus=0, beta=0.5, positive_weight=0.5),
     "positive_aware-hardest": PositiveAware(n_negatives=2),
@@ -120,6 +126,9 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "positive_aware-prior": PositiveAware(rule="fixed", guide="prior", n_negatives=1),
     "reconstruction-huber": Reconstruction(error="huber", delta=0.5),
     "reconstruction-neighbors": Reconstruction(from_="neighbors"),
+    "replaced_features-corrupted": ReplacedFeatures(on="corrupted"),
+    "structure_consistency-projection": StructureConsistency("projection"),
+    "distribution-contrast": DistributionContrast(0.5, 0.0),
     "cluster_discrimination-all": ClusterDiscrimination(n_labels=2, negative_share=1.0),
     "teacher_similarity-sharp": TeacherSimilarity(teacher_temperature=0.02),
     "pairwise-weights": Pairwise(InfoNCE(), [(0, 1), (1, 0, 2.0)]),
@@ -140,6 +149,10 @@ SURROGATES = {
     "cross_view_distribution",
     "info_nce-model_aware",
     "info_nce-individual",
+    "info_nce-keys-one_way",
+    "info_nce-keys-two_way",
+    "instance_discrimination",
+    "self_distillation",
     "decoupled-model_aware",
     "dclw",
     "hard_negative-detached",
@@ -157,6 +170,7 @@ RANDOM |= {"cross_mixup", "pair_gated", "mc_info_nce"}
 WAITS = {"listwise_wasserstein", "rank_penalty"}
 # Neither unit rows nor columns: rows as they are.
 LENGTHS = {"rank_n_contrast", "gaussian", "mc_info_nce", "lorentz", "lorentz-fixed"}
+LENGTHS |= {"self_distillation"}
 # Without a head, the columns of the embedding are the prediction.
 HEADS = (
     "prediction_error",
@@ -165,6 +179,8 @@ HEADS = (
     "reconstruction",
     "binary_cross_entropy",
     "pairwise_ranking",
+    "replaced_features",
+    "distribution",
 )
 PREDICTORS = {name for name in VARIANTS if name.startswith(HEADS)}
 # Work on the columns as they are, not on unit rows.
@@ -183,6 +199,7 @@ ORIENTED = {
     "previous_features",
     "gaussian",
     "mc_info_nce",
+    "self_distillation",
     *PROTOTYPES,
 }
 SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "nested", "sum"}
@@ -198,11 +215,14 @@ FIRST_VIEW = {
     "swapped_prototypes",
     "cross_view_distribution",
     "one_to_k",
+    "replaced_features",
+    "structure_consistency",
     "sigmoid",
     "list_mle",
     "cross_mixup",
     "gaussian",
     "lorentz",
+    "self_distillation",
 }
 
 every = pytest.mark.parametrize("name", VARIANTS)
@@ -236,6 +256,8 @@ def draw(objective, n=6, d=4, n_views=None, seed=0, dtype=torch.float64):
         side |= {"replayed": torch.arange(n) != 1, "target": random_target("class", n, generator)}
     for name in {"condition", "prior", "rows"} & set(objective.requires):
         side[name] = torch.randn(n, 2, generator=generator, dtype=torch.float64)
+    if "rows" in side:
+        side["changed"] = side["rows"] > 0
     return views.to(dtype), side
 
 
@@ -435,7 +457,7 @@ def test_docstring_names_every_parameter(name):
 def test_wrong_parameters_give_one_sentence(name):
     cls = OBJECTIVES[name]
     for parameter in cls().get_params(deep=False):
-        if parameter == "center":  # which may be the name of a block, known in a fit
+        if parameter in ("center", "target"):  # which may be a name that is known in a fit
             continue
         with pytest.raises(InvalidParameterError, match=f"{parameter!r} parameter of"):
             check_parameters(cls(**{parameter: "nonsense"}))

@@ -17,6 +17,7 @@ from skcontrast.objectives import (
     FuturePrediction,
     HierarchicalContrast,
     InfoNCE,
+    PatchOrigin,
     SupCon,
 )
 from skcontrast.objectives._bridge import _three_of
@@ -25,6 +26,8 @@ from skcontrast.objectives._bridge import _three_of
 VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" in cls().requires} | {
     "hierarchical-unit": HierarchicalContrast(alpha=0.2, temporal_unit=1, temperature=0.5),
     "hierarchical-learned": HierarchicalContrast(temperature="learned"),
+    "patch_origin": PatchOrigin(n_pieces=2),
+    "patch_origin-three": PatchOrigin(3, 0.5, 0.3),
     "future_prediction-last": FuturePrediction(n_steps=2, context="last"),
     "brownian_bridge-end": BrownianBridge(contrast="end", pin=0.5),
     "brownian_bridge-ends": BrownianBridge(contrast="ends", eps=1e-6),

@@ -51,6 +51,10 @@ class Memory:
         if self.policy is None:
             return X, given
         _check_kept(X)
+        if isinstance(given.get("target"), dict) or hasattr(given.get("target"), "columns"):
+            raise ValueError(
+                "replay keeps labels without names: pass y as an array, or type replay=None."
+            )
         if self.before is not None:
             given = {name: self._joined(name, value) for name, value in given.items()}
             kept = self.before["rows"]

@@ -4,14 +4,16 @@ import copy
 
 import torch
 
-from skcontrast._component import resolve, resolve_for
+from skcontrast._component import resolve, resolve_for, warn
+from skcontrast._inputs.several import prepared
 from skcontrast._inputs.stacked import Stacked
 from skcontrast._output import Output
 from skcontrast._training.devices import DTYPES, seeded
-from skcontrast._training.embed import FORWARD_ROWS, load_arrays, to_tensors
+from skcontrast._training.embed import FORWARD_ROWS, lasting, load_arrays, to_tensors
 from skcontrast._training.frozen import freeze
 from skcontrast._training.network import ViewNetwork
 from skcontrast.networks import NETWORKS, NETWORKS_OF, build_network, build_projector
+from skcontrast.networks._momentum import Momentum
 from skcontrast.samplers import OnePerGroup, Uniform, WholeGroups, in_order
 from skcontrast.views import build_negatives, build_views, makes_negatives, members, partners
 from skcontrast.views._partners import block_view
@@ -45,18 +47,19 @@ def build(estimator, fitted, rows, given, call):
     objective = fitted["objective_"]
     _check_present(objective, rows)
     module.gives_rows = "rows" in objective.requires
+    module.counts_steps = module.gives_rows or "step" in objective.requires
     module.gives_steps = _are_steps_needed(objective, rows, module.encoder, fitted["network_"])
     # Before the end there are the learned columns alone.
     fitted |= {"_width": width, "n_components_": width, "output_": Output()}
     criterion = objective.build(rows.n_rows)
-    if hasattr(criterion, "prepare"):
-        # Of a later call too, whose rows need not be of every class.
-        n_slots = rows.n_given or estimator.n_views
-        known = {"classes": fitted.get("classes_"), "rows": rows, "n_slots": n_slots}
-        known["n_gates"] = _count_gates(objective, module.encoder)
-        width = getattr(module.encoder, "n_shared", width)
-        known["width"] = _width_of(module.projector, width)
-        criterion.prepare(rows.side, {**given, **known}, width)
+    # Classes of a later call too, whose rows need not be of every class.
+    known = {"classes": fitted.get("classes_"), "targets": fitted.get("targets_"), "rows": rows}
+    known["n_slots"] = rows.n_given or estimator.n_views
+    known["n_gates"] = _count_gates(objective, module.encoder)
+    width = getattr(module.encoder, "n_shared", width)
+    known["width"] = _width_of(module.projector, width)
+    known["momentum"] = vars(estimator).get("momentum")
+    prepared(criterion, rows.side, {**given, **known}, width)
     criterion = criterion.to(dtype)
     with seeded(torch.initial_seed(), rows.device):
         own = objective.own_views(rows.kind)
@@ -66,7 +69,39 @@ def build(estimator, fitted, rows, given, call):
     elif hasattr(module.encoder, "prepare"):
         module.encoder.prepare(rows)
     freeze(module, getattr(estimator, "trainable", "all"))
+    _add_momentum(estimator, module, objective, call)
     return module, criterion
+
+
+def _add_momentum(estimator, module, objective, call):
+    """Let a momentum network start, or go on, where an objective reads its keys."""
+    momentum = vars(estimator).get("momentum")
+    if momentum is None:
+        return
+    if "keys" not in objective.requires:
+        if not call.second:
+            warn(
+                f"momentum={momentum} makes keys, which objective={objective!r} does not read: "
+                "leave it out, or type objective=InfoNCE(queue_size=4096).",
+            )
+        return
+    parts = {"encoder": module.encoder, "projector": module.projector}
+    module.momentum = Momentum(momentum, parts)
+    # What stays in evaluation mode does so in the copy.
+    names = [n for n, m in module.encoder.named_modules() if any(m is f for f in module.frozen)]
+    copied = module.momentum.get_submodule("encoder")
+    module.frozen = [*module.frozen, *(copied.get_submodule(name) for name in names)]
+    if call.further and not call.second and "_momentum_state" in vars(estimator):
+        load_arrays(module.momentum, estimator._momentum_state)
+    module.gives_keys = _reads_keys(objective, module.own_views)
+    module.taught = [term for term in module.own_views if "keys" in term.requires]
+
+
+def _reads_keys(objective, own_views):
+    """Whether a term reads keys of the views that all share."""
+    if objective.terms:
+        return any(_reads_keys(term, own_views) for term in objective.terms)
+    return "keys" in objective.requires and objective not in own_views
 
 
 @torch.no_grad()
@@ -153,9 +188,9 @@ def _go_on(estimator, module, criterion):
     """Write the fitted weights of an estimator into modules that were built anew."""
     load_arrays(module, estimator.weights_)
     state = to_tensors(estimator.objective_weights_)
-    now = {name: tensor.shape for name, tensor in criterion.state_dict().items()}
+    now = {name: tensor.shape for name, tensor in lasting(criterion).items()}
     if now == {name: tensor.shape for name, tensor in state.items()}:
-        criterion.load_state_dict(state)
+        criterion.load_state_dict(state, strict=False)  # a queue starts anew, with these rows
     elif state.keys() == now.keys():
         raise ValueError(
             f"objective={estimator.objective!r} keeps a state for each row, class or column of y: "

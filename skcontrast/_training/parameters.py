@@ -30,6 +30,7 @@ CONSTRAINTS = {
     "sampler": [Shorthand(SHORTHAND["sampler"], "sampler")],
     "replay": [Shorthand(SHORTHAND["replay"], "replay", ("keep",)), None],
     "standardize": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="left"), None],
     "optimizer": [Shorthand(SHORTHAND["optimizer"], "optimizer")],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],

@@ -2,7 +2,12 @@
 
 from skcontrast.functional._anchors import over_anchors
 from skcontrast.functional._blocks import multilinear_contrast, one_to_many, sigmoid_pairs
-from skcontrast.functional._equations import alignment, log_mean_gaussian, ridge_smoother
+from skcontrast.functional._equations import (
+    alignment,
+    jensen_shannon,
+    log_mean_gaussian,
+    ridge_smoother,
+)
 from skcontrast.functional._geometry import (
     cone_violation,
     draw_directions,
@@ -73,6 +78,7 @@ __all__ = [
     "future_contrast",
     "gaussian_distance",
     "gaussian_parameters",
+    "jensen_shannon",
     "linear_shares",
     "log_mean_by_class",
     "log_mean_gaussian",

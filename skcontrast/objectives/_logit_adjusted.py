@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import (
     class_cross_entropy,
     distinct,
@@ -72,6 +73,9 @@ class LogitAdjusted(PairObjective):
     block_size : int, default=None
         Side of a tile of the similarity matrix; None chooses by size.
 
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     See Also
     --------
     SupCon : The same rows as positives, without a correction.
@@ -113,14 +117,20 @@ class LogitAdjusted(PairObjective):
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
         "adjustment": [Interval(Real, 0, None, closed="left")],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
-        self, temperature: Temperature = 0.1, adjustment: float = 1.0, block_size: int | None = None
+        self,
+        temperature: Temperature = 0.1,
+        adjustment: float = 1.0,
+        block_size: int | None = None,
+        target: str = "y",
     ):
         self.temperature = temperature
         self.adjustment = adjustment
         self.block_size = block_size
+        self.target = target
 
     def loss(
         self,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import StrOptions
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast._typing import ArrayLike
 from skcontrast.functional import distinct, mean_over, normalize, pair_loss
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
@@ -78,9 +79,10 @@ class SupCon(PairObjective):
         - array (n_classes, n_classes) of non-negative numbers: the entry of the two
           classes, in sorted order; each call of ``partial_fit`` has to hold them all.
 
-    target : {"y", "groups"}, default="y"
-        What says which rows are positives: "groups" are those of ``fit(X, groups=...)``, such
-        as the subject that a series is of, and ``label_similarity`` is "equal".
+    target : str, default="y"
+        What says which rows are positives: y, "condition", "groups", or the name of one of several
+        targets in y. "groups" are those of ``fit(X, groups=...)``, such as the subject that a
+        series is of, and ``label_similarity`` is "equal".
 
     Notes
     -----
@@ -123,7 +125,7 @@ class SupCon(PairObjective):
         "form": [StrOptions({"outside", "inside"})],
         "anchors": [StrOptions({"all", "first"})],
         "label_similarity": [StrOptions({"equal", "jaccard", "tree"}), "array-like"],
-        "target": [StrOptions({"y", "groups"})],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -133,7 +135,7 @@ class SupCon(PairObjective):
         anchors: Literal["all", "first"] = "all",
         block_size: int | None = None,
         label_similarity: Literal["equal", "jaccard", "tree"] | ArrayLike = "equal",
-        target: Literal["y", "groups"] = "y",
+        target: str = "y",
     ):
         self.temperature = temperature
         self.form = form

@@ -85,6 +85,13 @@ class ContrastiveEncoder(BaseContrastive):
     projector : str, component, torch.nn.Module or None, default=None
         Network between the embedding and the objective, thrown away after training.
 
+    momentum : float, default=None
+        Share m, in [0, 1), that the momentum network keeps of its weights in each step; 1 - m
+        comes from the encoder and the projector, which it starts as a copy of. It makes the keys
+        of objectives that read them, such as ``InfoNCE(queue_size=4096)`` and
+        ``SelfDistillation()``, and is thrown away too. 0.99 suits some hundred steps, 0.999 many
+        thousands. None makes no such network.
+
     sampler : str or component, default="uniform"
         How batches are put together: "uniform", "clustered", "class_balanced" or, for
         numbers as ``y``, "target_spread".
@@ -210,6 +217,9 @@ class ContrastiveEncoder(BaseContrastive):
     classes_ : ndarray of shape (n_classes,)
         Classes seen, for objectives and samplers that use ``y``.
 
+    targets_ : dict of dict
+        Of each target that is read by its name, or from beside X, "classes", or "mean" and "scale".
+
     n_features_in_ : int
         Number of features seen during fit.
 
@@ -256,6 +266,7 @@ class ContrastiveEncoder(BaseContrastive):
         clean_anchor: bool = True,
         network: str | Component | nn.Module = "mlp",
         projector: str | Component | nn.Module | None = None,
+        momentum: float | None = None,
         sampler: str | Component = "uniform",
         replay: str | Component | None = None,
         standardize: bool | Literal["running"] = True,
@@ -284,6 +295,7 @@ class ContrastiveEncoder(BaseContrastive):
         self.clean_anchor = clean_anchor
         self.network = network
         self.projector = projector
+        self.momentum = momentum
         self.sampler = sampler
         self.replay = replay
         self.standardize = standardize

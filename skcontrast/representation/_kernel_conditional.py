@@ -18,6 +18,8 @@ from skcontrast.views import Views
 
 # The parameters that describe the objective.
 _OF_OBJECTIVE = ("mode", "kernel", "regularization", "form", "temperature")
+# Those of a ContrastiveEncoder that another objective would read.
+_NOT_OURS = ("objective", "momentum")
 
 
 class KernelConditionalContrastive(ContrastiveEncoder):
@@ -112,7 +114,11 @@ class KernelConditionalContrastive(ContrastiveEncoder):
     """
 
     _parameter_constraints = {
-        **{k: v for k, v in ContrastiveEncoder._parameter_constraints.items() if k != "objective"},
+        **{
+            name: of_encoder
+            for name, of_encoder in ContrastiveEncoder._parameter_constraints.items()
+            if name not in _NOT_OURS
+        },
         **{name: ConditionalInfoNCE._parameter_constraints[name] for name in _OF_OBJECTIVE},
     }
     _parameter_constraints["independence"] = [Interval(Real, 0, None, closed="left")]

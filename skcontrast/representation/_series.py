@@ -81,7 +81,7 @@ class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
         :class:`skcontrast.ContrastiveEncoder` takes. "auto" is "mlp" of convolutions, else
         "dilated". A torch module that reads series says so by ``reads = {"series"}``.
 
-    projector, sampler, replay : default=as in ContrastiveEncoder
+    projector, momentum, sampler, replay : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     standardize : bool or "series", default=True
@@ -194,6 +194,7 @@ class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
         clean_anchor: bool | Literal["auto"] = "auto",
         network: str | Component | nn.Module | Literal["auto"] = "auto",
         projector: str | Component | nn.Module | None = None,
+        momentum: float | None = None,
         sampler: str | Component = "uniform",
         replay: str | Component | None = None,
         standardize: bool | Literal["series"] = True,
@@ -224,6 +225,7 @@ class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
         self.clean_anchor = clean_anchor
         self.network = network
         self.projector = projector
+        self.momentum = momentum
         self.sampler = sampler
         self.replay = replay
         self.standardize = standardize

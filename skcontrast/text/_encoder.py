@@ -67,7 +67,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
         :class:`skcontrast.networks.HashedEmbeddingBag`; with a ``backbone`` it is "mlp",
         and what :class:`skcontrast.ContrastiveEncoder` takes is taken.
 
-    projector, sampler, replay : default=as in ContrastiveEncoder
+    projector, momentum, sampler, replay : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     backbone : callable, object with a method ``encode``, or None, default=None
@@ -201,6 +201,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
         clean_anchor: bool | Literal["auto"] = "auto",
         network: str | Component | nn.Module | Literal["auto"] = "auto",
         projector: str | Component | nn.Module | None = None,
+        momentum: float | None = None,
         sampler: str | Component = "uniform",
         replay: str | Component | None = None,
         backbone: Any | None = None,
@@ -234,6 +235,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
         self.clean_anchor = clean_anchor
         self.network = network
         self.projector = projector
+        self.momentum = momentum
         self.sampler = sampler
         self.replay = replay
         self.backbone = backbone

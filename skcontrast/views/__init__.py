@@ -22,6 +22,7 @@ from skcontrast.views._series import (
     PointMask,
     Scaling,
     SegmentMask,
+    SegmentSwap,
     SeriesView,
 )
 from skcontrast.views._series_time import Permutation, TimeCrop, Warp
@@ -58,6 +59,7 @@ SERIES_VIEWS = {
     "point_mask": PointMask,
     "scaling": Scaling,
     "segment_mask": SegmentMask,
+    "segment_swap": SegmentSwap,
     "warp": Warp,
 }
 # By what a row is; a kind of row of one's own is added here.
@@ -88,6 +90,7 @@ __all__ = [
     "SameGroup",
     "Scaling",
     "SegmentMask",
+    "SegmentSwap",
     "SeriesView",
     "Shuffle",
     "SpanCrop",
