@@ -18,6 +18,8 @@ _PUBLIC = {
     "CorrelationAlignment": "skcontrast.contrast",
     "EmbeddingMapDisplay": "skcontrast.plotting",
     "KernelConditionalContrastive": "skcontrast.representation",
+    "KernelReplayClassifier": "skcontrast.adaptation",
+    "LabelCredibility": "skcontrast.inspection",
     "LeakageDisplay": "skcontrast.plotting",
     "LossCurveDisplay": "skcontrast.plotting",
     "MultiViewContrastiveEncoder": "skcontrast.multiview",
@@ -53,6 +55,8 @@ __all__ = [
     "CorrelationAlignment",
     "EmbeddingMapDisplay",
     "KernelConditionalContrastive",
+    "KernelReplayClassifier",
+    "LabelCredibility",
     "LeakageDisplay",
     "LossCurveDisplay",
     "MultiViewContrastiveEncoder",
@@ -81,9 +85,15 @@ __all__ = [
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
     from skcontrast._inputs.batches import Batches
-    from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
+    from skcontrast.adaptation import (
+        KernelReplayClassifier,
+        ProKeRClassifier,
+        ProKeRRegressor,
+        ZeroShotClassifier,
+    )
     from skcontrast.anomaly import ContrastiveAnomalyDetector
     from skcontrast.contrast import ContrastivePCA, CorrelationAlignment
+    from skcontrast.inspection import LabelCredibility
     from skcontrast.multiview import CanonicalCorrelation, MultiViewContrastiveEncoder
     from skcontrast.persistence import load, save
     from skcontrast.plotting import (

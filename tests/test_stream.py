@@ -161,6 +161,7 @@ def test_parquet_and_arrow(tmp_path):
         ({"sampler": "clustered"}, "type sampler='uniform'"),
         ({"views": "neighbor_bands"}, "reads any row at any time"),
         ({"views": "time_offset"}, "need rows beside each other"),
+        ({"replay": "reservoir"}, "X is a stream: type replay=None"),
     ],
 )
 def test_what_needs_all_rows_is_refused(params, said):

@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
+from skcontrast._inputs.several import prepared
 from skcontrast.objectives._base import BuiltByEpochs, Objective, _Composite
 
 
@@ -92,8 +93,7 @@ class _BuiltOnGates(nn.Module):
     def prepare(self, side, given, n_components=None):
         n_experts = given["n_gates"]
         for term in self.terms:
-            if hasattr(term, "prepare"):
-                term.prepare(side, {**given, "width": n_experts}, n_experts)
+            prepared(term, side, {**given, "width": n_experts}, n_experts)
 
     def forward(self, gates, views=None, embedding=None, own=None, **named):
         mean = gates.flatten(0, 1).mean(0)

@@ -9,8 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast._typing import ArrayLike
-from skcontrast.functional import distinct, dot, linear_shares, normalize, pair_loss, softmax_shares
+from skcontrast.functional import (
+    BlockSize,
+    distinct,
+    dot,
+    linear_shares,
+    normalize,
+    pair_loss,
+    softmax_shares,
+)
 from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._guide import guide_rows
 from skcontrast.objectives._likeness import (
@@ -66,8 +75,8 @@ class SoftTarget(PairObjective):
         A vector for each class, in sorted order, such as the embedding of its name; the
         similarity is their cosine.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     alpha : float, default=1.0
         Share, in [0, 1], of the target that the similarities decide; the row's own other view
@@ -76,6 +85,9 @@ class SoftTarget(PairObjective):
     scaling : {"softmax", "linear"}, default="softmax"
         How the similarities of a row become its target: by the softmax above, or by their
         differences from the least of them, divided by the sum of these.
+
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
 
     Notes
     -----
@@ -118,6 +130,7 @@ class SoftTarget(PairObjective):
         "class_embeddings": ["array-like", None],
         "alpha": [Interval(Real, 0, 1, closed="both")],
         "scaling": [StrOptions({"softmax", "linear"})],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -126,9 +139,10 @@ class SoftTarget(PairObjective):
         target_temperature: float = 0.35,
         similarity: Literal["prior", "view"] | ArrayLike | None = None,
         class_embeddings: ArrayLike | None = None,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         alpha: float = 1.0,
         scaling: Literal["softmax", "linear"] = "softmax",
+        target: str = "y",
     ):
         self.temperature = temperature
         self.target_temperature = target_temperature
@@ -137,6 +151,7 @@ class SoftTarget(PairObjective):
         self.block_size = block_size
         self.alpha = alpha
         self.scaling = scaling
+        self.target = target
 
     @property
     def requires(self) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real, StrOptions
-from skcontrast.functional import distinct, mean_over, normalize, pair_loss
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
+from skcontrast.functional import BlockSize, distinct, mean_over, normalize, pair_loss
 from skcontrast.objectives._base import BuiltByEpochs, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 from skcontrast.objectives._subclasses import split_classes
@@ -97,8 +98,11 @@ class SubclassBalanced(PairObjective):
     refresh_every : int, default=10
         Epochs between two splits.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
+
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
 
     See Also
     --------
@@ -152,6 +156,7 @@ class SubclassBalanced(PairObjective):
         "cluster_size": [Interval(Integral, 1, None, closed="left")],
         "warm_up": [Interval(Integral, 0, None, closed="left")],
         "refresh_every": [Interval(Integral, 1, None, closed="left")],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -163,7 +168,8 @@ class SubclassBalanced(PairObjective):
         cluster_size: int = 10,
         warm_up: int = 10,
         refresh_every: int = 10,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
+        target: str = "y",
     ):
         self.temperature = temperature
         self.base_temperature = base_temperature
@@ -173,6 +179,7 @@ class SubclassBalanced(PairObjective):
         self.warm_up = warm_up
         self.refresh_every = refresh_every
         self.block_size = block_size
+        self.target = target
 
     def loss(
         self,

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real, StrOptions
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import (
     MIXTURE_WEIGHTS,
+    BlockSize,
     draw_between,
     mean_over,
     mixed_contrast,
@@ -69,8 +71,11 @@ class SupReMix(PairObjective):
         positives of each other. None takes them as they are: where no two are equal, the
         positives are the mixtures and the other views.
 
-    block_size : int, default=None
-        Anchors at a time; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Anchors at a time; "auto" chooses by size, None takes all.
+
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
 
     Notes
     -----
@@ -113,6 +118,7 @@ class SupReMix(PairObjective):
         "beta": [tuple, list],
         "weighting": [StrOptions(set(MIXTURE_WEIGHTS))],
         "bin_width": [Interval(Real, 0, None, closed="neither"), None],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -124,7 +130,8 @@ class SupReMix(PairObjective):
         beta: tuple[float, float] | list[float] = (2.0, 8.0),
         weighting: Literal["linear", "quadratic", "none"] = "linear",
         bin_width: float | None = None,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
+        target: str = "y",
     ):
         self.temperature = temperature
         self.n_mixtures = n_mixtures
@@ -134,6 +141,7 @@ class SupReMix(PairObjective):
         self.weighting = weighting
         self.bin_width = bin_width
         self.block_size = block_size
+        self.target = target
 
     def build(self, n_samples: int) -> nn.Module:
         a_and_b = self.beta if len(self.beta) == 2 else (0,)

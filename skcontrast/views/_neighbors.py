@@ -27,7 +27,7 @@ def _to_numpy(batch, is_sparse):
     return sp.csr_matrix(entries, shape=batch.shape)
 
 
-def _read(rows, index, chunk, space="features"):
+def read_rows(rows, index, chunk, space="features"):
     """Rows ``index`` as one matrix, read ``chunk`` rows at a time."""
     if space == "prior":
         return rows.side["prior"][index.to(rows.device)].float().cpu().numpy()
@@ -184,11 +184,11 @@ class Neighbors(View):
         if metric == "auto":
             metric = "cosine" if rows.is_sparse and self.space == "features" else "euclidean"
         search = NearestNeighbors(n_neighbors=k + 1, metric=metric)
-        search.fit(_read(rows, candidates, self._chunk, self.space))
+        search.fit(read_rows(rows, candidates, self._chunk, self.space))
         number = candidates.cpu().numpy()
 
         def near(index):
-            read = _read(rows, index, self._chunk, self.space)
+            read = read_rows(rows, index, self._chunk, self.space)
             found = number[search.kneighbors(read, return_distance=False)]  # (m, k + 1)
             # Stable: the row itself goes last, wherever duplicates have put it, and the
             # others stay in order. Without it the farthest is left out.
