@@ -54,9 +54,9 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         ----------
         X : rows, of n_samples
             Of a table: {array-like, DataFrame, sparse matrix, torch.Tensor} of shape
-            (n_samples, n_features). A ``np.memmap`` is read batch by batch; the columns of a
-            DataFrame of pandas or polars may be categories, and have missing values.
-            Of texts: an iterable of str or of lists of words, read once.
+            (n_samples, n_features); columns of a DataFrame may be categories, and have missing
+            values. A ``np.memmap`` is read batch by batch, and so are a data set of pyarrow and
+            :class:`skcontrast.Batches`. Of texts: an iterable of str or lists of words, read once.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Target, for what requires it: classes, numbers, columns of labels, which may be sparse,
