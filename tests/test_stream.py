@@ -10,6 +10,7 @@ from skcontrast import (
     ContrastiveEncoder,
     ContrastiveTextEncoder,
     KernelConditionalContrastive,
+    MultiViewContrastiveEncoder,
     SeriesContrastiveEncoder,
 )
 from skcontrast._inputs.batches import ahead, cut
@@ -167,6 +168,11 @@ def test_parquet_and_arrow(tmp_path):
 def test_what_needs_all_rows_is_refused(params, said):
     with pytest.raises(ValueError, match=said):
         encoder(**params).fit(Batches(parts(X, 250), n_kept=100))
+
+
+def test_blocks_are_refused():
+    with pytest.raises(ValueError, match="X gives blocks in batches"):
+        MultiViewContrastiveEncoder(blocks=[2, 2]).fit(Batches(parts(X, 250)))
 
 
 def test_sources_that_are_refused():

@@ -20,6 +20,11 @@ def read_rows(read, X, call):
         return read(X, call)
     kept, index, n = stream.draw()
     source, kept = read(kept, call)
+    if hasattr(kept, "n_given"):
+        raise ValueError(
+            "X gives blocks in batches, which no encoder is fitted to: pass all rows at once, as "
+            "memory maps where they are many."
+        )
     return source, Streamed(stream, source, kept, index, n)
 
 
