@@ -28,7 +28,8 @@ from skcontrast import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
 from skcontrast.adaptation._calibration import fit_temperature, fit_weights
 from skcontrast.adaptation._discriminant import Discriminant
 from skcontrast.adaptation._ridge import left_out_residuals, solve_ridge
-from skcontrast.adaptation._solvers import Cholesky, Eigen
+from skcontrast.adaptation._similarity import Similarity
+from skcontrast.adaptation._solvers import Cholesky, Eigen, Nystroem
 from skcontrast.kernels import RBF, Cosine
 
 INSTANCES = adapter_instances()
@@ -582,3 +583,65 @@ def test_copies_and_saves(method, tmp_path):
     assert np.array_equal(loaded.decision_function(Q), model.decision_function(Q))
     grown, again = model.partial_fit(X[2:4], y[2:4]), loaded.partial_fit(X[2:4], y[2:4])
     np.testing.assert_allclose(grown.decision_function(Q), again.decision_function(Q))
+
+
+# ----------------------------------------------------- many rows and classes
+
+
+def many_classes(n_classes=30, shots=8, noise=1.0):
+    rng = np.random.default_rng(0)
+    means, y = rng.normal(size=(n_classes, 12)), np.repeat(np.arange(n_classes), shots)
+    return normalize(means[y] + noise * rng.normal(size=(len(y), 12))), y
+
+
+def test_landmarks_are_a_mean_of_each_class_and_rows():
+    X, y = many_classes()
+    model = ProKeRClassifier(solver="nystroem", n_components=90, random_state=0).fit(X, y)
+    means = normalize(np.array([X[y == c].mean(axis=0) for c in range(30)]))
+    np.testing.assert_allclose(model.X_fit_[:30], means, atol=1e-12)
+    assert all((X == row).all(axis=1).any() for row in model.X_fit_[30:])
+    # Fewer than two landmarks a class: rows alone.
+    few = ProKeRClassifier(solver="nystroem", n_components=40, random_state=0).fit(X, y)
+    assert all((X == row).all(axis=1).any() for row in few.X_fit_)
+
+
+def test_numbers_of_many_classes_are_chosen_on_whole_classes(monkeypatch):
+    from skcontrast.adaptation import _frame
+
+    X, y = many_classes()
+    whole = ProKeRClassifier(random_state=0).fit(X, y)
+    seen = []
+    select = _frame.select
+    monkeypatch.setattr(_frame, "SELECTION_ROWS", 100)
+    monkeypatch.setattr(
+        _frame, "select", lambda rows, *a, **k: seen.append(rows) or select(rows, *a, **k)
+    )
+    model = ProKeRClassifier(random_state=0).fit(X, y)
+    assert seen[0].Y.shape == (96, 12)  # twelve classes of eight rows
+    assert (np.bincount(seen[0].codes) == 8).all()
+    assert np.mean(model.predict(X) == whole.predict(X)) > 0.95
+
+
+def test_the_products_of_a_solve_bound_what_is_exact(monkeypatch):
+    from skcontrast.adaptation import _frame
+
+    X, y = many_classes()
+    monkeypatch.setattr(_frame, "EXACT_PRODUCTS", 240**2 * 30 - 1)
+    assert len(ProKeRClassifier(n_components=100, random_state=0).fit(X, y).X_fit_) == 100
+    monkeypatch.setattr(_frame, "EXACT_PRODUCTS", 240**2 * 30)
+    assert len(ProKeRClassifier(n_components=100, random_state=0).fit(X, y).X_fit_) == 240
+
+
+def test_left_out_scores_of_some_rows_are_those_of_all():
+    X, y = many_classes()
+    some = np.array([3, 50, 51, 200])
+    similarity = Similarity(RBF(1.0), X)
+    solver = Nystroem(similarity, X, np.ones(len(X)), 0.1, X[:50])
+    np.testing.assert_allclose(
+        solver.inverse_diagonal(some), solver.inverse_diagonal()[some], rtol=1e-10
+    )
+    fitted = Discriminant(X, y, np.ones(len(X)), 30)
+    all_scores, valid = fitted.left_out_scores(0.3)
+    scores, of_some = fitted.left_out_scores(0.3, some)
+    np.testing.assert_allclose(scores, all_scores[some], rtol=1e-10)
+    assert (of_some == valid[some]).all()

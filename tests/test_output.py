@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 
 import skcontrast
@@ -20,7 +20,7 @@ from skcontrast import ContrastiveEncoder
 from skcontrast._inputs.rows import BOUND
 from skcontrast._output import output as _output
 from skcontrast._output import parts as _parts
-from skcontrast._output.parts import Kernel, Neighborhood, Ranks
+from skcontrast._output.parts import Kernel, Neighborhood, Ranks, _near
 from skcontrast._output.patterns import Patterns, layout
 from skcontrast.networks import MLP
 from skcontrast.objectives import ConditionalInfoNCE, Objective
@@ -489,3 +489,30 @@ def test_float32_and_memory_maps_and_pickles(tmp_path):
     assert Z.dtype == np.float32
     np.testing.assert_allclose(Z, small().fit(X).transform(X), atol=1e-4)
     assert np.array_equal(pickle.loads(pickle.dumps(model)).transform(X), model.transform(X))
+
+
+def test_ranks_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    S = np.exp(rng.normal(size=(500, 3)))
+    S[:, 1] = np.round(S[:, 1])  # equal values have equal scores
+    ranks = Ranks().fit(S)
+    model = QuantileTransformer(n_quantiles=200, output_distribution="normal", subsample=None)
+    model.fit(S)
+    new = np.vstack([S, np.exp(2 * rng.normal(size=(200, 3))), S[:5] + 1e-8])
+    expected = np.clip(model.transform(new), -3, 3)[:, ranks.columns_] / ranks.scale_
+    np.testing.assert_allclose(ranks.transform(new), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_may_be_near_holds_what_is(scale, dtype):
+    rng = np.random.default_rng(0)
+    R = scale * rng.normal(size=(1000, 7))
+    R[0] *= 1e5  # a row far away, which makes rounding coarse for itself alone
+    R[1] = R[2]
+    R, x = R.astype(dtype), (scale * rng.normal(size=(50, 7)) + 3 * scale).astype(dtype)
+    squares = np.square(x[:, None].astype(float) - R.astype(float)).sum(axis=2)
+    nearest = np.argsort(squares, axis=1)[:, :11]
+    near = _near(x, R, 11)
+    assert np.take_along_axis(near, nearest, axis=1).all()
+    assert near.sum() < 50 * 30

@@ -6,22 +6,27 @@ Each part is fitted on standardised rows and keeps arrays alone. None of them is
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import eigh
+from scipy.special import ndtri
 from sklearn.base import BaseEstimator
-from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
-from sklearn.neighbors import NearestNeighbors
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import QuantileTransformer
 from sklearn.utils import gen_batches
+from sklearn.utils.extmath import row_norms
 
 # Most columns that are passed on as they are; of more, as many directions are, from so many
 # rows. Kernel and neighbourhood compare rows in the first directions.
 MOST_COLUMNS, DIRECTION_ROWS, COMPARED = 2048, 4096, 256
 # Normal scores lie between these: the ends of a sample say little about its tails.
 MOST_SCORE = 3.0
+# As near to the end of a column that is the end, as scikit-learn has it.
+BOUND = 1e-7
 # A column as near to its normal scores has nothing to gain from them.
 NORMAL = 0.95
 N_LANDMARKS = 256
 # Rows among which neighbours are sought, and of how many a mean is taken at most.
 N_REFERENCES, N_NEIGHBORS = 4096, 10
+# References of which the nearest is found at once.
+GROUP = 16
 # The squares of larger values leave the range of float32.
 LARGEST_FLOAT32 = 1e15
 
@@ -42,9 +47,9 @@ class Columns(BaseEstimator):
             S = S.astype(np.float64)  # small directions drown in the rounding of float32
             inner = S @ S.T
             inner = inner.toarray() if sp.issparse(inner) else inner
-            n = len(inner)
-            # As many rows as directions or twice as many: a power method would be slower.
-            values, vectors = eigh(inner, subset_by_index=[max(0, n - MOST_COLUMNS), n - 1])
+            # As many rows as directions or twice as many: neither a power method nor the driver
+            # that finds a part of them is faster.
+            values, vectors = (v[..., -MOST_COLUMNS:] for v in eigh(inner, driver="evd"))
             kept = np.flatnonzero(values > 1e-7 * values[-1])[::-1]
             directions = (vectors[:, kept] / np.sqrt(values[kept])).T
             self.components_ = np.asarray(directions @ S, dtype=np.float32)
@@ -104,10 +109,16 @@ class Ranks(BaseEstimator):
         return self._scores(S)
 
     def _scores(self, S):
-        model = QuantileTransformer(output_distribution="normal").set_output(transform="default")
-        model.quantiles_, model.references_ = self.quantiles_, self.references_
-        model.n_quantiles_, model.n_features_in_ = len(self.references_), S.shape[1]
-        return np.clip(model.transform(S), -MOST_SCORE, MOST_SCORE)
+        """As of scikit-learn's ``QuantileTransformer``, without its checks in every call."""
+        scores = np.empty(S.shape)
+        for x, quantiles, out in zip(S.T, self.quantiles_.T, scores.T):
+            # Where quantiles are equal, the middle of their references.
+            lower = np.interp(x, quantiles, self.references_)
+            upper = np.interp(-x, -quantiles[::-1], -self.references_[::-1])
+            out[:] = 0.5 * (lower - upper)
+            out[x + BOUND > quantiles[-1]] = 1
+            out[x - BOUND < quantiles[0]] = 0
+        return np.clip(ndtri(scores), -MOST_SCORE, MOST_SCORE)
 
     def transform(self, S):
         return self._scores(S[:, self.columns_]) / self.scale_
@@ -138,7 +149,10 @@ class Kernel(BaseEstimator):
         return self
 
     def transform(self, C):
-        return rbf_kernel(C, self.landmarks_, gamma=self.gamma_) @ self.map_
+        distances = -2.0 * (C @ self.landmarks_.T)
+        distances += row_norms(C, squared=True)[:, None]
+        distances += row_norms(self.landmarks_, squared=True)
+        return np.exp(-self.gamma_ * np.maximum(distances, 0.0)) @ self.map_
 
 
 class Neighborhood(BaseEstimator):
@@ -190,28 +204,38 @@ class Neighborhood(BaseEstimator):
         depends on the processor, the threads and the other rows of C. Which ones are is said by
         the differences of two rows, which depend on these two alone.
         """
-        R, parts = self.references_, []
+        R = self.references_
         n = min(self.n_neighbors_ + 1, len(R))
-        model = NearestNeighbors(algorithm="brute").fit(R)
-        distance, index = model.kneighbors(C, min(n + 1, len(R)))
-        square = np.square(distance, dtype=np.float64)
-        # Beyond the rounding of distances and of the products that they were made from.
-        limit = (1 + 1e-6) * square[:, n - 1] + 1e-9 * np.square(C, dtype=np.float64).sum(axis=1)
-        tied = square[:, -1] <= limit
-        for rows in gen_batches(len(C), 256):
-            near = np.zeros((rows.stop - rows.start, len(R)), dtype=bool)
-            np.put_along_axis(near, index[rows], True, axis=1)
-            x, more = C[rows], tied[rows]
-            if n < len(R) and more.any():
-                found = euclidean_distances(x[more], R, squared=True)
-                near[more] |= found <= limit[rows][more, None]
-            parts.append(_first_of(x, R, near, n))
+        parts = [
+            _first_of(C[rows], R, _near(C[rows], R, n), n) for rows in gen_batches(len(C), 256)
+        ]
         return tuple(map(np.concatenate, zip(*parts)))
+
+
+def _near(x, R, n):
+    """Which rows of R may be among the n nearest, rounding included: (len(x), len(R)) bool.
+
+    By products alone, :math:`x^\\top r - r^\\top r / 2`, which are the larger the nearer. Of many
+    references the n-th largest is not above the n-th largest of the maxima of groups of them.
+    """
+    # Of a product, of what is added to it, and of a distance that is rounded.
+    error = (x.shape[1] + 20) * np.finfo(R.dtype).eps
+    squares = row_norms(R, squared=True)
+    product = x @ R.T
+    product -= (1 - error) / 2 * squares
+    width = len(R) // GROUP
+    if width > n:
+        grouped = product[:, : GROUP * width].reshape(len(x), GROUP, width).max(axis=1)
+        least = grouped - error * squares[: GROUP * width].reshape(GROUP, width).max(axis=0)
+    else:
+        least = product - error * squares
+    least = np.partition(least, least.shape[1] - n, axis=1)[:, -n]
+    return product >= (least - error * row_norms(x, squared=True))[:, None]
 
 
 def _first_of(x, R, near, n):
     """Distances and numbers of the n nearest rows of R among those that ``near`` marks."""
-    i, j = np.nonzero(near)
+    i, j = np.divmod(np.flatnonzero(near), len(R))  # of a vector it is many times faster
     pairs = gen_batches(len(i), max(1, 2**18 // x.shape[1]))
     squares = [np.square(x[i[p]] - R[j[p]].astype(np.float64)).sum(axis=1) for p in pairs]
     # Rounded, so that the order of a sum does not decide between rows that are as far.

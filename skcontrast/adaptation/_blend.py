@@ -67,29 +67,34 @@ def _discriminants(model, rows, held):
 
 
 def _fit_discriminant(model, rows, weight, held, keeps):
-    best = None
+    """Set the discriminant; gives ``left_out(index) -> scores (m, C), valid (m,)``."""
+    best, some = None, model._some_rows(len(rows.X))
+    codes, weight = rows.codes[some], weight[some]
     for k, ratio, fitted in _discriminants(model, rows, held):
-        nu = fitted.ridge(ratio)
-        scores, valid = fitted.left_out_scores(nu)
+        scores, valid = fitted.left_out_scores(fitted.ridge(ratio), some)
         loss, scale = penalty(k, ratio), 1.0
         if valid.any():
-            scale, fit = fit_temperature(scores[valid], rows.codes[valid], weight[valid])
+            scale, fit = fit_temperature(scores[valid], codes[valid], weight[valid])
             loss += fit
         elif ratio != SHRINKAGE_MIDDLE:
             continue
         if best is None or loss < best[0]:
-            best = loss, k, ratio, fitted, scores, valid, scale
-    _, model.prior_weight_, model.shrinkage_, fitted, scores, valid, scale = best
+            best = loss, k, ratio, fitted, valid.any(), scale
+    _, model.prior_weight_, model.shrinkage_, fitted, known, scale = best
     nu = fitted.ridge(model.shrinkage_)
     W, b = fitted.coefficients(nu)
-    if keeps:
-        lift = fitted.lift(nu)
-        b, scores = b + lift, scores + lift
+    lift = fitted.lift(nu) if keeps else 0.0
+    b = b + lift
     if not held:
-        model._discriminant_scale = scale if valid.any() else _unit(W, b, rows)
+        model._discriminant_scale = scale if known else _unit(W, b, rows)
     scale = model._discriminant_scale
     model.coef_, model.discriminant_intercept_ = scale * W, scale * b
-    return scale * scores, valid
+
+    def left_out(index):
+        scores, valid = fitted.left_out_scores(nu, index)
+        return scale * (scores + lift), valid
+
+    return left_out
 
 
 def _keeps(model):
@@ -109,11 +114,11 @@ def fit_auto(model, rows, held):
     old = held and getattr(model, "_base_part", None) is None
     known, keeps = rows.merged(), _keeps(model) and not old
     weight = _balanced(known) if keeps else known.weight
-    scores, valid = _fit_discriminant(model, known, weight, held, keeps)
+    left_out = _fit_discriminant(model, known, weight, held, keeps)
     scales, wants = grid(model.base_scale, "base_scale", None), model._intercept_wanted(False)
     index, ridge = model._fit_ridge(rows, known, held, scales, wants, "ridge")
-    if index is not None:
-        known, weight, scores, valid = known.take(index), weight[index], scores[index], valid[index]
+    scores, valid = left_out(index)
+    known, weight = known.take(index), weight[index]
     if keeps and model.prior_weight_ == 0:
         # A class without another row is left without a mean: neither for nor against it.
         own, alone = (np.arange(len(valid)), known.codes), np.flatnonzero(~valid)

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from skcontrast.adaptation._zero_shot import softmax
-
 # Of the prior on a temperature, in nats at a spread of one: only where rows are separated
 # without error does it matter, and keeps the temperature finite there.
 WEAK = 0.01
@@ -32,21 +30,18 @@ def fit_weights(parts, codes, weight, start, ridge, max_iter=100):
     """
     parts = [centre(part) for part in parts]
     ridge, start = np.asarray(ridge, dtype=float), np.asarray(start, dtype=float)
+    own = np.array([part[np.arange(len(codes)), codes] for part in parts])  # (p, n)
     a = start.copy()
 
     def value(a):
-        logits = sum(w * part for w, part in zip(a, parts))
-        return log_loss(logits, codes, weight) + 0.5 * ridge @ (a - start) ** 2
+        """The function, and the probabilities (n, C)."""
+        P, partition = _softmax(parts, a)
+        return weight @ (partition - a @ own) + 0.5 * ridge @ (a - start) ** 2, P
 
-    current, rows = value(a), np.arange(len(codes))
+    current, P = value(a)
     for _ in range(max_iter):
-        P = softmax(sum(w * part for w, part in zip(a, parts)))
-        error = P.copy()
-        error[rows, codes] -= 1
-        error *= weight[:, None]
-        slope = np.array([(error * part).sum() for part in parts]) + ridge * (a - start)
-        off = [part - (P * part).sum(axis=1, keepdims=True) for part in parts]
-        H = np.array([[(weight[:, None] * P * x * y).sum() for y in off] for x in off])
+        slope, H = _derivatives(P, parts, own, weight)
+        slope += ridge * (a - start)
         H[np.diag_indices(len(a))] += ridge
         free = (a > 0) | (slope < 0)
         if not free.any():
@@ -58,13 +53,33 @@ def fit_weights(parts, codes, weight, start, ridge, max_iter=100):
         step, better = 1.0, False
         while step > 1e-8 and not better:
             trial = np.maximum(a - step * move, 0)
-            new = value(trial)
+            new, P = value(trial)
             better = new < current
             step /= 2
         if not better:
             break
         a, current = trial, new
-    return a, current - 0.5 * float(ridge @ (a - start) ** 2)
+    return a, float(current - 0.5 * ridge @ (a - start) ** 2)
+
+
+def _softmax(parts, a):
+    """Probabilities (n, C) of the weighted sum of scores, and its log-sums (n,)."""
+    P = a[0] * parts[0]
+    for w, part in zip(a[1:], parts[1:]):
+        P += w * part
+    top = P.max(axis=1)
+    P -= top[:, None]
+    total = np.exp(P, out=P).sum(axis=1)
+    P /= total[:, None]
+    return P, top + np.log(total)
+
+
+def _derivatives(P, parts, own, weight):
+    """Slope (p,) and Hessian (p, p) of the log-loss, by the mean and covariance of scores."""
+    weighted = [P * part for part in parts]
+    mean = np.array([part.sum(axis=1) for part in weighted])  # (p, n)
+    products = [[np.einsum("ic,ic,i->", x, y, weight) for y in parts] for x in weighted]
+    return (mean - own) @ weight, np.array(products) - (mean * weight) @ mean.T
 
 
 def spread(scores, weight):

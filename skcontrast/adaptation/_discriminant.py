@@ -125,20 +125,22 @@ class Discriminant:
         tau = (share * expected * squared).sum() / (share * expected**2).sum()
         return 0.5 * tau * self.variance.diagonal()
 
-    def left_out_scores(self, nu):
-        """Scores (n, C) of each row when it is left out, whatever its weight, and valid (n,).
+    def left_out_scores(self, nu, index=slice(None)):
+        """Scores (m, C) of rows when each is left out, whatever its weight, and valid (m,).
 
-        A row is not valid where its class has nothing else to have a mean of.
+        Of the rows ``index``, by default of all. A row is not valid where its class has nothing
+        else to have a mean of.
         """
         p = 1 / (self.values + nu)
-        R, X = self.residuals @ self.vectors, self.X @ self.vectors
+        R, X = self.residuals[index] @ self.vectors, self.X[index] @ self.vectors
         along = self.means @ self.vectors
         W = (p * along).T  # (r, C)
-        leverage = self.weight * self.spread_out[self.codes, self.codes]
+        codes, weight = self.codes[index], self.weight[index]
+        leverage = weight * self.spread_out[codes, codes]
         valid = leverage < 1 - 1e-9
         # Scatter less c r r', means less g r.
-        c = np.where(valid, self.weight / np.where(valid, 1 - leverage, 1), 0)
-        g = c[:, None] * self.spread_out[self.codes]
+        c = np.where(valid, weight / np.where(valid, 1 - leverage, 1), 0)
+        g = c[:, None] * self.spread_out[codes]
         h = (R * p * R).sum(axis=1)
         room = 1 - c * h
         f = np.where(room > 1e-12, c / np.where(room > 1e-12, room, 1), 0)  # P + f P r r' P

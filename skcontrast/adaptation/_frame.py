@@ -1,6 +1,9 @@
 """What the two adapters share: parameters, the ridge correction, further rows."""
 
+from dataclasses import replace
+
 import numpy as np
+from scipy.sparse import coo_array
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -26,9 +29,10 @@ from skcontrast.adaptation._ridge import (
     left_out_residuals,
     solve_ridge,
 )
-from skcontrast.adaptation._selection import Rows, left_out_parts, scale_alone, select
+from skcontrast.adaptation._selection import Rows, left_out_parts, near_unit, scale_alone, select
 from skcontrast.adaptation._similarity import Similarity, candidates, gamma_of, with_linear_terms
 from skcontrast.adaptation._solvers import (
+    EXACT_PRODUCTS,
     EXACT_ROWS,
     Cholesky,
     ConjugateGradient,
@@ -36,6 +40,11 @@ from skcontrast.adaptation._solvers import (
     Nystroem,
     check_memory,
 )
+
+# Rows that tell which kernel; the ridge, which depends on how many there are, takes all of a
+# sample, and this should have so many rows of each class.
+KERNEL_ROWS = 600
+ROWS_OF_CLASS = 8
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -112,10 +121,10 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
         """Choose kernel, alpha and base scale on the rows, or on a part of them."""
         if scales is None and rows.base is not None and learns(self.estimator):
             scales = [scale_alone(rows)]
-        chosen = rows
-        if len(rows.X) > SELECTION_ROWS:
-            rng = check_random_state(self.random_state)
-            chosen = rows.take(np.sort(rng.permutation(len(rows.X))[:SELECTION_ROWS]))
+        chosen = rows.take(self._some_rows(len(rows.X)))
+        few = SELECTION_ROWS < ROWS_OF_CLASS * rows.Y.shape[1]
+        if rows.codes is not None and few and len(chosen.X) < len(rows.X):
+            chosen = self._some_classes(rows)
         kernels = candidates(self.kernel, self.gamma, chosen.X, chosen.weight)
         if rows.codes is None and self.estimator is None and self.kernel == "rbf":
             # Nothing else could say where the targets go on average.
@@ -136,19 +145,42 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
             automatic = all(isinstance(v, str) and v == "auto" for v in (self.gamma, self.alpha))
             options = {"fit_intercept": fit_intercept, "scaling": scaling}
             options["prior"] = rows.codes is not None and automatic
+            if len(kernels) > 1 and len(chosen.X) > KERNEL_ROWS:
+                some = self._drawn(len(chosen.X), KERNEL_ROWS)
+                kernels = [select(chosen.take(some), kernels, alphas, scales, **options)[0]]
             found = select(chosen, kernels, alphas, scales, **options)
             self.kernel_, self.alpha_, self.base_scale_ = found
         self.gamma_ = gamma_of(self.kernel_)
         self._hold = {"fit_intercept": bool(fit_intercept), "scaling": scaling}
 
-    def _solver_name(self, n):
+    def _some_rows(self, n):
+        """Rows that numbers are chosen on: all of them, or a sample of many."""
+        return slice(None) if n <= SELECTION_ROWS else self._drawn(n, SELECTION_ROWS)
+
+    def _drawn(self, n, size):
+        return np.sort(check_random_state(self.random_state).permutation(n)[:size])
+
+    def _some_classes(self, rows):
+        """All rows of as many classes as make a sample: where a sample has few of each class,
+        leaving one of them out would say little.
+        """
+        order = check_random_state(self.random_state).permutation(rows.Y.shape[1])
+        size = np.bincount(rows.codes, minlength=len(order))[order]
+        classes = np.sort(order[: max(2, (size.cumsum() <= SELECTION_ROWS).sum())])
+        part = rows.take(np.flatnonzero(np.isin(rows.codes, classes)))
+        base = None if part.base is None else part.base[:, classes]
+        codes = np.searchsorted(classes, part.codes)
+        return replace(part, Y=part.Y[:, classes], base=base, codes=codes)
+
+    def _solver_name(self, n, n_targets):
         if self.solver != "auto":
             return self.solver
-        return "cholesky" if n <= EXACT_ROWS else "nystroem"
+        exact = n <= EXACT_ROWS and n**2 * n_targets <= EXACT_PRODUCTS
+        return "cholesky" if exact else "nystroem"
 
     def _make_solver(self, rows):
         """The solver of these rows, with kernel and alpha as chosen."""
-        name, n = self._solver_name(len(rows.X)), len(rows.X)
+        name, n = self._solver_name(*rows.Y.shape), len(rows.X)
         similarity = Similarity(self.kernel_, rows.X)
         if name == "cholesky":
             check_memory(n, "cholesky")
@@ -156,24 +188,36 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
                 # Least squares: equal rows share what they are told.
                 return Eigen(similarity.square(rows.X), rows.weight).at(0.0)
             return Cholesky(similarity.square(rows.X), rows.weight, self.alpha_)
-        rng = check_random_state(self.random_state)
-        landmarks = rng.permutation(n)[: min(n, self.n_components)]
+        landmarks = self._landmarks(rows)
         if name == "nystroem":
             return Nystroem(similarity, rows.X, rows.weight, self.alpha_, landmarks)
         return ConjugateGradient(
             similarity, rows.X, rows.weight, self.alpha_, landmarks, self.tol, self.max_iter
         )
 
+    def _landmarks(self, rows):
+        """Rows that stand for all, and before them a mean of each class, if there are twice as
+        many landmarks as classes: where classes are many it tells them better than a row.
+        """
+        (n, C), m = rows.Y.shape, self.n_components
+        order = check_random_state(self.random_state).permutation(n)
+        if rows.codes is None or n <= m or m < 2 * C:
+            return rows.X[order[:m]]
+        weight = np.bincount(rows.codes, rows.weight, C)
+        share = coo_array((rows.weight / weight[rows.codes], (rows.codes, np.arange(n))), (C, n))
+        means = (share @ rows.X)[weight > 0]
+        return np.vstack([near_unit(means, rows.X), rows.X[order[: m - len(means)]]])
+
     def _solve_ridge(self, rows, solver, judged):
-        """Set the coefficients; return left-out predictions where judged, but for "cg" None."""
+        """Set the coefficients; return left-out predictions of rows ``judged``, for "cg" None."""
         R, wants = self._residuals(rows), self._hold["fit_intercept"]
         dual, intercept, G = solve_ridge(solver, R, wants, judged)
         factor = self.alpha_ if self._hold["scaling"] == "reference" else 1.0
         left_out = None
         if G is not None:
-            left_out = factor * (R - left_out_residuals(dual, G))
+            left_out = factor * (R[judged] - left_out_residuals(dual[judged], G))
             if rows.base is not None:
-                left_out += self.base_scale_ * rows.base
+                left_out += self.base_scale_ * rows.base[judged]
         if isinstance(solver, Nystroem):
             self.X_fit_, dual = solver.landmarks, solver.coefficients(dual)
         else:
@@ -188,26 +232,26 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
     def _fit_ridge(self, rows, known, held, scales, fit_intercept, scaling):
         """Fit the correction to the rows, with numbers that are chosen on ``known``.
 
-        Gives left-out predictions of the latter, with the numbers of their rows, None for all.
+        Gives left-out predictions of the latter, or of some of them, and which.
         """
         # A regressor has no temperature to fit to left-out predictions.
-        judged = rows.codes is not None and known is rows
+        judged = None
+        if rows.codes is not None and known is rows:
+            sampled = self._solver_name(*rows.Y.shape) == "nystroem"
+            judged = self._some_rows(len(rows.X)) if sampled else slice(None)
         if held:
             left_out = self._extend_ridge(rows, held, judged)
         else:
             self._select_ridge(known, scales, fit_intercept=fit_intercept, scaling=scaling)
             left_out = self._solve_ridge(rows, self._make_solver(rows), judged)
         if rows.codes is None or left_out is not None:
-            return None, left_out
+            return judged, left_out
         return self._left_out_on_part(known)
 
     def _left_out_on_part(self, rows):
         """Left-out predictions of rows that are not those of the solver, or of a part of them."""
-        index = None
-        if len(rows.X) > SELECTION_ROWS:
-            rng = check_random_state(self.random_state)
-            index = np.sort(rng.permutation(len(rows.X))[:SELECTION_ROWS])
-        part = rows if index is None else rows.take(index)
+        index = self._some_rows(len(rows.X))
+        part = rows.take(index)
         K = Similarity(self.kernel_, part.X).square(part.X)
         if self.alpha_ > 0:
             solver = Cholesky(K, part.weight, self.alpha_)
@@ -222,7 +266,7 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
     def _extend_ridge(self, rows, new, judged):
         """Add rows to the system; its triangular factor grows, nothing is solved anew."""
         old = self._old_rows()
-        if self._solver_name(len(rows.X)) != "cholesky" or self.alpha_ == 0:
+        if self._solver_name(*rows.Y.shape) != "cholesky" or self.alpha_ == 0:
             return self._solve_ridge(rows, self._make_solver(rows), judged)
         check_memory(len(rows.X), "cholesky")
         similarity = Similarity(self.kernel_, old.X)

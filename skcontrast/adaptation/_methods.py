@@ -42,7 +42,7 @@ def fit_ridge(model, rows, held):
     known, published = rows.merged(), model.scaling == "reference"
     scales, wants = _scale_grid(model, published), model._intercept_wanted(published)
     index, left_out = model._fit_ridge(rows, known, held, scales, wants, model.scaling)
-    known = known if index is None else known.take(index)
+    known = known.take(index)
     return known, left_out, np.ones(len(left_out), dtype=bool)
 
 

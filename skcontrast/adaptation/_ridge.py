@@ -9,28 +9,34 @@ right-hand side to a, the residual of a row that takes no part is :math:`a_i / G
 
 import numpy as np
 
+from skcontrast.adaptation._solvers import EVERY
+
 # Strength of the ridge; kernels with diagonal 1 and targets 0 and 1 set the scale.
 ALPHA_GRID = (0.03, 0.1, 0.3, 1.0, 3.0)
 # Targets can be known to many digits, labels cannot.
 REGRESSION_ALPHA_GRID = (0.001, 0.01, *ALPHA_GRID, 10.0)
 
 
-def with_intercept(solver, R, diagonal=True):
-    """Dual coefficients (n, C), intercept (C,), diagonal of G (n,) or None, for R (n, C)."""
+def with_intercept(solver, R, index=EVERY):
+    """Dual coefficients (n, C), intercept (C,), and the diagonal of G at ``index`` or None."""
     both = solver.solve(np.column_stack([R, np.ones(len(R))]))
     dual, ones = both[:, :-1], both[:, -1]
-    G, total = solver.inverse_diagonal() if diagonal else None, ones.sum()
+    G, total = None if index is None else solver.inverse_diagonal(index), ones.sum()
     if total <= 0:  # no room left for a constant
         return dual, np.zeros(R.shape[1]), G
     intercept = dual.sum(axis=0) / total
-    return dual - ones[:, None] * intercept, intercept, None if G is None else G - ones**2 / total
+    return (
+        dual - ones[:, None] * intercept,
+        intercept,
+        None if G is None else G - ones[index] ** 2 / total,
+    )
 
 
-def solve_ridge(solver, R, fit_intercept, diagonal=True):
+def solve_ridge(solver, R, fit_intercept, index=EVERY):
     """Like :func:`with_intercept`, with or without one, and without G where it has no use."""
     if fit_intercept:
-        return with_intercept(solver, R, diagonal)
-    G = solver.inverse_diagonal() if diagonal else None
+        return with_intercept(solver, R, index)
+    G = None if index is None else solver.inverse_diagonal(index)
     return solver.solve(R), np.zeros(R.shape[1]), G
 
 

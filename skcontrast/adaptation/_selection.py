@@ -61,12 +61,16 @@ class Rows:
             return self
         weight = np.bincount(place, self.weight)
         share = coo_array((self.weight / weight[place], (place, np.arange(len(place)))))
-        X = share @ self.X
-        if np.all(np.abs(np.linalg.norm(self.X, axis=1) - 1) < UNIT_TOLERANCE):
-            X = unit_rows(X)
+        X = near_unit(share @ self.X, self.X)
         base = None if self.base is None else share @ self.base
         codes = None if self.codes is None else self.codes[first]
         return Rows(X, share @ self.Y, base, weight, codes)
+
+
+def near_unit(means, X):
+    """Means of rows X, of unit length where these are."""
+    unit = np.all(np.abs(np.linalg.norm(X, axis=1) - 1) < UNIT_TOLERANCE)
+    return unit_rows(means) if unit else means
 
 
 def left_out_parts(solver, alpha, rows, fit_intercept, scaling):

@@ -1,6 +1,6 @@
 r"""The ridge system :math:`(K + \alpha W^{-1}) a = r`, solved in four ways.
 
-Each solver has ``solve(R)``, and ``inverse_diagonal()``, which is None where the diagonal of
+Each solver has ``solve(R)``, and ``inverse_diagonal(index)``, which is None where the diagonal of
 the inverse is not to be had. K is the kernel matrix, W the diagonal of the row weights.
 """
 
@@ -13,9 +13,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skcontrast._component import warn
 
+EVERY = slice(None)
+
 # Relative to the largest eigenvalue: what float64 cannot tell from zero.
 EPS = 1e-13
-EXACT_ROWS = 20_000
+# Rows, and n^2 C products of a solve for C targets, that are no trouble.
+EXACT_ROWS, EXACT_PRODUCTS = 20_000, 1e11
 # Above, the diagonal of the inverse takes longer than the factor itself.
 DIAGONAL_ROWS = 8000
 
@@ -43,8 +46,9 @@ class Eigen:
 
     def __init__(self, K, weight):
         self.root = np.sqrt(weight)
-        self.values, self.vectors = eigh(self.root[:, None] * K * self.root, overwrite_a=True)
-        self.alpha = 0.0
+        K = self.root[:, None] * K * self.root
+        self.values, self.vectors = eigh(K, overwrite_a=True, driver="evd")
+        self.alpha, self._last = 0.0, (None, None)
 
     def at(self, alpha):
         """Set alpha; a kernel that is singular or indefinite gives the pseudo-inverse."""
@@ -56,12 +60,14 @@ class Eigen:
 
     def solve(self, R):
         """(n, C) -> (n, C)."""
-        inner = self.vectors.T @ (self.root[:, None] * R)
+        if self._last[0] is None or not np.array_equal(self._last[0], R):
+            self._last = R, self.vectors.T @ (self.root[:, None] * R)
+        inner = self._last[1]  # the same for every alpha
         return self.root[:, None] * (self.vectors @ (self.inverse[:, None] * inner))
 
-    def inverse_diagonal(self):
-        """(n,)."""
-        return self.root**2 * (np.square(self.vectors) @ self.inverse)
+    def inverse_diagonal(self, index=EVERY):
+        """(m,), of the rows ``index``."""
+        return self.root[index] ** 2 * (np.square(self.vectors[index]) @ self.inverse)
 
 
 class Cholesky:
@@ -97,13 +103,13 @@ class Cholesky:
         """(n, C) -> (n, C)."""
         return cho_solve((self.factor, True), R, check_finite=False)
 
-    def inverse_diagonal(self):
-        """(n,), or None for many rows; after the first call ``extend`` keeps it up to date."""
+    def inverse_diagonal(self, index=EVERY):
+        """(m,), or None for many rows; after the first call ``extend`` keeps it up to date."""
         if self._diagonal is None and len(self.factor) <= DIAGONAL_ROWS:
             # The transposed factor is in the order that LAPACK reads: nothing is copied twice.
             inverse, info = dtrtri(self.factor.T, lower=0)
             self._diagonal = np.einsum("ij,ij->i", inverse, inverse)
-        return self._diagonal
+        return None if self._diagonal is None else self._diagonal[index]
 
     def extend(self, K_cross, K_new, weight):
         """Add m rows: K_cross (n, m), K_new (m, m); n^2 m operations, not (n + m)^3."""
@@ -132,23 +138,40 @@ class Cholesky:
         return True
 
 
+def _features(K):
+    """Maps with the kernel K (m, m) of landmarks: rows of a kernel (b, m) to features (b, r) whose
+    products are the kernel's projection on the landmarks, and weights (r, C) of these to (m, C).
+    """
+    try:
+        L = cholesky(K, lower=True)
+    except LinAlgError:
+        L = np.zeros((1, 1))
+    if np.square(L.diagonal()).min() > 1e-10 * K.diagonal().max():
+        forth = lambda rows: solve_triangular(L, rows.T, lower=True, check_finite=False).T  # noqa: E731
+        return forth, lambda c: solve_triangular(L, c, lower=True, trans="T")
+    values, vectors = eigh(K)
+    # Directions that float64 cannot resolve are left out.
+    kept = values > 1e-12 * max(values[-1], 1e-300)
+    basis = vectors[:, kept] / np.sqrt(values[kept])  # (m, r)
+    return (lambda rows: rows @ basis), (lambda c: basis @ c)
+
+
 class Nystroem:
-    """The kernel seen through some of its rows, the landmarks (m,): memory O(n m)."""
+    """The kernel seen through landmarks (m, d), as some of the rows: memory O(n m)."""
 
     def __init__(self, similarity, X, weight, alpha, landmarks):
         m = len(landmarks)
         check_memory(int(np.sqrt(len(X) * m)), "nystroem")
-        self.landmarks = X[landmarks]
-        values, vectors = eigh(similarity.square(self.landmarks))
-        kept = values > 1e-12 * max(values[-1], 1e-300)
-        # Phi Phi' is the kernel's projection on the landmarks; directions that float64
-        # cannot resolve are left out.
-        self.basis = vectors[:, kept] / np.sqrt(values[kept])  # (m, r)
-        self.Phi = np.empty((len(X), self.basis.shape[1]))
-        inner = np.zeros((self.basis.shape[1],) * 2)
+        self.landmarks = landmarks
+        features, self._back = _features(similarity.square(self.landmarks))
+        root, inner = np.sqrt(weight)[:, None], 0.0
+        self.Phi = None
         for part, K in similarity.blocks(X, self.landmarks):
-            self.Phi[part] = block = K @ self.basis
-            inner += (block * weight[part, None]).T @ block
+            block = features(K)
+            self.Phi = np.empty((len(X), block.shape[1])) if self.Phi is None else self.Phi
+            self.Phi[part] = block
+            block *= root[part]
+            inner = inner + block.T @ block  # half the products, as numpy sees a square
         self.alpha = max(alpha, 1e-11 * max(np.trace(inner), 1e-300))
         self.weight = weight
         inner[np.diag_indices(len(inner))] += self.alpha
@@ -160,24 +183,25 @@ class Nystroem:
         inner = cho_solve(self.inner, self.Phi.T @ weighted)
         return (weighted - self.weight[:, None] * (self.Phi @ inner)) / self.alpha
 
-    def inverse_diagonal(self):
-        """(n,)."""
-        half = np.empty(len(self.Phi))
+    def inverse_diagonal(self, index=EVERY):
+        """(m,), of the rows ``index``."""
+        Phi, weight = self.Phi[index], self.weight[index]
+        half = np.empty(len(Phi))
         for start in range(0, len(half), 10_000):
             part = slice(start, start + 10_000)
-            L = solve_triangular(self.inner[0], self.Phi[part].T, lower=True)
+            L = solve_triangular(self.inner[0], Phi[part].T, lower=True)
             half[part] = np.square(L).sum(axis=0)
-        return self.weight * (1 - self.weight * half) / self.alpha
+        return weight * (1 - weight * half) / self.alpha
 
     def coefficients(self, dual):
         """Coefficients of the landmarks that stand for those of the rows."""
-        return self.basis @ (self.Phi.T @ dual)
+        return self._back(self.Phi.T @ dual)
 
 
 class ConjugateGradient:
     """The whole system by iterations, kernel rows made anew in each: memory O(n m).
 
-    The landmarks (m,) are those of the preconditioner; ``tol`` is the residual to stop at,
+    The landmarks (m, d) are those of the preconditioner; ``tol`` is the residual to stop at,
     relative to the right-hand side.
     """
 
@@ -222,5 +246,5 @@ class ConjugateGradient:
             )
         return V
 
-    def inverse_diagonal(self):
+    def inverse_diagonal(self, index=EVERY):
         """None: it would take n solves."""
