@@ -194,8 +194,8 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
             training = train(module, criterion, rows, batches, held_out, **settings)
             final = run.learned(training)
             learned = partial(embedded, self, module.encoder, source, final["weights_"])
-            final["output_"] = self._fit_output(source, X, learned, objective, run)
-        final["n_components_"] = final["output_"].width(final["_width"])
+            output = run.ranks.once(self._fit_output, source, X, learned, objective, run)
+        final |= {"output_": output, "n_components_": output.width(final["_width"])}
         run.tasks.end(lambda: final)
         keep(self, final, training, module.encoder, call)
         return self

@@ -25,12 +25,11 @@ def in_chunks(function, x, size, dim=0):
     return torch.cat([evaluate(part) for part in x.split(size)], dim)
 
 
-def check_chunks(size, modules):
-    """Raise where rows of a batch would be seen by each other in their chunk alone."""
-    norms = [part for part in modules if isinstance(part, nn.modules.batchnorm._BatchNorm)]
-    if size is not None and norms:
+def check_norms(why, instead, module):
+    """Raise where rows of a batch would be seen by each other in their part of it alone."""
+    norms = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    if norms:
         raise ValueError(
-            f"chunk_size={size} encodes some rows at a time, and the network's "
-            f"{type(norms[0]).__name__} takes means over the whole batch: type chunk_size=None, "
-            "or a network with LayerNorm in its place."
+            f"{why}, and the network's {type(norms[0]).__name__} takes means over the whole batch: "
+            f"type {instead}, or a network with LayerNorm in its place."
         )

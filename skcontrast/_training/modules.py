@@ -7,7 +7,7 @@ import torch
 from skcontrast._component import resolve, resolve_for
 from skcontrast._inputs.stacked import Stacked
 from skcontrast._output import Output
-from skcontrast._training.chunks import check_chunks
+from skcontrast._training.chunks import check_norms
 from skcontrast._training.devices import DTYPES, seeded
 from skcontrast._training.embed import FORWARD_ROWS, load_arrays, to_tensors
 from skcontrast._training.network import ViewNetwork
@@ -43,7 +43,9 @@ def build(estimator, fitted, rows, given, call):
     source, dtype = fitted["input_"], DTYPES[estimator.precision]
     module, width = build_module(fitted, source.layout, dtype, source.choices["width"])
     module.chunk_size = estimator.chunk_size
-    check_chunks(estimator.chunk_size, module.modules())
+    if estimator.chunk_size is not None:
+        why = f"chunk_size={estimator.chunk_size} encodes some rows at a time"
+        check_norms(why, "chunk_size=None", module)
     objective = fitted["objective_"]
     _check_present(objective, rows)
     module.gives_rows = "rows" in objective.requires

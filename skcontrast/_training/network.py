@@ -8,6 +8,7 @@ from torch import nn
 from skcontrast._inputs.rows import concatenate
 from skcontrast._training.chunks import in_chunks
 from skcontrast._training.devices import seeded
+from skcontrast._training.ranks import Alone
 
 # Rows projected at a time, between epochs.
 PROJECT_ROWS = 4096
@@ -20,7 +21,7 @@ class ViewNetwork(nn.Module):
     ``gives_steps`` says whether the embedding of each step of a series is put out too, for
     objectives that require it, and ``gives_rows`` whether the rows and what was made of them
     are. ``own_views`` are made for single terms of an objective, by term. ``chunk_size`` rows are
-    encoded at a time, all with None.
+    encoded at a time, all with None, and each of ``ranks`` has its share of them.
     """
 
     gives_steps = gives_rows = False
@@ -32,6 +33,7 @@ class ViewNetwork(nn.Module):
         self.projector = projector
         self.views = list(views)
         self.own_views = {}
+        self.ranks = Alone()
 
     def forward(self, x, index, step=0):
         """Projections and embeddings of all views, each (V, n, d), and what steps there are.
@@ -41,6 +43,7 @@ class ViewNetwork(nn.Module):
         the V batches that views made of it. ``own`` holds the same of each of ``own_views``,
         with V = 1.
         """
+        self.ranks.begin(step)
         made = self._seen(x, index, self.views) if self.views else {"views": None}
         if self.own_views:
             # A pass and draws of their own: all else is as it would be without them. The seed is
@@ -58,19 +61,22 @@ class ViewNetwork(nn.Module):
             return self._of_blocks(x)
         shape, made = (len(batches), len(x) // len(batches)), {}
         if self.gives_steps:
-            steps = in_chunks(self.encoder.steps, x, self.chunk_size).unflatten(0, shape)
+            steps = self._encoded(self.encoder.steps, x).unflatten(0, shape)
             made["steps"], made["step_mask"] = steps, (x.mask[:, 0] > 0).unflatten(0, shape)
             h = self.encoder.pool(steps.flatten(0, 1), x.mask)
         else:
-            h = in_chunks(self.encoder, x, self.chunk_size)
+            h = self._encoded(self.encoder, x)
         if self.gives_rows:
             made |= {"rows": rows, "inputs": batches}
         return made | self._projected(h.unflatten(0, shape))
 
     def _of_blocks(self, x):
         """The same of rows of several blocks, each of which is a view of them."""
-        h = in_chunks(self.encoder.slots, x, self.chunk_size, dim=1)
+        h = self._encoded(self.encoder.slots, x, dim=1)
         return self._projected(h) | {"present": x.present}
+
+    def _encoded(self, function, x, dim=0):
+        return self.ranks.encode(function, x, self.chunk_size, dim)
 
     def _projected(self, h):
         """Embeddings (V, n, d), and what the projector makes of them."""
