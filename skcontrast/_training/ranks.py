@@ -43,6 +43,9 @@ class Alone:
     def check_network(self, encoder):
         """Raise where rows of a batch would be seen by each other in their share alone."""
 
+    def share(self, *modules):
+        """Start from the weights of one process."""
+
     def check_same(self, describe):
         """Raise where processes train different things, by what ``describe()`` says of them."""
 
@@ -58,10 +61,10 @@ class Ranks(Alone):
         self.step, self.n_encoded = step, 0
 
     def encode(self, function, x, chunk_size, dim=0):
-        parts = x.split(-(-len(x) // self.size))
+        parts = list(x.split(-(-len(x) // self.size)))
         counts = [len(part) for part in parts] + [0] * (self.size - len(parts))
         # Without a row of its own a process still takes part, for the sake of its gradients.
-        mine = parts[self.rank] if counts[self.rank] else x.split(1)[0]
+        mine = parts[self.rank] if counts[self.rank] else next(iter(x.split(1)))
         # Numbers drawn by the network are of this process alone: all others stay in step.
         self.n_encoded += 1
         place = (self.step * 64 + self.n_encoded) * self.size + self.rank
@@ -82,19 +85,28 @@ class Ranks(Alone):
     def check_network(self, encoder):
         check_norms(f"the fit is shared by {self.size} processes", "one process", encoder)
 
+    def share(self, *modules):
+        # A module that was given is another one in each process.
+        for module in modules:
+            for tensor in module.state_dict().values():
+                _together(dist.broadcast, tensor, src=0)
+
     def once(self, function, *args):
-        found = [None]
+        found, before = [None], _generators()
         if self.rank == 0:
             try:
-                # With it the state of the generator, which the function may draw from.
-                found = [(function(*args), torch.get_rng_state(), None)]
+                value = function(*args)
+                now = _generators()
+                drew = not all(map(torch.equal, before, now))
+                found = [(value, now if drew else None, None)]
             except Exception as error:  # the others would wait for ever
-                found = [(None, torch.get_rng_state(), error)]
+                found = [(None, None, error)]
         _together(dist.broadcast_object_list, found, src=0)
-        value, state, error = found[0]
+        value, drawn, error = found[0]
         if error is not None:
             raise error
-        torch.set_rng_state(state)
+        if drawn is not None:
+            _set_generators(drawn)
         return value
 
     def check_same(self, describe):
@@ -106,6 +118,18 @@ class Ranks(Alone):
                 "train one model together: give all of them the same X, which a memory map need "
                 "not copy, or start them without a launcher."
             )
+
+
+def _generators():
+    """States of the generators that a training may draw from."""
+    cuda = [torch.cuda.get_rng_state()] if torch.cuda.is_initialized() else []
+    return [torch.get_rng_state(), *cuda]
+
+
+def _set_generators(states):
+    torch.set_rng_state(states[0])
+    for state in states[1:]:
+        torch.cuda.set_rng_state(state)
 
 
 class _Gather(torch.autograd.Function):

@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 
 from skcontrast._component import resolve
 from skcontrast._training.callbacks import FitTasks
-from skcontrast._training.checkpoint import fingerprint, open_checkpoint
+from skcontrast._training.checkpoint import of_data, open_checkpoint
 from skcontrast._training.embed import learned, optimizer_to_tensors
 from skcontrast._training.loop import Training
 from skcontrast._training.ranks import processes
@@ -95,7 +95,7 @@ class Run:
         self.labels = y if getattr(estimator, "passthrough", None) == "auto" else None
         apart = call.partial or call.second
         self.ranks = processes()
-        self.ranks.check_same(lambda: fingerprint(estimator, X, side))
+        self.ranks.check_same(lambda: of_data(estimator, X, side))
         # One process reads the file, which need not be on the disk of the others, and writes it.
         opened = None if apart else (estimator, X, side, call.further)
         self.checkpoint = opened and self.ranks.once(open_checkpoint, *opened)
@@ -131,6 +131,7 @@ class Run:
     def begin(self, fitted, network, criterion, rows):
         """Note what is trained, and what is known of it before it is."""
         self.ranks.check_network(network.encoder)
+        self.ranks.share(network, criterion)
         self.fitted, self.network, network.ranks = fitted, network, self.ranks
         self.criterion, self.rows = criterion, rows
         return self.settings
