@@ -17,10 +17,9 @@ from pathlib import Path
 
 WIDTH, TEMPERATURE, GB = 128, 0.2, 2**30
 ROWS = [2**k for k in range(10, 17)]
-# The matrices (n, n) in float32 that the loss of each is known to hold at its peak, or none.
-MATRICES = {"dense": 1, "tiled": 0, "pytorch-metric-learning": 8, "lightly": 8}
+LOSSES = ["dense", "tiled", "pytorch-metric-learning", "lightly"]
 CHUNKS = [None, 1024, 256, 64]
-BATCH, FEATURES, HIDDEN = 4096, 128, (1024, 1024)
+BATCH, FEATURES, HIDDEN = 8192, 128, (512,) * 4
 
 
 def resident(name):
@@ -47,7 +46,7 @@ def loss_of(kind, n):
         return lambda views: loss(*views)
     from skcontrast.objectives import InfoNCE
 
-    side = {"dense": None, "tiled": 2048}[kind]
+    side = {"dense": None, "tiled": "auto"}[kind]
     return lambda views: InfoNCE(TEMPERATURE, block_size=side)(views).mean()
 
 
@@ -66,12 +65,12 @@ def loss_step(kind, n):
 
 
 def encoder_step(chunk):
-    """One step of an encoder of two hidden layers over two views."""
+    """One step of an encoder of four hidden layers over two views."""
     import torch
 
     from skcontrast._training.network import ViewNetwork
     from skcontrast.networks import MLP
-    from skcontrast.objectives import InfoNCE
+    from skcontrast.objectives import VICReg
 
     torch.manual_seed(0)
     encoder = MLP(HIDDEN).build(FEATURES, WIDTH)
@@ -82,7 +81,7 @@ def encoder_step(chunk):
         parameter.grad = torch.zeros_like(parameter)
 
     def step():
-        InfoNCE(TEMPERATURE, block_size=512)(**module(x, index)).mean().backward()
+        VICReg()(**module(x, index)).mean().backward()
 
     return step
 
@@ -109,6 +108,57 @@ def apart(kind, size):
     return json.loads(done.stdout) if done.returncode == 0 else None
 
 
+def of_losses(kinds, rows, limit):
+    """Peak and seconds of each loss, by kind and number of rows, as far as memory goes."""
+    found = {}
+    for kind in kinds:
+        for n in rows:
+            past = [found[kind, m]["peak"] for m in rows if (kind, m) in found]
+            # The last step and what it grew by are what the next will need.
+            growth = max(past[-1] / past[-2], 4) if len(past) > 1 else 8
+            if past and kind != "tiled" and past[-1] * growth > limit * GB:
+                break
+            made = apart(kind, n)
+            if made is None:
+                break
+            found[kind, n] = made
+            print(kind, n, made, file=sys.stderr, flush=True)
+    return found
+
+
+def told(found, kind, n):
+    """A cell of the table; in brackets n^2 times the largest that was measured."""
+    if (kind, n) in found:
+        made = found[kind, n]
+        return f"{made['peak'] / 1e6:,.0f} MB, {made['seconds']:.2f} s"
+    measured = [m for k, m in found if k == kind]
+    if kind != "dense" or not measured:
+        return "–"
+    return f"({found[kind, max(measured)]['peak'] / 1e6 * (n / max(measured)) ** 2:,.0f} MB)"
+
+
+def main(rows, kinds, limit):
+    found = of_losses([kind for kind in LOSSES if kind in kinds], rows, limit)
+    there = [kind for kind in LOSSES if any(k == kind for k, _ in found)]
+    if there:
+        print("| rows of both views |", " | ".join(there), "|")
+        print("|---" * (len(there) + 1) + "|")
+        for n in rows:
+            print(f"| {n:,} |", " | ".join(told(found, kind, n) for kind in there), "|")
+    if "encoder" in kinds:
+        print("\n| `chunk_size` | peak | seconds |\n|---|---|---|")
+        for size in CHUNKS:
+            made = apart("encoder", size)
+            print(f"| {size} | {made['peak'] / 1e6:,.0f} MB | {made['seconds']:.2f} |")
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "--child":
+    if sys.argv[1:2] == ["--child"]:
         print(json.dumps(measure(*json.loads(sys.argv[2]))))
+    else:
+        parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+        parser.add_argument("--rows", type=int, nargs="+", default=ROWS)
+        parser.add_argument("--only", nargs="+", default=[*LOSSES, "encoder"])
+        parser.add_argument("--limit", type=float, default=3.0, help="GB of memory")
+        given = parser.parse_args()
+        main(given.rows, given.only, given.limit)

@@ -17,6 +17,7 @@ _PUBLIC = {
     "CorrelationAlignment": "skcontrast.contrast",
     "EmbeddingMapDisplay": "skcontrast.plotting",
     "KernelConditionalContrastive": "skcontrast.representation",
+    "LabelCredibility": "skcontrast.inspection",
     "LeakageDisplay": "skcontrast.plotting",
     "LossCurveDisplay": "skcontrast.plotting",
     "MultiViewContrastiveEncoder": "skcontrast.multiview",
@@ -51,6 +52,7 @@ __all__ = [
     "CorrelationAlignment",
     "EmbeddingMapDisplay",
     "KernelConditionalContrastive",
+    "LabelCredibility",
     "LeakageDisplay",
     "LossCurveDisplay",
     "MultiViewContrastiveEncoder",
@@ -81,6 +83,7 @@ if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
     from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
     from skcontrast.anomaly import ContrastiveAnomalyDetector
     from skcontrast.contrast import ContrastivePCA, CorrelationAlignment
+    from skcontrast.inspection import LabelCredibility
     from skcontrast.multiview import CanonicalCorrelation, MultiViewContrastiveEncoder
     from skcontrast.persistence import load, save
     from skcontrast.plotting import (

@@ -59,8 +59,8 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
             Of texts: an iterable of str or of lists of words, read once.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
-            Target, for objectives and samplers that require it: classes, numbers, or
-            columns of labels, which may be sparse. None, NaN, pandas.NA or -1 marks rows without
+            Target, for what requires it: classes, numbers, columns of labels, which may be sparse,
+            or several by name, a DataFrame or dict. None, NaN, pandas.NA or -1 marks rows without
             a class, and NaN rows without a number. ``passthrough="auto"`` may read it too.
 
         condition : array-like of shape (n_samples,) or (n_samples, q), default=None

@@ -13,13 +13,14 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 from sklearn.utils import check_array, indexable
 from sklearn.utils.metadata_routing import get_routing_for_object
 
+from skcontrast._budget import BudgetCurve, budget_curve
 from skcontrast._component import Integral, Interval, StrOptions, check_parameters, take_rows
 from skcontrast._inputs.side import group_codes
 from skcontrast._inputs.target import UNLABELLED, class_codes, labelled
 from skcontrast._site import OnSite
 from skcontrast._typing import ArrayLike, RandomState, RowsLike
 
-__all__ = ["LabelledKFold", "make_labelled_scorer"]
+__all__ = ["BudgetCurve", "LabelledKFold", "budget_curve", "make_labelled_scorer"]
 
 
 def _holds_numbers(y):

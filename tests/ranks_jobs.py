@@ -8,12 +8,13 @@ import numpy as np
 import series_cases
 import torch
 from instances import blobs
+from test_training import TRAINABLE
 from torch import nn
 
 from skcontrast import ContrastiveEncoder, ContrastiveTextEncoder, KernelConditionalContrastive
 from skcontrast.checkpoint import Checkpoint
-from skcontrast.networks import MLP
-from skcontrast.objectives import OBJECTIVES, Balanced, InfoNCE, Reconstruction
+from skcontrast.networks import MLP, AttentionPooling, DilatedConv
+from skcontrast.objectives import OBJECTIVES, Balanced, InfoNCE, OnGates, Reconstruction
 
 X, Y = blobs(n=42, n_features=6)
 TEXTS = [f"{a} {b} {a}{b} end" for a in ("red", "blue", "green", "old") for b in "abcdefg"]
@@ -32,19 +33,14 @@ def of_objective(name):
     side = {"condition": (X[:, :1] > 0) * 1.0, "prior": X, "groups": Y}
     side = {k: v for k, v in side.items() if k in objective.requires}
     views = {"views": "neighbors", "n_views": max(2, objective.min_views)}
+    views["momentum"] = 0.9 if "keys" in objective.requires else None
     return encoder(objective=name, **views).fit(X, y, **side)
 
 
 def of_blocks():
     plain = MLP((8,))  # without the dropout of the default
-    return multiview_cases.encoder(precision="float64", batch_size=25, network=plain)
+    return multiview_cases.encoder(precision="float64", batch_size=25, networks=plain)
 
-
-TRAINABLE = sorted(
-    name
-    for name, cls in OBJECTIVES.items()
-    if not cls().hard_negatives and "steps" not in cls().requires
-)
 
 # Name -> a fit; those of all objectives come by name.
 JOBS = {
@@ -64,12 +60,13 @@ JOBS = {
     "texts": lambda: ContrastiveTextEncoder(
         4, random_state=0, precision="float64", max_iter=2, batch_size=9
     ).fit(TEXTS),
-    "blocks": lambda: of_blocks().fit(
-        multiview_cases.X
-    ),
-    "missing blocks": lambda: of_blocks().fit(
-        multiview_cases.missing()
-    ),
+    "blocks": lambda: of_blocks().fit(multiview_cases.X),
+    "missing blocks": lambda: of_blocks().fit(multiview_cases.missing()),
+    "momentum": lambda: encoder(momentum=0.9, objective=InfoNCE(queue_size=16)).fit(X),
+    "experts": lambda: encoder(network="experts", objective=OnGates(InfoNCE()) + InfoNCE()).fit(X),
+    "steps pooled by attention": lambda: series_cases.encoder(
+        "hierarchical", network=AttentionPooling(DilatedConv(8, 2)), precision="float64"
+    ).fit(series_cases.series()[0]),
     "further": lambda: encoder(max_iter=2).partial_fit(X).partial_fit(X),
 }
 # What one process draws in other ways: the two only have to be equal.

@@ -87,6 +87,7 @@ NONSENSE = {
     "n_iter_no_change": [0, 1.5],
     "tol": [-1, None, np.nan],
     "warm_start": ["a"],
+    "trainable": ["first", None, True],
     "callbacks": [3, "x", [3], ["x"], [("name", 3)], {}],
     "checkpoint": [3, object(), []],
     "device": [3, None],

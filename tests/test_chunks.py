@@ -125,6 +125,7 @@ def cases():
         "table": (ContrastiveEncoder(), X),
         "sparse": (ContrastiveEncoder(views="corruption"), csr_array(X * (X > 0.5))),
         "projector": (ContrastiveEncoder(projector="mlp"), X),
+        "experts": (ContrastiveEncoder(network="experts"), X),
         "texts": (ContrastiveTextEncoder(**word_views), TEXTS),
         "series": (SeriesContrastiveEncoder(network=DilatedConv(8, 2)), SERIES),
         "steps": (

@@ -32,6 +32,7 @@ FLOORS = {
     "functional": 0,
     "_component": 0,
     "_files": 0,
+    "_budget": 1,
     "_clusters": 0,
     "_canonical": 0,
     "_arrays": 0,

@@ -17,6 +17,7 @@ from skcontrast.networks import (
     NETWORKS,
     InputLayer,
     Linear,
+    MixtureOfExperts,
     build_network,
     build_projector,
 )
@@ -123,7 +124,9 @@ def test_rows_do_not_depend_on_each_other():
     torch.testing.assert_close(module(x)[4:5], module(x[4:5]))
 
 
-@pytest.mark.parametrize("network", [MLP(), MLP(skip=False), Linear()], ids=repr)
+@pytest.mark.parametrize(
+    "network", [MLP(), MLP(skip=False), Linear(), MixtureOfExperts(2, top=1)], ids=repr
+)
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
 def test_other_numbers_of_threads_change_the_rounding_alone(network, kind):
     if kind == "dense":

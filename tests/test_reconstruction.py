@@ -4,7 +4,6 @@ from math import exp
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 import series_cases
 import torch
 from instances import blobs
@@ -14,10 +13,11 @@ from test_checkpoint import assert_same, killed_after
 from torch import nn
 
 import skcontrast
-from skcontrast import ContrastiveEncoder, ContrastiveTextEncoder, SeriesContrastiveEncoder
+from skcontrast import ContrastiveEncoder, SeriesContrastiveEncoder
 from skcontrast._inputs.series import SeriesBatch
 from skcontrast._training.loop import train
 from skcontrast.checkpoint import Checkpoint
+from skcontrast.multiview import MultiViewContrastiveEncoder
 from skcontrast.networks import MLP, DilatedConv
 from skcontrast.objectives import InfoNCE, Reconstruction, SupCon
 from skcontrast.views import FeatureMask, SegmentMask, TimeOffset
@@ -139,7 +139,8 @@ def test_neighbors_are_the_loop(n_views):
 @pytest.mark.parametrize("decoder", ["linear", "mlp"])
 @pytest.mark.parametrize("from_", ["itself", "neighbors"])
 def test_decoder_comes_behind_the_mixture(decoder, from_):
-    objective = Reconstruction(from_=from_, decoder=decoder, temperature=0.3)
+    given = {"decoder": decoder, "error": "squared"}
+    objective = Reconstruction(from_=from_, temperature=0.3, **given)
     rows = torch.tensor(ROWS, dtype=torch.float64)
     built, given = objective.build(4), {"rows": _Rows()}
     built.prepare({}, given, 5)
@@ -325,10 +326,11 @@ def test_early_stopping_looks_at_the_same_masks():
 @pytest.mark.parametrize(
     "fit, message",
     [
-        (lambda o: encoder(o).fit(sp.csr_matrix(X)), "rebuilds dense rows, and X is sparse: pass"),
         (
-            lambda o: ContrastiveTextEncoder(objective=o).fit(["a b", "c d"] * 5),
-            "rebuilds rows of numbers and series, and these rows are tokens",
+            lambda o: MultiViewContrastiveEncoder(
+                blocks=[2, 3], objective=clone(o).set_params(from_="neighbors")
+            ).fit(X),
+            "reads rows of one block: type from_='itself'",
         ),
         (
             lambda o: encoder(clone(o).set_params(view="segment_mask")).fit(X),
@@ -342,7 +344,7 @@ def test_early_stopping_looks_at_the_same_masks():
         (lambda o: encoder(clone(o).set_params(from_="rows")).fit(X), "'from_' parameter of"),
         (lambda o: encoder(clone(o).set_params(temperature="individual")).fit(X), "not defined"),
     ],
-    ids=["sparse", "text", "view", "clean", "decoder", "from_", "temperature"],
+    ids=["blocks", "view", "clean", "decoder", "from_", "temperature"],
 )
 def test_bad_input_gets_one_sentence(fit, message):
     with pytest.raises(ValueError, match=message):

@@ -11,12 +11,13 @@ from skcontrast._arrays import refuse_masked
 from skcontrast._component import warn
 from skcontrast._inputs.columns import as_array, category_codes, encode_columns, first_line
 from skcontrast._inputs.series import is_ragged, padded_series
+from skcontrast._inputs.several import as_they_are, check_one, needs, read_targets, readers_of
 from skcontrast._inputs.target import (
     UNLABELLED,
     encode_classes,
-    encode_labels,
-    encode_numbers,
+    encode_target,
     labelled,
+    n_rows,
     parts_of,
     target_type,
 )
@@ -24,9 +25,9 @@ from skcontrast._inputs.target import (
 # Targets of several columns that are labels, as scikit-learn names them.
 _LABEL_COLUMNS = ("multilabel-indicator", "multiclass-multioutput")
 # What a training makes for each batch: no side information.
-MADE = ("views", "embedding", "steps", "rows", "index", "present")
+MADE = ("views", "embedding", "steps", "gates", "rows", "index", "present", "step", "keys")
 # Fitted attributes that say what a target was.
-LEARNED_OF_Y = ("classes_", "target_mean_", "target_scale_")
+LEARNED_OF_Y = ("classes_", "target_mean_", "target_scale_", "targets_")
 
 
 def read_side(objective, others, given, n_samples, before=None, ordered=False):
@@ -53,19 +54,23 @@ def read_side(objective, others, given, n_samples, before=None, ordered=False):
     Returns
     -------
     side : dict of str to ndarray
-        As :func:`check_side` gives it; ``sessions`` (n,) int64 codes, where rows are ordered;
+        As :func:`check_side` gives it, with a tensor for each target that is read by name or
+        from beside X; ``sessions`` (n,) int64 codes, where rows are ordered;
         else ``pairs`` (n,), codes of the groups whose rows are views of each other, where no
         component requires groups; ``weight`` (n,) float32.
 
     learned : dict of str to ndarray
-        What the target was.
+        What the target was; ``targets_`` says it of each that is read by name or from beside X.
 
     given : dict
         What was read, under the names of what it serves as.
     """
-    requires, given = needs(*others, objective), dict(given)
+    components, given = [*others, objective], dict(given)
+    requires, named = needs(*components), readers_of(components)
     weight, groups = given.pop("weight", None), given.get("groups")
     earlier = {} if before is None else vars(before)
+    if given.get("target") is not None:
+        check_one(given["target"], components)
     scales = earlier.get("target_mean_"), earlier.get("target_scale_")
     if groups is not None and "groups" not in requires:
         given["groups"] = None
@@ -89,10 +94,16 @@ def read_side(objective, others, given, n_samples, before=None, ordered=False):
         given,
         n_samples,
         by_step=by_step,
-        kind=target_type(*others, objective),
+        kind=target_type(*components),
         scales=None if scales[0] is None else scales,
         classes=earlier.get("classes_"),
+        only=[n for c in parts_of(components) for n in as_they_are(c)],
     )
+    if named:
+        further, learned["targets_"] = read_targets(
+            named, given, n_samples, earlier.get("targets_")
+        )
+        side |= further
     if ordered or (groups is not None and given["groups"] is None):
         one = np.zeros(n_samples, dtype=np.int64) if groups is None else groups
         codes = check_side({"groups": "fit"}, {"groups": one}, n_samples)[0]["groups"]
@@ -178,12 +189,6 @@ def _as_condition(y):
     return np.where(codes < 0, own, codes).astype(str).astype(object)
 
 
-def needs(*components):
-    """Names of the tensors that components require, and for each the last that does."""
-    pairs = [(name, type(c).__name__) for c in components for name in getattr(c, "requires", ())]
-    return dict(pairs)
-
-
 def check_side(
     requires,
     given,
@@ -194,6 +199,7 @@ def check_side(
     scales=None,
     classes=None,
     dtype=np.float32,
+    only=None,
 ):
     """Compare what is needed with what was given, and bring it into shape.
 
@@ -224,6 +230,10 @@ def check_side(
     dtype : dtype, default=float32
         Type of real-valued side information.
 
+    only : collection of str, default=None
+        Which of the names are read as they are; all by default. Of the others it is checked that
+        they were given.
+
     Returns
     -------
     side : dict of str to ndarray
@@ -243,8 +253,10 @@ def check_side(
         value = given.get(name)
         if value is None:
             raise ValueError(_missing(name, needed_by))
+        if only is not None and name not in only:
+            continue
         if name == "target":
-            side[name], learned = _target(value, needed_by, kind, scales, classes, dtype)
+            side[name], learned = encode_target(value, needed_by, kind, scales, classes, dtype)
         elif name == "condition":
             read = _of_steps if by_step else encode_columns
             side[name] = read(value, name, dtype)
@@ -272,13 +284,6 @@ def check_side(
     return side, learned
 
 
-def n_rows(value, default):
-    """Rows of what has rows; a sparse matrix has them, but no length."""
-    if hasattr(value, "shape"):
-        return value.shape[0] if value.shape else default
-    return len(value) if hasattr(value, "__len__") else default
-
-
 def check_one_each(y, n_samples, needed_by):
     """Raise unless the target is there and has an entry for each row."""
     if y is None:
@@ -288,16 +293,6 @@ def check_one_each(y, n_samples, needed_by):
             f"y has {n_rows(y, n_samples)} rows, but X has {n_samples}: pass one entry of y for "
             "each row of X."
         )
-
-
-def _target(value, needed_by, kind, scales, classes, dtype):
-    if kind == "class":
-        codes, classes = encode_classes(value, needed_by, classes)
-        return codes, {"classes_": classes}
-    if kind == "labels":
-        return encode_labels(value), {}
-    numbers, mean, scale = encode_numbers(value, scales)
-    return numbers.astype(dtype), {"target_mean_": mean, "target_scale_": scale}
 
 
 def _missing(name, needed_by):

@@ -28,11 +28,11 @@ TARGET_TYPES = {
 
 
 def target_type(*components):
-    """Kind of target that components read, which must be one and the same."""
+    """Kind that components read y as it is as, which must be one and the same."""
     readers = {
         getattr(c, "target_type", "class"): c
         for c in parts_of(components)
-        if "target" in getattr(c, "requires", ())
+        if "target" in getattr(c, "requires", ()) and getattr(c, "target", "y") == "y"
     }
     if len(readers) > 1:
         said = [f"{c!r} needs a target of {TARGET_TYPES[kind]}" for kind, c in readers.items()]
@@ -45,6 +45,18 @@ def parts_of(components):
     for c in components:
         terms = getattr(c, "terms", ())
         yield from parts_of(terms) if terms else (c,)
+
+
+def n_rows(value, default):
+    """Rows of what has rows; a sparse matrix has them, but no length.
+
+    Of several targets it is those of the first.
+    """
+    if isinstance(value, dict):
+        value = next(iter(value.values()), None)
+    if hasattr(value, "shape"):
+        return value.shape[0] if value.shape else default
+    return len(value) if hasattr(value, "__len__") else default
 
 
 def labelled(y):
@@ -332,3 +344,14 @@ def classes_of(y, owner):
             "missing values mark rows without a label, so type None where it should.",
         )
     return codes, classes
+
+
+def encode_target(value, needed_by, kind, scales, classes, dtype):
+    """Tensor of a target of a kind, and what it was, by the names of fitted attributes."""
+    if kind == "class":
+        codes, classes = encode_classes(value, needed_by, classes)
+        return codes, {"classes_": classes}
+    if kind == "labels":
+        return encode_labels(value), {}
+    numbers, mean, scale = encode_numbers(value, scales)
+    return numbers.astype(dtype), {"target_mean_": mean, "target_scale_": scale}

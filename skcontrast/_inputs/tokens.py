@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from skcontrast._inputs.documents import numbered
-from skcontrast._inputs.rows import Rows, ragged_entries, ragged_parts
+from skcontrast._inputs.rows import Rows, SparseBatch, ragged_entries, ragged_parts
 from skcontrast._inputs.word_features import count_words, frequency_of, word_features
 
 
@@ -124,6 +124,16 @@ class TokenBatch:
             torch.cat([batch.weights for batch in batches]),
             batches[0].words,
         )
+
+
+def bag_of_words(batch, n_buckets):
+    """How often each hashed word is in documents, a TokenBatch: SparseBatch (n, n_buckets)."""
+    bucket = batch.words.features[batch.ids, 0].remainder(n_buckets)
+    place, number = (batch.row_of_token() * n_buckets + bucket).unique(return_inverse=True)
+    counts = batch.weights.new_zeros(len(place)).index_add(0, number, batch.weights)
+    place, counts = place[counts > 0], counts[counts > 0]  # words that a view has taken away
+    size = torch.bincount(place // n_buckets, minlength=len(batch))
+    return SparseBatch(place % n_buckets, size.cumsum(0) - size, counts, n_buckets)
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ from skcontrast._saved.blocks import absent_maps, blocks_input, canonical
 from skcontrast._saved.blocks import need as _need
 from skcontrast._saved.heads import transforms
 from skcontrast._saved.search import SEARCHES
-from skcontrast._saved.spaces import detector
+from skcontrast._saved.spaces import detector, label_credibility
 from skcontrast._saved.step_tables import LINEAR
 from skcontrast._training.devices import DTYPES
 from skcontrast._training.modules import build_module
@@ -361,6 +361,7 @@ RELATIONS = {
     "ContrastivePCA": _of_columns,
     "CorrelationAlignment": _of_columns,
     "ContrastiveAnomalyDetector": detector,
+    "LabelCredibility": label_credibility,
     "TableInput": _table_input,
     "FrameColumns": _frame_columns,
     "TextInput": _text_input,

@@ -19,9 +19,11 @@ _TRAINED = """
     validation_curve_    none curve
     ?finetune_curve_     curve
     ?_optimizer_state    dict
+    ?_momentum_state     arrays
     ?classes_            label c ...
     ?target_mean_        float t
     ?target_scale_       float t >0
+    ?targets_            dict
 """
 _HEAD = """
     encoder_             BaseContrastive
@@ -263,6 +265,16 @@ TABLES = {
         training_scores_     float n
         offset_              number
         _k                   whole
+    """,
+    "LabelCredibility": """
+        encoder_             estimator
+        classes_             label c
+        rows_                table n d
+        codes_               int n >=-1
+        classifier_          none estimator
+        spread_              none number >=0
+        probabilities_       float n c >=0
+        training_scores_     cell n
     """,
     "SemanticSignalSeparation": """
         n_features_in_       whole d

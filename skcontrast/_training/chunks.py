@@ -7,22 +7,26 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 
-def in_chunks(function, x, size, dim=0):
+def in_chunks(function, x, size, *beside, dim=0):
     """Evaluate ``function`` on ``size`` rows of the batch ``x`` at a time, and join the results.
 
     In the backward pass each chunk is computed again, with the random numbers it had, so that
-    only one holds what its gradients need. Rows of a result lie along ``dim``. None takes all
-    rows at once.
+    only one holds what its gradients need. Rows of a result, or of each of several, lie along
+    ``dim``; ``beside`` are tensors with a row for each of the batch. None takes all rows at once.
     """
     if size is None or size >= len(x):
-        return function(x)
+        return function(x, *beside)
     evaluate = function
     if torch.is_grad_enabled():
         # By it torch knows whose generator to set back: it looks into no batch of another kind.
         where = torch.empty(0, device=x.device)
-        of_part = lambda _, part: function(part)
+        of_part = lambda _, *part: function(*part)
         evaluate = partial(checkpoint, of_part, where, use_reentrant=False)
-    return torch.cat([evaluate(part) for part in x.split(size)], dim)
+    parts = zip(*(each.split(size) for each in (x, *beside)))
+    found = [evaluate(*part) for part in parts]
+    if torch.is_tensor(found[0]):
+        return torch.cat(found, dim)
+    return tuple(torch.cat(each, dim) for each in zip(*found))
 
 
 def check_norms(why, instead, module):

@@ -43,7 +43,7 @@ class _Net(skorch.NeuralNet):
 
     def initialize_optimizer(self, triggered_directly=None):
         parameters = [*self.module_.parameters(), *self.criterion_.parameters()]
-        self.parameters_ = [p for p in parameters if p.requires_grad]
+        parameters = self.parameters_ = [p for p in parameters if p.requires_grad]
         self.optimizer_ = self.optimizer.build(parameters, self.lr)
         self.step_, self.rate_ = 0, self.lr
         return self
@@ -95,6 +95,7 @@ class _Net(skorch.NeuralNet):
         if self.optimizer.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters_, self.optimizer.max_grad_norm)
         self.optimizer_.step()
+        self.module_.stepped()
         self.step_ += 1
         return loss.detach()
 

@@ -28,6 +28,7 @@ CONSTRAINTS = {
     "projector": [*NETWORK_CONSTRAINTS, None],
     "sampler": [Shorthand(SHORTHAND["sampler"], "sampler")],
     "standardize": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="left"), None],
     "optimizer": [Shorthand(SHORTHAND["optimizer"], "optimizer")],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],

@@ -8,6 +8,7 @@ that of its own rows, so that the gradients of the encoder add up to those of on
 
 import os
 from datetime import timedelta
+from itertools import islice
 
 import torch
 import torch.distributed as dist
@@ -29,9 +30,9 @@ class Alone:
     def begin(self, step):
         """Note which step comes."""
 
-    def encode(self, function, x, chunk_size, dim=0):
-        """``function`` of the batch ``x``, with rows of the result along ``dim``."""
-        return in_chunks(function, x, chunk_size, dim)
+    def encode(self, function, x, chunk_size, *beside, dim=0):
+        """``function`` of the batch ``x``, as :func:`in_chunks` evaluates it."""
+        return in_chunks(function, x, chunk_size, *beside, dim=dim)
 
     def add_gradients(self, encoder):
         """Bring the gradients of an encoder to those of all rows."""
@@ -60,18 +61,25 @@ class Ranks(Alone):
     def begin(self, step):
         self.step, self.n_encoded = step, 0
 
-    def encode(self, function, x, chunk_size, dim=0):
-        parts = list(x.split(-(-len(x) // self.size)))
-        counts = [len(part) for part in parts] + [0] * (self.size - len(parts))
+    def encode(self, function, x, chunk_size, *beside, dim=0):
+        size = -(-len(x) // self.size)
+        counts = [len(part) for part in x.split(size)]
+        counts += [0] * (self.size - len(counts))
         # Without a row of its own a process still takes part, for the sake of its gradients.
-        mine = parts[self.rank] if counts[self.rank] else next(iter(x.split(1)))
+        at, size = (self.rank, size) if counts[self.rank] else (0, 1)
+        mine = [next(islice(each.split(size), at, None)) for each in (x, *beside)]
         # Numbers drawn by the network are of this process alone: all others stay in step.
         self.n_encoded += 1
         place = (self.step * 64 + self.n_encoded) * self.size + self.rank
         with seeded((torch.initial_seed() + place) % 2**63, x.device):
-            out = in_chunks(function, mine, chunk_size, dim)
-        out = out.narrow(dim, 0, counts[self.rank])
-        return _Gather.apply(out.movedim(dim, 0), counts, self.rank).movedim(0, dim)
+            out = in_chunks(function, mine[0], chunk_size, *mine[1:], dim=dim)
+        if torch.is_tensor(out):
+            return self._gathered(out, counts, dim)
+        return tuple(self._gathered(each, counts, dim) for each in out)
+
+    def _gathered(self, out, counts, dim):
+        own = out.narrow(dim, 0, counts[self.rank]).movedim(dim, 0)
+        return _Gather.apply(own, counts, self.rank).movedim(0, dim)
 
     def add_gradients(self, encoder):
         grads = [p.grad for p in encoder.parameters() if p.grad is not None]
@@ -83,7 +91,7 @@ class Ranks(Alone):
             grad.copy_(part.view_as(grad))
 
     def check_network(self, encoder):
-        check_norms(f"the fit is shared by {self.size} processes", "one process", encoder)
+        check_norms(f"The fit is shared by {self.size} processes", "one process", encoder)
 
     def share(self, *modules):
         # A module that was given is another one in each process.

@@ -9,6 +9,7 @@ from skcontrast._component import resolve
 from skcontrast._training.callbacks import FitTasks
 from skcontrast._training.checkpoint import of_data, open_checkpoint
 from skcontrast._training.embed import learned, optimizer_to_tensors
+from skcontrast._training.frozen import optimizer_name
 from skcontrast._training.loop import Training
 from skcontrast._training.ranks import processes
 from skcontrast.optimizers import OPTIMIZERS
@@ -123,7 +124,9 @@ class Run:
             "callbacks": estimator.callbacks,
             "on_begin": self._begin_epoch,
             "on_end": self._end_epoch,
-            "state": self._start(vars(estimator).get("_optimizer_state"), estimator.optimizer),
+            "state": self._start(
+                vars(estimator).get("_optimizer_state"), optimizer_name(estimator)
+            ),
             "scheduled": not call.partial,
             "verbose": int(estimator.verbose) if self.ranks.rank == 0 else 0,
         }
@@ -131,7 +134,8 @@ class Run:
     def begin(self, fitted, network, criterion, rows):
         """Note what is trained, and what is known of it before it is."""
         self.ranks.check_network(network.encoder)
-        self.ranks.share(network, criterion)
+        follower = [] if network.momentum is None else [network.momentum]
+        self.ranks.share(network, criterion, *follower)
         self.fitted, self.network, network.ranks = fitted, network, self.ranks
         self.criterion, self.rows = criterion, rows
         return self.settings
@@ -141,12 +145,12 @@ class Run:
         so_far = {"_n_epochs": self.n_epochs + training.n_iter}
         return self.fitted | so_far | learned(self.network, self.criterion, training, self.past)
 
-    def _start(self, kept, optimizer):
+    def _start(self, kept, name):
         """State to start from: a checkpoint's, or the optimizer's of the last call."""
         if self.checkpoint is not None and self.checkpoint.load() is not None:
             return self.checkpoint.load()
         call = self.call
-        if not call.further or call.second or kept is None or kept["name"] != repr(optimizer):
+        if not call.further or call.second or kept is None or kept["name"] != name:
             return None
         return {"moments": optimizer_to_tensors(kept["moments"])}
 

@@ -83,12 +83,11 @@ class ProKeRClassifier(ScoreMixin, BaseProKeR):
         "cholesky" is exact, with a matrix of n_samples^2 numbers. "nystroem" sees the kernel
         through ``n_components`` rows and needs n_samples * n_components numbers. "cg" solves
         the whole system by iterations, preconditioned by "nystroem", and makes the kernel
-        anew in each. "auto" is exact up to 20,000 rows, and up to n_samples^2 * n_classes =
-        10^11, then "nystroem".
+        anew in each. "auto" is exact up to 20,000 rows, of 1,000 classes 10,000, then "nystroem".
 
     n_components : int, default=2000
-        Landmarks that stand for all rows, for "nystroem" and the preconditioner of "cg": the
-        mean of each class and rows, or rows alone for more than n_components / 2 classes.
+        Landmarks for "nystroem" and the preconditioner of "cg": the mean of each class and
+        rows, or rows alone for more than n_components / 2 classes.
 
     tol : float, default=1e-8
         Relative residual at which "cg" stops.

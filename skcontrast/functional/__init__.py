@@ -4,6 +4,7 @@ from skcontrast.functional._anchors import over_anchors
 from skcontrast.functional._blocks import multilinear_contrast, one_to_many, sigmoid_pairs
 from skcontrast.functional._equations import (
     alignment,
+    jensen_shannon,
     log_mean_gaussian,
     min_norm_pair,
     ridge_smoother,
@@ -31,6 +32,7 @@ from skcontrast.functional._pairs import (
     pair_loss,
     pair_sums,
 )
+from skcontrast.functional._parts import match_parts
 from skcontrast.functional._rows import (
     BlockSize,
     distance_power,
@@ -53,6 +55,7 @@ from skcontrast.functional._series import (
 )
 from skcontrast.functional._shares import linear_shares, softmax_shares
 from skcontrast.functional._transport import balanced_assignment, gaussian_distance
+from skcontrast.functional._whitening import whiten
 
 __all__ = [
     "Between",
@@ -79,12 +82,14 @@ __all__ = [
     "future_contrast",
     "gaussian_distance",
     "gaussian_parameters",
+    "jensen_shannon",
     "linear_shares",
     "log_mean_by_class",
     "log_mean_gaussian",
     "logsumexp",
     "lorentz_distance",
     "lorentz_excess",
+    "match_parts",
     "mean_over",
     "min_norm_pair",
     "mine_negatives",
@@ -108,4 +113,5 @@ __all__ = [
     "softmax_shares",
     "softplus",
     "squared_distance",
+    "whiten",
 ]

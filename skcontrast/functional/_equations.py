@@ -26,6 +26,25 @@ def log_mean_gaussian(x: Tensor, t: float = 2.0, block_size: BlockSize = "auto")
     return sums.log_partition.logsumexp(0) - math.log(n * (n - 1))
 
 
+def jensen_shannon(p: Tensor, q: Tensor) -> Tensor:
+    r"""Jensen-Shannon divergence in nats between rows that sum to one.
+
+    .. math:: \mathrm{JS}(p, q) = H\big(\tfrac{p + q}{2}\big) - \tfrac12 H(p) - \tfrac12 H(q)
+
+    Parameters
+    ----------
+    p, q : tensors of shape (n, d) and (m, d)
+
+    Returns
+    -------
+    divergence : tensor of shape (n, m)
+        Between 0 and log 2.
+    """
+    entropy = lambda x: -(x * x.clamp_min(torch.finfo(x.dtype).tiny).log()).sum(-1)
+    mean = (p[:, None] + q) / 2  # (n, m, d)
+    return entropy(mean) - (entropy(p)[:, None] + entropy(q)) / 2
+
+
 def min_norm_pair(first: Tensor, second: Tensor) -> Tensor:
     r"""Share of the first of two gradients in the shortest vector between them: (..., d) -> (...).
 

@@ -116,7 +116,7 @@ def mine_negatives(
     tensor([[ 2,  1, -1]])
     """
     n, m = len(anchors), len(candidates)
-    block_size = tile_side(n, m, block_size)
+    block_size = tile_side(anchors, candidates, block_size)
     k = n_negatives + skip
     indices, scores = [], []
     for rows in slices(n, block_size):

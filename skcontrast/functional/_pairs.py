@@ -39,7 +39,9 @@ from skcontrast.functional._tiles import tiled
 DENSE_LIMIT = 2**25
 # Stands for a W that is one but zero where row and column are the same index.
 OFF_DIAGONAL = object()
-TILE = 2048
+# Not of the memory that is free, which would change the last bits from one run to the next: small
+# tiles stay in a processor's cache, large ones keep an accelerator busy.
+TILE, DEVICE_TILE = 512, 2048
 
 
 class PairSums(NamedTuple):
@@ -119,11 +121,14 @@ def _merge(tiles, detach_mean):
     return PairSums(log_partition, expected, positive, mass, log_positive)
 
 
-def tile_side(n: int, m: int, block_size: BlockSize) -> int:
+def tile_side(a: Tensor, b: Tensor, block_size: BlockSize) -> int:
     """Side of a tile: what was asked for, or one dense tile where "auto" finds it small enough."""
+    n, m = len(a), len(b)
     if block_size != "auto" and block_size is not None:
         return block_size
-    return max(n, m) if block_size is None or n * m <= DENSE_LIMIT else TILE
+    if block_size is None or n * m <= DENSE_LIMIT:
+        return max(n, m)
+    return TILE if a.device.type == "cpu" else DEVICE_TILE
 
 
 def by_tiles(tile, anchors, candidates, temperature, block_size):
@@ -132,7 +137,7 @@ def by_tiles(tile, anchors, candidates, temperature, block_size):
     Where there is more than one tile, they are computed again in the backward pass.
     """
     n, m = len(anchors), len(candidates)
-    block_size = tile_side(n, m, block_size)
+    block_size = tile_side(anchors, candidates, block_size)
     if torch.is_grad_enabled() and block_size < max(n, m):
         tile = partial(checkpoint, tile, use_reentrant=False, preserve_rng_state=False)
     per_anchor = torch.is_tensor(temperature) and temperature.ndim == 1
@@ -202,7 +207,7 @@ def pair_sums(
         return _tile_sums(a, b, tau, P, W, compare, mean, detach_mean, rows, columns)
 
     merge = partial(_merge, detach_mean=detach_mean)
-    side = tile_side(len(anchors), len(candidates), block_size)
+    side = tile_side(anchors, candidates, block_size)
     inputs = anchors, candidates, temperature, side
     if side < max(len(anchors), len(candidates)) and torch.is_grad_enabled():
         sums = tiled(tile, merge, PairSums, *inputs, detach_mean)
@@ -283,7 +288,7 @@ def nearest(
         Without a gradient; 0 where no candidate may be chosen.
     """
     n, m = len(anchors), len(candidates)
-    block_size = tile_side(n, m, block_size)
+    block_size = tile_side(anchors, candidates, block_size)
     blocks = []
     for rows in slices(n, block_size):
         best = anchors.new_full((rows.stop - rows.start,), -math.inf)

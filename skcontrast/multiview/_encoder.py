@@ -88,26 +88,23 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         with sparse blocks and with another ``combine``.
         "auto" is True where the objective reads neither ``y`` nor a condition.
 
-    projector, sampler : default=as in ContrastiveEncoder
+    projector, momentum, sampler : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`. The projector is shared by the blocks.
 
     standardize : bool, default=True
         Whether the columns of each block are centred and scaled first; sparse blocks share one
         scale each.
 
-    optimizer, batch_size, chunk_size, max_iter : default=as in ContrastiveEncoder
+    optimizer, batch_size, chunk_size, max_iter, early_stopping : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     learning_rate : float, default=2e-3
         Highest learning rate.
 
-    early_stopping, validation_fraction, n_iter_no_change : default=as in ContrastiveEncoder
+    validation_fraction, n_iter_no_change, tol, warm_start, callbacks
         See :class:`skcontrast.ContrastiveEncoder`.
 
-    tol, warm_start, callbacks, checkpoint : default=as in ContrastiveEncoder
-        See :class:`skcontrast.ContrastiveEncoder`.
-
-    device, precision, random_state, verbose : default=as in ContrastiveEncoder
+    checkpoint, device, precision, random_state, verbose : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     Attributes
@@ -202,6 +199,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         combine: Literal["concat", "mean", "sum"] = "concat",
         passthrough: bool | Literal["auto"] | list | tuple = "auto",
         projector: str | Component | nn.Module | None = None,
+        momentum: float | None = None,
         sampler: str | Component = "uniform",
         standardize: bool = True,
         optimizer: str | Component = "adamw",
@@ -231,6 +229,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         self.combine = combine
         self.passthrough = passthrough
         self.projector = projector
+        self.momentum = momentum
         self.sampler = sampler
         self.standardize = standardize
         self.optimizer = optimizer

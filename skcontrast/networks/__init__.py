@@ -1,5 +1,7 @@
 """Networks: how an embedding is computed from a row, and a projection from it."""
 
+from skcontrast.networks._attention import AttentionPooling
+from skcontrast.networks._experts import MixtureOfExperts
 from skcontrast.networks._fourier import FourierFeatures
 from skcontrast.networks._hashed import HashedEmbeddingBag
 from skcontrast.networks._layers import (
@@ -10,15 +12,16 @@ from skcontrast.networks._layers import (
     build_network,
     build_projector,
 )
+from skcontrast.networks._low_rank import LowRank
 from skcontrast.networks._series import DilatedConv, LightConv
 from skcontrast.networks._towers import Towers
 
-NETWORKS = {"fourier": FourierFeatures, "linear": Linear, "mlp": MLP}
+NETWORKS = {"fourier": FourierFeatures, "experts": MixtureOfExperts, "linear": Linear, "mlp": MLP}
 # By what a row is; a kind of row of one's own is added here.
 NETWORKS_OF = {
     "numbers": NETWORKS,
     "tokens": {"hashed": HashedEmbeddingBag},
-    "series": {"dilated": DilatedConv, "light": LightConv},
+    "series": {"attention": AttentionPooling, "dilated": DilatedConv, "light": LightConv},
     "blocks": {"towers": Towers},
 }
 
@@ -27,12 +30,15 @@ __all__ = [
     "NETWORKS",
     "NETWORKS_OF",
     "NETWORK_CONSTRAINTS",
+    "AttentionPooling",
     "DilatedConv",
     "FourierFeatures",
     "HashedEmbeddingBag",
     "InputLayer",
     "LightConv",
     "Linear",
+    "LowRank",
+    "MixtureOfExperts",
     "Towers",
     "build_network",
     "build_projector",

@@ -163,12 +163,15 @@ def _signs(n_rows, width):
 
 class _Bag(nn.Module):
     accepts_sparse = True
+    # That the mean may be taken over some tokens of a document only.
+    pools_tokens = True
 
     def __init__(self, options, n_components):
         super().__init__()
         self.options = options
         n_lexical = int(options.lexical * n_components)
         width = n_components - n_lexical
+        self.width, self.attend = width, None
         # Row 0 stands for the n-grams that a word does not have.
         table = torch.randn(options.n_rows + 1, width) * width**-0.5
         table[0] = 0
@@ -213,17 +216,22 @@ class _Bag(nn.Module):
         smoothing = self.options.smoothing
         return (smoothing / (smoothing + frequency)) ** self.options.power
 
-    def forward(self, x):
+    def forward(self, x, inside=None):
+        """Embedding (n, d) of documents, or of their tokens where ``inside`` (n_tokens,) is 1."""
         if not isinstance(x, TokenBatch):
             raise TypeError("HashedEmbeddingBag reads words: type network='mlp' for numbers.")
         number, ids = self._distinct(x.ids)
         rows, share = self._rows(x.words.features[number])
         weights = x.weights * self._importance(x.words.frequency[number])[ids]
+        weights = weights if inside is None else weights * inside
 
         vectors, place = _mixed(rows, self.table, share), ids
         if self.around is not None:
             vectors = self._in_context(x, vectors[ids])
             place = torch.arange(len(ids), device=x.device)
+        if self.attend is not None:
+            n = len(vectors)
+            vectors = self.attend(pad(vectors, (0, 0, 0, max(0, MIN_ROWS - n))))[:n]
         learned = self.dropout(_pooled(x, place, vectors, weights))
         if self.head is not None:
             learned = self.head(learned)

@@ -336,6 +336,8 @@ def build_network(
     if isinstance(network, nn.Module):
         return _build_module(network, n_features_in, n_components, name)
     network = resolve(network, REGISTRY)
+    if hasattr(network, "as_module"):
+        return _build_module(network.as_module(), n_features_in, n_components, name)
     own = getattr(network, "width", "auto")
     if n_components is not None and own not in ("auto", n_components):
         raise ValueError(

@@ -51,11 +51,18 @@ class DilatedConv(Component):
         Number of learned columns, where ``n_components`` of the estimator does not say it;
         "auto" is 256.
 
+    mask_aware : bool, default=False
+        Whether steps that a view masked, all of whose channels are 0, count as not seen: what is
+        masked then tells nothing of itself in any layer (SparK). With
+        ``Reconstruction(decoder=DilatedConv(16, 3))``, whose decoder fills such steps from those
+        beside them.
+
     References
     ----------
     Yue et al., "TS2Vec: towards universal representation of time series", AAAI 2022. Bai,
     Kolter, Koltun, "An empirical evaluation of generic convolutional and recurrent networks
-    for sequence modeling", 2018.
+    for sequence modeling", 2018. Tian et al., "Designing BERT for convolutional networks: sparse
+    and hierarchical masked modeling", ICLR 2023: ``mask_aware``.
 
     Examples
     --------
@@ -73,7 +80,7 @@ class DilatedConv(Component):
 
     reads = frozenset({"series"})
 
-    _parameter_constraints = {**_SHARED_CONSTRAINTS}
+    _parameter_constraints = {**_SHARED_CONSTRAINTS, "mask_aware": ["boolean"]}
 
     def __init__(
         self,
@@ -82,12 +89,14 @@ class DilatedConv(Component):
         pooling: Literal["max", "mean"] = "max",
         dropout: float = 0.0,
         width: int | Literal["auto"] = "auto",
+        mask_aware: bool = False,
     ):
         self.hidden = hidden
         self.n_blocks = n_blocks
         self.pooling = pooling
         self.dropout = dropout
         self.width = width
+        self.mask_aware = mask_aware
 
     def build(self, n_features_in: int, n_components: int) -> nn.Module:
         """Make the torch module SeriesBatch of n series -> (n, n_components)."""
@@ -202,24 +211,33 @@ class _OverSteps(nn.Module):
     def __init__(self, options, n_channels, n_components, blocks):
         super().__init__()
         self.pooling = options.pooling
+        self.mask_aware = getattr(options, "mask_aware", False)
         self.first = InputLayer(n_channels, options.hidden)
         self.blocks = nn.ModuleList(blocks)
         self.last = InputLayer(options.hidden, n_components)
         self.dropout = nn.Dropout(options.dropout)
+        self.width, self.attend = n_components, None
 
     def steps(self, x):
         """Embedding of each step: (n, T, d), 0 where nothing was seen."""
         if not isinstance(x, SeriesBatch):
             raise TypeError("This network reads series: type network='mlp' for numbers.")
         seen = x.mask.transpose(1, 2)  # (n, T, 1)
+        if self.mask_aware:
+            seen = seen * (x.values != 0).any(1)[..., None]
         h = _by_step(self.first, x.values.transpose(1, 2)) * seen
         for block in self.blocks:
             h = block(h, seen)
-        return self.dropout(_by_step(self.last, h)) * seen
+        h = _by_step(self.last, h)
+        if self.attend is not None:
+            h = self.attend(h * seen, seen)
+        return self.dropout(h) * seen
 
     def pool(self, steps, mask):
         """Embedding of each series: (n, d), of steps (n, T, d) and their mask (n, 1, T)."""
         seen = mask.transpose(1, 2)
+        if self.mask_aware:
+            seen = seen * (steps != 0).any(2, keepdim=True)
         if self.pooling == "mean":
             return (steps * seen).sum(1) / seen.sum(1).clamp_min(1)
         # Of a series without a step all are taken: they are 0.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import BlockSize, distinct, mean_over, normalize, pair_loss
 from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
@@ -80,6 +81,9 @@ class AdaptiveMargin(PairObjective):
     block_size : int, "auto" or None, default="auto"
         Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     Notes
     -----
     ``target`` (n,) or (n, 1) holds numbers. A sample with NaN is unlabelled: its only
@@ -111,6 +115,7 @@ class AdaptiveMargin(PairObjective):
         **PairObjective._parameter_constraints,
         "margin": [Interval(Real, 0, None, closed="left")],
         "n_bins": [Interval(Integral, 2, None, closed="left"), None],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -119,11 +124,13 @@ class AdaptiveMargin(PairObjective):
         margin: float = 2.0,
         n_bins: int | None = 20,
         block_size: BlockSize = "auto",
+        target: str = "y",
     ):
         self.temperature = temperature
         self.margin = margin
         self.n_bins = n_bins
         self.block_size = block_size
+        self.target = target
 
     def loss(
         self,

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Component, Integral, Interval, Real, StrOptions
+from skcontrast._inputs.several import by_key, prepared, target_key
 from skcontrast.functional import BlockSize
 from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS, Temperature, build_temperature
 
@@ -45,7 +46,7 @@ class BuiltObjective(nn.Module):
         # The similarities and the logarithms are taken in float32 under autocast:
         # exp(1 / tau) overflows float16 below tau = 0.09.
         views = _widened(views)
-        for name in named.keys() & {"embedding", "steps"}:
+        for name in named.keys() & {"embedding", "steps", "keys"}:
             named[name] = _widened(named[name])
         if self.temperature is not None:
             named["temperature"] = self.temperature
@@ -129,6 +130,8 @@ class Objective(Component):
     hard_negatives = False
     # Whether a batch has to hold all rows of a group that it holds one of, as of a list.
     whole_groups = False
+    # Whether the rows as they are stand before the view that a term has for itself.
+    reads_whole = False
     # What ``build`` makes of it.
     _module: type[BuiltObjective] = BuiltObjective
 
@@ -179,6 +182,9 @@ class Objective(Component):
             ``module(views=..., **named) -> loss``.
         """
         built = self._module(self, n_samples)
+        key = target_key(self)
+        if key != "target":
+            built.register_forward_pre_hook(by_key(key), with_kwargs=True)
         rule = getattr(self, "temperature", None)
         if rule is not None and not self._accepts(built.temperature):
             raise ValueError(
@@ -336,8 +342,7 @@ class _BuiltSum(nn.Module):
 
     def prepare(self, side, given, n_components=None):
         for term in self.terms:
-            if hasattr(term, "prepare"):
-                term.prepare(side, given, n_components)
+            prepared(term, side, given, n_components)
 
     def refresh(self, epoch, project):
         for term in self.terms:

@@ -6,10 +6,11 @@ import numpy as np
 from torch import nn
 
 from skcontrast._component import Integral, Interval, Real, check_count
+from skcontrast._inputs.several import prepared
 from skcontrast.objectives._base import Objective, _Composite
 
 # Named tensors whose last axis is the columns of the space.
-OF_COLUMNS = ("views", "embedding", "steps")
+OF_COLUMNS = ("views", "embedding", "steps", "keys")
 
 
 class _BuiltOnColumns(nn.Module):
@@ -20,14 +21,12 @@ class _BuiltOnColumns(nn.Module):
         self.read = [n for n in OF_COLUMNS if n in ("views", *objective.requires)]
 
     def prepare(self, side, given, n_components=None):
-        if hasattr(self.term, "prepare"):
-            width = given.get("width")
-            given = {**given, "width": None if width is None else self._count(width)}
-            # With a projector the embedding may be narrower than the columns that are read.
-            of_embedding = n_components is not None and {"embedding", "steps"} & {*self.read}
-            self.term.prepare(
-                side, given, self._count(n_components) if of_embedding else n_components
-            )
+        width = given.get("width")
+        given = {**given, "width": None if width is None else self._count(width)}
+        # With a projector the embedding may be narrower than the columns that are read.
+        if n_components is not None and {"embedding", "steps"} & {*self.read}:
+            n_components = self._count(n_components)
+        prepared(self.term, side, given, n_components)
 
     def refresh(self, epoch, project):
         if hasattr(self.term, "refresh"):

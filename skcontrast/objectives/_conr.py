@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import BlockSize, distinct, mean_over, normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._prediction import BuiltPrediction, predicted_numbers, regression_error
@@ -63,6 +64,9 @@ class ConR(PairObjective):
     block_size : int, "auto" or None, default="auto"
         Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     Notes
     -----
     ``target`` (n, t) holds numbers; a row with a NaN is unlabelled and takes no part.
@@ -112,6 +116,7 @@ class ConR(PairObjective):
         "weight": [Interval(Real, 0, None, closed="left")],
         "error": [StrOptions({"absolute", "squared"})],
         "form": [StrOptions({"corrected", "reference"})],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -123,6 +128,7 @@ class ConR(PairObjective):
         error: Literal["absolute", "squared"] = "absolute",
         form: Literal["corrected", "reference"] = "corrected",
         block_size: BlockSize = "auto",
+        target: str = "y",
     ):
         self.temperature = temperature
         self.window = window
@@ -131,6 +137,7 @@ class ConR(PairObjective):
         self.error = error
         self.form = form
         self.block_size = block_size
+        self.target = target
 
     def loss(
         self,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import (
     BlockSize,
     distinct,
@@ -54,6 +55,9 @@ class ListMLE(PairObjective):
     block_size : int, "auto" or None, default="auto"
         Side of a tile of the matrix of pairs; "auto" chooses by size, None takes all.
 
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     See Also
     --------
     ListwiseWasserstein : Match the distribution of the scores to that of the grades.
@@ -84,9 +88,20 @@ class ListMLE(PairObjective):
     target_type = "real"
     whole_groups = True
 
-    def __init__(self, temperature: Temperature = 0.1, block_size: BlockSize = "auto"):
+    _parameter_constraints = {
+        **PairObjective._parameter_constraints,
+        "target": TARGET_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        temperature: Temperature = 0.1,
+        block_size: BlockSize = "auto",
+        target: str = "y",
+    ):
         self.temperature = temperature
         self.block_size = block_size
+        self.target = target
 
     def loss(
         self,
@@ -146,6 +161,9 @@ class ListwiseWasserstein(Objective):
         Which items of two lists have the same position: those of the same rank by falling
         grade, of equal ones the first in X, or those that stand alike in X.
 
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     See Also
     --------
     ListMLE : Takes lists of any length, and the order of the grades alone.
@@ -183,6 +201,7 @@ class ListwiseWasserstein(Objective):
         "temperature": TEMPERATURE_CONSTRAINTS,
         "target_temperature": [Interval(Real, 0, None, closed="neither")],
         "order": [StrOptions({"grade", "rows"})],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -190,10 +209,12 @@ class ListwiseWasserstein(Objective):
         temperature: Temperature = 0.1,
         target_temperature: float = 1.0,
         order: Literal["grade", "rows"] = "grade",
+        target: str = "y",
     ):
         self.temperature = temperature
         self.target_temperature = target_temperature
         self.order = order
+        self.target = target
 
     def loss(
         self,

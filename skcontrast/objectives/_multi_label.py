@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import mean_over
 from skcontrast.objectives._base import Objective
 from skcontrast.objectives._likeness import check_indicators, check_shape
@@ -42,6 +43,11 @@ class MultiLabelCrossEntropy(Objective):
     compared. Tags found in a text that goes with a row teach much of what the contrast with
     that text would: alone, or added to it.
 
+    Parameters
+    ----------
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     Notes
     -----
     ``target`` (n, G) holds 1 where a row has a tag and 0 where it has not, or -1 throughout for
@@ -73,6 +79,13 @@ class MultiLabelCrossEntropy(Objective):
     min_views = 1
 
     _module = _BuiltMultiLabel
+
+    _parameter_constraints = {
+        "target": TARGET_CONSTRAINTS,
+    }
+
+    def __init__(self, target: str = "y"):
+        self.target = target
 
     def loss(
         self,

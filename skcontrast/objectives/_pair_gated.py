@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import BlockSize, logsumexp, normalize, over_anchors, softplus
 from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._likeness import check_shape
@@ -73,6 +74,9 @@ class PairGated(PairObjective):
     block_size : int, "auto" or None, default="auto"
         Anchors at a time; "auto" chooses by size, None takes all.
 
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     See Also
     --------
     SupCon : Rows of one class as positives, in all columns.
@@ -108,14 +112,20 @@ class PairGated(PairObjective):
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
-        self, temperature: Temperature = 0.1, n_hidden: int = 64, block_size: BlockSize = "auto"
+        self,
+        temperature: Temperature = 0.1,
+        n_hidden: int = 64,
+        block_size: BlockSize = "auto",
+        target: str = "y",
     ):
         self.temperature = temperature
         self.n_hidden = n_hidden
         self.block_size = block_size
+        self.target = target
 
     def loss(
         self,

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import mean_over, normalize
 from skcontrast.objectives._base import BuiltObjective, Objective
 from skcontrast.objectives._prediction import predicted_numbers
@@ -34,6 +35,11 @@ class PairScore(Objective):
     do not count. With more than two views the loss is the mean over the pairs of the first
     view and another.
 
+    Parameters
+    ----------
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     Notes
     -----
     ``target`` (n,) holds the scores. The two rows of a pair are its views: of one table give
@@ -62,6 +68,13 @@ class PairScore(Objective):
     target_type = "real"
 
     _module = _BuiltPairScore
+
+    _parameter_constraints = {
+        "target": TARGET_CONSTRAINTS,
+    }
+
+    def __init__(self, target: str = "y"):
+        self.target = target
 
     def loss(
         self, views: Tensor, target: Tensor, line: tuple[Tensor, Tensor], **named: Any

@@ -7,12 +7,13 @@ import torch
 from torch import nn
 
 from skcontrast._component import Shorthand, StrOptions, Worded, did_you_mean, resolve
+from skcontrast._inputs.several import prepared
 from skcontrast.objectives._base import Objective
 from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.temperatures import Learned
 
 # Named tensors of a batch that have a view for each block, and those of a single row.
-BY_VIEW = ("embedding",)
+BY_VIEW = ("embedding", "keys")
 
 
 class _BuiltPairwise(nn.Module):
@@ -32,8 +33,7 @@ class _BuiltPairwise(nn.Module):
         if getattr(rows, "present", None) is not None:
             self._check_met(rows)
         for term in self.terms:
-            if hasattr(term, "prepare"):
-                term.prepare(side, given, n_components)
+            prepared(term, side, {**given, "n_slots": 2}, n_components)
 
     def refresh(self, epoch, project):
         for term in self.terms:
@@ -169,6 +169,11 @@ class Pairwise(Objective):
     def requires(self) -> tuple[str, ...]:
         """Named tensors that the objective of a pair needs."""
         return self.settled.requires
+
+    @property
+    def target(self) -> str:
+        """Which target is read."""
+        return getattr(self.settled, "target", "y")
 
     @property
     def target_type(self) -> str:

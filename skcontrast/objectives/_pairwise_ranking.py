@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import mean_over, softplus
 from skcontrast.objectives._base import Objective
 from skcontrast.objectives._prediction import BuiltPrediction, predicted_numbers
@@ -28,6 +29,9 @@ class PairwiseRanking(Objective):
     ----------
     margin : float, default=0.0
         How far m two scores should be apart.
+
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
 
     See Also
     --------
@@ -61,10 +65,18 @@ class PairwiseRanking(Objective):
 
     _module = BuiltPrediction
 
-    _parameter_constraints = {"margin": [Interval(Real, 0, None, closed="left")]}
+    _parameter_constraints = {
+        "margin": [Interval(Real, 0, None, closed="left")],
+        "target": TARGET_CONSTRAINTS,
+    }
 
-    def __init__(self, margin: float = 0.0):
+    def __init__(
+        self,
+        margin: float = 0.0,
+        target: str = "y",
+    ):
         self.margin = margin
+        self.target = target
 
     def loss(
         self,

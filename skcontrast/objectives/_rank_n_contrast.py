@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import BlockSize, distinct, mean_over, over_anchors, squared_distance
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
@@ -60,6 +61,9 @@ class RankNContrast(PairObjective):
     block_size : int, "auto" or None, default="auto"
         Anchors whose distances are sorted at a time; "auto" chooses by size, None takes all.
 
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     Notes
     -----
     ``target`` (n,) or (n, t) holds numbers. A sample with a NaN is unlabelled: infinitely far
@@ -94,11 +98,20 @@ class RankNContrast(PairObjective):
     target_type = "real"
     min_views = 1
 
-    _parameter_constraints = PairObjective._parameter_constraints
+    _parameter_constraints = {
+        **PairObjective._parameter_constraints,
+        "target": TARGET_CONSTRAINTS,
+    }
 
-    def __init__(self, temperature: Temperature = 2.0, block_size: BlockSize = "auto"):
+    def __init__(
+        self,
+        temperature: Temperature = 2.0,
+        block_size: BlockSize = "auto",
+        target: str = "y",
+    ):
         self.temperature = temperature
         self.block_size = block_size
+        self.target = target
 
     def loss(
         self,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast._typing import ArrayLike
 from skcontrast.functional import (
     BlockSize,
@@ -85,6 +86,9 @@ class SoftTarget(PairObjective):
         How the similarities of a row become its target: by the softmax above, or by their
         differences from the least of them, divided by the sum of these.
 
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     Notes
     -----
     ``target`` (n,) holds class labels. A sample with target -1 is unlabelled: its target
@@ -126,6 +130,7 @@ class SoftTarget(PairObjective):
         "class_embeddings": ["array-like", None],
         "alpha": [Interval(Real, 0, 1, closed="both")],
         "scaling": [StrOptions({"softmax", "linear"})],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -137,6 +142,7 @@ class SoftTarget(PairObjective):
         block_size: BlockSize = "auto",
         alpha: float = 1.0,
         scaling: Literal["softmax", "linear"] = "softmax",
+        target: str = "y",
     ):
         self.temperature = temperature
         self.target_temperature = target_temperature
@@ -145,6 +151,7 @@ class SoftTarget(PairObjective):
         self.block_size = block_size
         self.alpha = alpha
         self.scaling = scaling
+        self.target = target
 
     @property
     def requires(self) -> tuple[str, ...]:

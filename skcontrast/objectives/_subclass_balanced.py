@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real, StrOptions
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import BlockSize, distinct, mean_over, normalize, pair_loss
 from skcontrast.objectives._base import BuiltByEpochs, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
@@ -100,6 +101,9 @@ class SubclassBalanced(PairObjective):
     block_size : int, "auto" or None, default="auto"
         Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     See Also
     --------
     SupCon : Its classes are not split.
@@ -152,6 +156,7 @@ class SubclassBalanced(PairObjective):
         "cluster_size": [Interval(Integral, 1, None, closed="left")],
         "warm_up": [Interval(Integral, 0, None, closed="left")],
         "refresh_every": [Interval(Integral, 1, None, closed="left")],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -164,6 +169,7 @@ class SubclassBalanced(PairObjective):
         warm_up: int = 10,
         refresh_every: int = 10,
         block_size: BlockSize = "auto",
+        target: str = "y",
     ):
         self.temperature = temperature
         self.base_temperature = base_temperature
@@ -173,6 +179,7 @@ class SubclassBalanced(PairObjective):
         self.warm_up = warm_up
         self.refresh_every = refresh_every
         self.block_size = block_size
+        self.target = target
 
     def loss(
         self,

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from skcontrast._component import StrOptions
+from skcontrast._component import Interval, Real, StrOptions
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast._typing import ArrayLike
 from skcontrast.functional import BlockSize, distinct, mean_over, normalize, pair_loss
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
@@ -78,9 +79,14 @@ class SupCon(PairObjective):
         - array (n_classes, n_classes) of non-negative numbers: the entry of the two
           classes, in sorted order; each call of ``partial_fit`` has to hold them all.
 
-    target : {"y", "groups"}, default="y"
-        What says which rows are positives: "groups" are those of ``fit(X, groups=...)``, such
-        as the subject that a series is of, and ``label_similarity`` is "equal".
+    target : str, default="y"
+        What says which rows are positives: y, "condition", "groups", or the name of one of several
+        targets in y. "groups" are those of ``fit(X, groups=...)``, such as the subject that a
+        series is of, and ``label_similarity`` is "equal".
+
+    margin : float, default=0.0
+        Margin m: :math:`m (1 - w_{ik})` is added to every cosine, so that rows have to lie further
+        apart the less alike their labels are; in a tree, by the levels that they share.
 
     Notes
     -----
@@ -94,8 +100,8 @@ class SupCon(PairObjective):
 
     References
     ----------
-    Khosla et al., "Supervised contrastive learning", NeurIPS 2020. The graded weights are
-    those of this package: "equal" is the published loss.
+    Khosla et al., "Supervised contrastive learning", NeurIPS 2020. The graded weights and their
+    margins are those of this package: "equal" is the published loss.
 
     Examples
     --------
@@ -123,7 +129,8 @@ class SupCon(PairObjective):
         "form": [StrOptions({"outside", "inside"})],
         "anchors": [StrOptions({"all", "first"})],
         "label_similarity": [StrOptions({"equal", "jaccard", "tree"}), "array-like"],
-        "target": [StrOptions({"y", "groups"})],
+        "target": TARGET_CONSTRAINTS,
+        "margin": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -133,7 +140,8 @@ class SupCon(PairObjective):
         anchors: Literal["all", "first"] = "all",
         block_size: BlockSize = "auto",
         label_similarity: Literal["equal", "jaccard", "tree"] | ArrayLike = "equal",
-        target: Literal["y", "groups"] = "y",
+        target: str = "y",
+        margin: float = 0.0,
     ):
         self.temperature = temperature
         self.form = form
@@ -141,6 +149,7 @@ class SupCon(PairObjective):
         self.block_size = block_size
         self.label_similarity = label_similarity
         self.target = target
+        self.margin = margin
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -201,8 +210,18 @@ class SupCon(PairObjective):
             own = same_sample(rows, columns, n, z.device)
             return attraction(rows, columns, own) * others, others
 
+        def margins(rows, columns):
+            alike = attraction(rows, columns, same_sample(rows, columns, n, z.device))
+            return self.margin * (1 - alike.to(z.dtype)).clamp_min(0)
+
         loss, valid = pair_loss(
-            z[0] if first else flat, flat, weights, tau, form=self.form, block_size=self.block_size
+            z[0] if first else flat,
+            flat,
+            weights,
+            tau,
+            bias=margins if self.margin else None,
+            form=self.form,
+            block_size=self.block_size,
         )
         return mean_over(loss, valid)
 

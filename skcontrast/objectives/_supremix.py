@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real, StrOptions
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import (
     MIXTURE_WEIGHTS,
     BlockSize,
@@ -73,6 +74,9 @@ class SupReMix(PairObjective):
     block_size : int, "auto" or None, default="auto"
         Anchors at a time; "auto" chooses by size, None takes all.
 
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     Notes
     -----
     ``target`` (n,) or (n, 1) holds numbers. A sample with a NaN is unlabelled: its only
@@ -114,6 +118,7 @@ class SupReMix(PairObjective):
         "beta": [tuple, list],
         "weighting": [StrOptions(set(MIXTURE_WEIGHTS))],
         "bin_width": [Interval(Real, 0, None, closed="neither"), None],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -126,6 +131,7 @@ class SupReMix(PairObjective):
         weighting: Literal["linear", "quadratic", "none"] = "linear",
         bin_width: float | None = None,
         block_size: BlockSize = "auto",
+        target: str = "y",
     ):
         self.temperature = temperature
         self.n_mixtures = n_mixtures
@@ -135,6 +141,7 @@ class SupReMix(PairObjective):
         self.weighting = weighting
         self.bin_width = bin_width
         self.block_size = block_size
+        self.target = target
 
     def build(self, n_samples: int) -> nn.Module:
         a_and_b = self.beta if len(self.beta) == 2 else (0,)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
+from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import OFF_DIAGONAL, BlockSize, distinct, mean_over, normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
@@ -76,6 +77,9 @@ class YAware(PairObjective):
     block_size : int, "auto" or None, default="auto"
         Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
+
     Notes
     -----
     ``target`` (n,) or (n, t) holds numbers. Views of one sample have weight 1. A sample with
@@ -109,6 +113,7 @@ class YAware(PairObjective):
         **PairObjective._parameter_constraints,
         "gamma": [Interval(Real, 0, None, closed="neither")],
         "normalization": [StrOptions({"row", "column"})],
+        "target": TARGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -117,11 +122,13 @@ class YAware(PairObjective):
         gamma: float = 5.0,
         normalization: Literal["row", "column"] = "row",
         block_size: BlockSize = "auto",
+        target: str = "y",
     ):
         self.temperature = temperature
         self.gamma = gamma
         self.normalization = normalization
         self.block_size = block_size
+        self.target = target
 
     def loss(
         self,

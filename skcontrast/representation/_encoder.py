@@ -9,6 +9,7 @@ from torch import nn
 
 from skcontrast._component import Component, StrOptions
 from skcontrast._training.checkpoint import Checkpoint
+from skcontrast._training.frozen import TRAINABLE
 from skcontrast._typing import FilePath, RandomState
 from skcontrast.base import BaseContrastive
 from skcontrast.objectives import Objective
@@ -84,6 +85,13 @@ class ContrastiveEncoder(BaseContrastive):
     projector : str, component, torch.nn.Module or None, default=None
         Network between the embedding and the objective, thrown away after training.
 
+    momentum : float, default=None
+        Share m, in [0, 1), that the momentum network keeps of its weights in each step; 1 - m
+        comes from the encoder and the projector, which it starts as a copy of. It makes the keys
+        of objectives that read them, such as ``InfoNCE(queue_size=4096)`` and
+        ``SelfDistillation()``, and is thrown away too. 0.99 suits some hundred steps, 0.999 many
+        thousands. None makes no such network.
+
     sampler : str or component, default="uniform"
         How batches are put together: "uniform", "clustered", "class_balanced" or, for
         numbers as ``y``, "target_spread".
@@ -131,6 +139,11 @@ class ContrastiveEncoder(BaseContrastive):
     warm_start : bool, default=False
         Whether another ``fit`` goes on from the fitted weights; its schedule and its
         ``loss_curve_`` start anew.
+
+    trainable : {"all", "last"} or list of str, default="all"
+        What is trained of the encoder: all of it, its last layer, or the layers and weights that
+        these names in ``weights_`` begin with, such as "encoder.head"; the others stay as they
+        are, bit by bit. With ``warm_start`` a part of the fitted encoder is trained further.
 
     callbacks : list of skorch callbacks, default=None
         scikit-learn's own callbacks are set by ``set_callbacks``.
@@ -195,6 +208,9 @@ class ContrastiveEncoder(BaseContrastive):
     classes_ : ndarray of shape (n_classes,)
         Classes seen, for objectives and samplers that use ``y``.
 
+    targets_ : dict of dict
+        Of each target that is read by its name, or from beside X, "classes", or "mean" and "scale".
+
     n_features_in_ : int
         Number of features seen during fit.
 
@@ -226,6 +242,7 @@ class ContrastiveEncoder(BaseContrastive):
     _parameter_constraints = {
         **BaseContrastive._parameter_constraints,
         "passthrough": ["boolean", StrOptions({"auto"}), list, tuple],
+        "trainable": TRAINABLE,
     }
 
     def __init__(
@@ -239,6 +256,7 @@ class ContrastiveEncoder(BaseContrastive):
         clean_anchor: bool = True,
         network: str | Component | nn.Module = "mlp",
         projector: str | Component | nn.Module | None = None,
+        momentum: float | None = None,
         sampler: str | Component = "uniform",
         standardize: bool = True,
         optimizer: str | Component = "adamw",
@@ -251,6 +269,7 @@ class ContrastiveEncoder(BaseContrastive):
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,
+        trainable: Literal["all", "last"] | list | tuple = "all",
         callbacks: list | tuple | None = None,
         checkpoint: FilePath | Checkpoint | None = None,
         device: str | torch.device = "auto",
@@ -266,6 +285,7 @@ class ContrastiveEncoder(BaseContrastive):
         self.clean_anchor = clean_anchor
         self.network = network
         self.projector = projector
+        self.momentum = momentum
         self.sampler = sampler
         self.standardize = standardize
         self.optimizer = optimizer
@@ -278,6 +298,7 @@ class ContrastiveEncoder(BaseContrastive):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.warm_start = warm_start
+        self.trainable = trainable
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device

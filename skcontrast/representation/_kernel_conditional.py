@@ -18,6 +18,8 @@ from skcontrast.views import Views
 
 # The parameters that describe the objective.
 _OF_OBJECTIVE = ("mode", "kernel", "regularization", "form", "temperature")
+# Those of a ContrastiveEncoder that another objective would read.
+_NOT_OURS = ("objective", "momentum")
 
 
 class KernelConditionalContrastive(ContrastiveEncoder):
@@ -72,10 +74,10 @@ class KernelConditionalContrastive(ContrastiveEncoder):
     max_iter, early_stopping, validation_fraction : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
-    n_iter_no_change, tol, warm_start, callbacks, checkpoint : default=as in ContrastiveEncoder
+    n_iter_no_change, tol, warm_start, trainable, callbacks : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
-    device, precision, random_state, verbose : default=as in ContrastiveEncoder
+    checkpoint, device, precision, random_state, verbose : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
     Attributes
@@ -112,7 +114,11 @@ class KernelConditionalContrastive(ContrastiveEncoder):
     """
 
     _parameter_constraints = {
-        **{k: v for k, v in ContrastiveEncoder._parameter_constraints.items() if k != "objective"},
+        **{
+            name: of_encoder
+            for name, of_encoder in ContrastiveEncoder._parameter_constraints.items()
+            if name not in _NOT_OURS
+        },
         **{name: ConditionalInfoNCE._parameter_constraints[name] for name in _OF_OBJECTIVE},
     }
     _parameter_constraints["independence"] = [Interval(Real, 0, None, closed="left")]
@@ -149,6 +155,7 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,
+        trainable: Literal["all", "last"] | list | tuple = "all",
         callbacks: list | tuple | None = None,
         checkpoint: FilePath | Checkpoint | None = None,
         device: str | torch.device = "auto",
@@ -181,6 +188,7 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.warm_start = warm_start
+        self.trainable = trainable
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device

@@ -12,6 +12,8 @@ from skcontrast._inputs.convolved import ConvolvedSeriesInput
 from skcontrast._inputs.recording import RecordingInput
 from skcontrast._inputs.series import SeriesInput
 from skcontrast._training.checkpoint import Checkpoint
+from skcontrast._training.frozen import TRAINABLE
+from skcontrast._training.spans import EmbedsSpans
 from skcontrast._typing import FilePath, RandomState
 from skcontrast.base import BaseContrastive
 from skcontrast.networks import NETWORK_CONSTRAINTS, NETWORKS_OF
@@ -19,7 +21,7 @@ from skcontrast.objectives import OBJECTIVES, InfoNCE, Objective
 from skcontrast.views import SERIES_VIEWS, TEXT_VIEW_CONSTRAINTS, Views
 
 
-class SeriesContrastiveEncoder(BaseContrastive):
+class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
     """Learn a representation of series, of one channel or several and of any length.
 
     By default each series becomes a row of numbers first: shares of steps at which random
@@ -79,7 +81,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
         :class:`skcontrast.ContrastiveEncoder` takes. "auto" is "mlp" of convolutions, else
         "dilated". A torch module that reads series says so by ``reads = {"series"}``.
 
-    projector, sampler : default=as in ContrastiveEncoder
+    projector, momentum, sampler : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     standardize : bool or "series", default=True
@@ -95,7 +97,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
     early_stopping, validation_fraction, n_iter_no_change : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
-    tol, warm_start, callbacks, checkpoint : default=as in ContrastiveEncoder
+    tol, warm_start, trainable, callbacks, checkpoint : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     device, precision, random_state, verbose : default=as in ContrastiveEncoder
@@ -167,6 +169,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
         "features": [StrOptions({"auto", "convolutions"}), None],
         "window": [Interval(Integral, 1, None, closed="left"), None],
         "passthrough": ["boolean", StrOptions({"auto"}), list, tuple],
+        "trainable": TRAINABLE,
         "objective": [*BaseContrastive._parameter_constraints["objective"], StrOptions({"auto"})],
         "views": [*TEXT_VIEW_CONSTRAINTS, StrOptions({"auto"})],
         "clean_anchor": ["boolean", StrOptions({"auto"})],
@@ -191,6 +194,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
         clean_anchor: bool | Literal["auto"] = "auto",
         network: str | Component | nn.Module | Literal["auto"] = "auto",
         projector: str | Component | nn.Module | None = None,
+        momentum: float | None = None,
         sampler: str | Component = "uniform",
         standardize: bool | Literal["series"] = True,
         optimizer: str | Component = "adamw",
@@ -203,6 +207,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,
+        trainable: Literal["all", "last"] | list | tuple = "all",
         callbacks: list | tuple | None = None,
         checkpoint: FilePath | Checkpoint | None = None,
         device: str | torch.device = "auto",
@@ -220,6 +225,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
         self.clean_anchor = clean_anchor
         self.network = network
         self.projector = projector
+        self.momentum = momentum
         self.sampler = sampler
         self.standardize = standardize
         self.optimizer = optimizer
@@ -232,6 +238,7 @@ class SeriesContrastiveEncoder(BaseContrastive):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.warm_start = warm_start
+        self.trainable = trainable
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from skcontrast._component import Component
 from skcontrast._inputs.rows import Rows
+from skcontrast._inputs.several import TARGET_CONSTRAINTS, target_key
 
 
 def split_batches(order: Tensor, batch_size: int, min_rows: int) -> list[Tensor]:
@@ -139,10 +140,14 @@ class _SpreadBatches(UniformBatches):
 
 class _ByTarget(Sampler):
     requires = ("target",)
+    _parameter_constraints = {"target": TARGET_CONSTRAINTS}
     _batches: Callable
 
+    def __init__(self, target: str = "y"):
+        self.target = target
+
     def build(self, rows: Rows, batch_size: int, min_rows: int) -> Iterable[Tensor]:
-        target = rows.side["target"].to(rows.index_device)[rows.train_index]
+        target = rows.side[target_key(self)].to(rows.index_device)[rows.train_index]
         return self._batches(rows.train_index, target, batch_size, min_rows)
 
 
@@ -153,6 +158,11 @@ class ClassBalanced(_ByTarget):
     back more often. Rows without a label (-1) count as a class of their own.
 
     Needs ``y``.
+
+    Parameters
+    ----------
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
 
     Examples
     --------
@@ -173,6 +183,11 @@ class TargetSpread(_ByTarget):
     the first principal component of its standardised columns.
 
     Needs ``y``.
+
+    Parameters
+    ----------
+    target : str, default="y"
+        Which target is read: y, "condition", "groups", or the name of one of several in y.
 
     Examples
     --------

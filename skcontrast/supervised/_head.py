@@ -23,6 +23,7 @@ from skcontrast._component import (
     StrOptions,
     resolve,
 )
+from skcontrast._inputs.several import reads_y
 from skcontrast._inputs.target import target_type
 from skcontrast._progress import say
 from skcontrast._training.callbacks import CallbackSupportMixin, as_task, with_callbacks
@@ -106,8 +107,7 @@ class BaseHead(ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
         """Raise where a component of the encoder reads a target of another kind."""
         value = encoder._settled(name, getattr(encoder, name))
         component = resolve(value, registry)
-        reads = "target" in getattr(component, "requires", ())
-        if reads and target_type(component) != self._target_type:
+        if reads_y(component) and target_type(component) != self._target_type:
             raise ValueError(
                 f"encoder={type(encoder).__name__}({name}={value!r}) does not read the target of "
                 f"a {type(self).__name__}: type {self._advice[name]}."

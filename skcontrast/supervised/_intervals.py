@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import StrOptions, take_rows
-from skcontrast._inputs.side import n_rows
+from skcontrast._inputs.target import n_rows
 from skcontrast._state import OwnState
 from skcontrast._training.fitted import embed
 from skcontrast._typing import RowsLike

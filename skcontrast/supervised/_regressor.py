@@ -11,8 +11,8 @@ from sklearn.utils import check_random_state
 
 from skcontrast._component import HasMethods, Interval, Real, StrOptions, check_parameters
 from skcontrast._inputs.columns import as_array
-from skcontrast._inputs.side import check_one_each, n_rows
-from skcontrast._inputs.target import check_numbers, encode_numbers
+from skcontrast._inputs.side import check_one_each
+from skcontrast._inputs.target import check_numbers, encode_numbers, n_rows
 from skcontrast._progress import stage
 from skcontrast._training.callbacks import with_callbacks
 from skcontrast._typing import ArrayLike, Estimator, RandomState, RowsLike, Self

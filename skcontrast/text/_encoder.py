@@ -15,6 +15,8 @@ from skcontrast._inputs.documents import typed, warn_unused
 from skcontrast._inputs.stacked import Stacked, stack_texts
 from skcontrast._inputs.text import BackboneInput, TextInput
 from skcontrast._training.checkpoint import Checkpoint
+from skcontrast._training.frozen import TRAINABLE
+from skcontrast._training.spans import EmbedsSpans
 from skcontrast._typing import FilePath, RandomState, Words
 from skcontrast.base import BaseContrastive
 from skcontrast.networks import NETWORK_CONSTRAINTS
@@ -22,7 +24,7 @@ from skcontrast.objectives import Objective
 from skcontrast.views import TEXT_VIEW_CONSTRAINTS, Views
 
 
-class ContrastiveTextEncoder(BaseContrastive):
+class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
     r"""Learn vectors of texts from these texts alone, with nothing to download.
 
     Documents are split into words, every word becomes hashed features (itself, its ends,
@@ -65,7 +67,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         :class:`skcontrast.networks.HashedEmbeddingBag`; with a ``backbone`` it is "mlp",
         and what :class:`skcontrast.ContrastiveEncoder` takes is taken.
 
-    projector, sampler : default=as in ContrastiveEncoder
+    projector, momentum, sampler : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     backbone : callable, object with a method ``encode``, or None, default=None
@@ -108,6 +110,9 @@ class ContrastiveTextEncoder(BaseContrastive):
         See :class:`skcontrast.ContrastiveEncoder`.
 
     validation_fraction, n_iter_no_change, tol, warm_start : default=as in ContrastiveEncoder
+        See :class:`skcontrast.ContrastiveEncoder`.
+
+    trainable : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     callbacks, checkpoint, device, precision, random_state : default=as in ContrastiveEncoder
@@ -177,6 +182,7 @@ class ContrastiveTextEncoder(BaseContrastive):
             NETWORK_CONSTRAINTS[1],
             StrOptions({"auto"}),
         ],
+        "trainable": TRAINABLE,
         "backbone": [callable, HasMethods(["encode"]), None],
         "tokenizer": [callable, None],
         "token_pattern": [str, None],
@@ -195,6 +201,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         clean_anchor: bool | Literal["auto"] = "auto",
         network: str | Component | nn.Module | Literal["auto"] = "auto",
         projector: str | Component | nn.Module | None = None,
+        momentum: float | None = None,
         sampler: str | Component = "uniform",
         backbone: Any | None = None,
         standardize: bool = True,
@@ -213,6 +220,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,
+        trainable: Literal["all", "last"] | list | tuple = "all",
         callbacks: list | tuple | None = None,
         checkpoint: FilePath | Checkpoint | None = None,
         device: str | torch.device = "auto",
@@ -227,6 +235,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         self.clean_anchor = clean_anchor
         self.network = network
         self.projector = projector
+        self.momentum = momentum
         self.sampler = sampler
         self.backbone = backbone
         self.standardize = standardize
@@ -245,6 +254,7 @@ class ContrastiveTextEncoder(BaseContrastive):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.warm_start = warm_start
+        self.trainable = trainable
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device

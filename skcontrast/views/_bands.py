@@ -205,11 +205,11 @@ class ChangedNegative(View):
 
 def _split(views):
     """The first of a composition of views, and the others in order."""
-    if isinstance(views, Compose):
+    if type(views) is Compose:  # of a subclass the members are not one after the other
         views = views.views
     members = list(views) if isinstance(views, (list, tuple)) else [views]
     first = members[0] if members else None
-    if isinstance(first, (list, tuple, Compose)):
+    if isinstance(first, (list, tuple)) or type(first) is Compose:
         first, before = _split(first)
         return first, [*before, *members[1:]]
     return first, members[1:]

@@ -24,7 +24,7 @@ def _to_numpy(batch, is_sparse):
     return sp.csr_matrix(entries, shape=batch.shape)
 
 
-def _read(rows, index, chunk, space="features"):
+def read_rows(rows, index, chunk, space="features"):
     """Rows ``index`` as one matrix, read ``chunk`` rows at a time."""
     if space == "prior":
         return rows.side["prior"][index.to(rows.device)].float().cpu().numpy()
@@ -174,13 +174,13 @@ class Neighbors(View):
         if metric == "auto":
             metric = "cosine" if rows.is_sparse and self.space == "features" else "euclidean"
         search = NearestNeighbors(n_neighbors=k + 1, metric=metric)
-        search.fit(_read(rows, candidates, chunk, self.space))
+        search.fit(read_rows(rows, candidates, chunk, self.space))
         number = candidates.cpu().numpy()
         graph = np.empty((rows.n_rows, k), dtype=np.int64)
         for start in range(0, rows.n_rows, chunk):
             stop = min(start + chunk, rows.n_rows)
             query = torch.arange(start, stop, device=rows.index_device)
-            read = _read(rows, query, chunk, self.space)
+            read = read_rows(rows, query, chunk, self.space)
             found = search.kneighbors(read, return_distance=False)
             found = number[found]  # (stop - start, k + 1)
             # Stable: the row itself goes last, wherever duplicates have put it, and the
