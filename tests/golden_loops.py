@@ -60,6 +60,26 @@ def on_tensors(loop, *args):
 unit = test_prototypes.unit
 
 
+def previous_features(views, previous, replayed, target, tau):
+    """Each kept row finds the former rows of its class, or its own, among all kept ones."""
+    z, g, losses = unit(views), unit(np.array(previous)), []
+    kept = [k for k in range(len(g)) if replayed[k]]
+    for view in z:
+        for i, row in enumerate(view):
+            same = [p for p in kept if p == i or target[p] == target[i] != -1]
+            log_total = log(sum(exp(row @ g[k] / tau) for k in kept))
+            own = np.mean([log_total - row @ g[p] / tau for p in same]) if i in kept else 0
+            losses.append(own * len(g) / len(kept))
+    return losses
+
+
+FORMER = {
+    "previous": [[1, 2, 0, -1], [0, 1, 1, 0], [2, -1, 0, 1], [1, 1, 1, 0], [0, 0, 3, 1]],
+    "replayed": [True, True, False, True, True],
+    "target": [0, 0, 0, -1, 1],
+}
+
+
 def cosine(a, b):
     return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
 
@@ -566,6 +586,10 @@ CASES = {
             {"target": test_teacher.SCORES},
         )
         for n_views in (2, 3)
+    ],
+    "previous_features": [
+        Golden(T, lambda views: previous_features(views, *FORMER.values(), 0.3), n_views, 5, FORMER)
+        for n_views in (1, 2)
     ],
     "one_to_k": [Golden(T, on_unit_rows(loops_of_blocks.one_to_k, 0.3), 3)],
     "pairwise": [

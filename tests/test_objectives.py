@@ -203,6 +203,7 @@ ORIENTED = {
     "nested",
     "kernel_info_nce-concatenation",
     "teacher_match",
+    "previous_features",
     "gaussian",
     "mc_info_nce",
     "self_distillation",
@@ -257,6 +258,9 @@ def draw(objective, n=6, d=4, n_views=None, seed=0, dtype=torch.float64):
     if "groups" in objective.requires:
         # Lists have to be of one length.
         side["groups"] = torch.arange(n) // 2 if objective.whole_groups else torch.arange(n) % 3
+    if getattr(objective, "reads_replayed", False):
+        side["previous"] = torch.randn(n, d, generator=generator, dtype=torch.float64)
+        side |= {"replayed": torch.arange(n) != 1, "target": random_target("class", n, generator)}
     for name in {"condition", "prior", "rows"} & set(objective.requires):
         side[name] = torch.randn(n, 2, generator=generator, dtype=torch.float64)
     if "rows" in side:

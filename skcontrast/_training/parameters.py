@@ -16,6 +16,7 @@ SHORTHAND = {
     "projector": "skcontrast.networks:NETWORKS",
     "sampler": "skcontrast.samplers:SAMPLERS",
     "optimizer": "skcontrast.optimizers:OPTIMIZERS",
+    "replay": "skcontrast.replay:RESERVOIRS",
 }
 
 CONSTRAINTS = {
@@ -27,6 +28,7 @@ CONSTRAINTS = {
     "network": NETWORK_CONSTRAINTS,
     "projector": [*NETWORK_CONSTRAINTS, None],
     "sampler": [Shorthand(SHORTHAND["sampler"], "sampler")],
+    "replay": [Shorthand(SHORTHAND["replay"], "replay", ("keep",)), None],
     "standardize": ["boolean"],
     "momentum": [Interval(Real, 0, 1, closed="left"), None],
     "optimizer": [Shorthand(SHORTHAND["optimizer"], "optimizer")],

@@ -14,6 +14,7 @@ from skcontrast._training.loop import Training
 from skcontrast._training.ranks import processes
 from skcontrast.optimizers import OPTIMIZERS
 
+AUTO_BATCH = 256
 # What max_iter="auto" stands for: about so many steps, and epochs between these.
 AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 5, 100
 
@@ -50,11 +51,13 @@ class Call(NamedTuple):
     source: Any = None
 
     def sized(self, n_rows, batch_size):
-        """The call with its number of epochs, where "auto" leaves it to the number of rows."""
+        """The call with its number of epochs, and its rows in a batch, where these are "auto"."""
+        batch_size = min(AUTO_BATCH if batch_size == "auto" else int(batch_size), n_rows)
         if self.max_iter != "auto":
-            return self
+            return self, batch_size
         n_epochs = round(AUTO_STEPS * batch_size / n_rows)
-        return self._replace(max_iter=min(max(n_epochs, LEAST_EPOCHS), MOST_EPOCHS))
+        n_epochs = min(max(n_epochs, LEAST_EPOCHS), MOST_EPOCHS)
+        return self._replace(max_iter=n_epochs), batch_size
 
 
 class Run:

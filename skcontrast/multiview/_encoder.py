@@ -88,7 +88,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         with sparse blocks and with another ``combine``.
         "auto" is True where the objective reads neither ``y`` nor a condition.
 
-    projector, momentum, sampler : default=as in ContrastiveEncoder
+    projector, momentum, sampler, replay : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`. The projector is shared by the blocks.
 
     standardize : bool, default=True
@@ -176,10 +176,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
             if name not in ("network", "n_views", "clean_anchor")
         },
         "blocks": BlocksInput._parameter_constraints["blocks"],
-        "networks": Towers._parameter_constraints["networks"],
-        "init": Towers._parameter_constraints["init"],
-        "tied": Towers._parameter_constraints["tied"],
-        "combine": Towers._parameter_constraints["combine"],
+        **{k: Towers._parameter_constraints[k] for k in ("networks", "init", "tied", "combine")},
         "views": [*TEXT_VIEW_CONSTRAINTS, StrOptions({"auto"}), dict],
         "passthrough": ["boolean", StrOptions({"auto"}), list, tuple],
     }
@@ -201,6 +198,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         projector: str | Component | nn.Module | None = None,
         momentum: float | None = None,
         sampler: str | Component = "uniform",
+        replay: str | Component | None = None,
         standardize: bool = True,
         optimizer: str | Component = "adamw",
         learning_rate: float = 2e-3,
@@ -231,6 +229,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         self.projector = projector
         self.momentum = momentum
         self.sampler = sampler
+        self.replay = replay
         self.standardize = standardize
         self.optimizer = optimizer
         self.learning_rate = learning_rate

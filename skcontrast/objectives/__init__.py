@@ -44,6 +44,7 @@ from skcontrast.objectives._patch_origin import PatchOrigin
 from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
 from skcontrast.objectives._prediction import PredictionError
+from skcontrast.objectives._previous import PreviousFeatures
 from skcontrast.objectives._propensity import PropensityNCE
 from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._rank_penalty import RankPenalty
@@ -111,6 +112,7 @@ OBJECTIVES = {
     "poly_view": PolyView,
     "positive_aware": PositiveAware,
     "prediction_error": PredictionError,
+    "previous_features": PreviousFeatures,
     "propensity": PropensityNCE,
     "rank_n_contrast": RankNContrast,
     "rank_penalty": RankPenalty,
@@ -184,6 +186,7 @@ __all__ = [
     "PolyView",
     "PositiveAware",
     "PredictionError",
+    "PreviousFeatures",
     "PropensityNCE",
     "RankNContrast",
     "RankPenalty",

@@ -65,10 +65,10 @@ class KernelConditionalContrastive(ContrastiveEncoder):
     passthrough, views, n_views, clean_anchor, network, projector : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
-    sampler, standardize, optimizer, learning_rate : default=as in ContrastiveEncoder
+    sampler, replay, standardize, optimizer : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
-    batch_size, chunk_size : default=as in ContrastiveEncoder
+    learning_rate, batch_size, chunk_size : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
     max_iter, early_stopping, validation_fraction : default=as in ContrastiveEncoder
@@ -144,7 +144,8 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         network: str | Component | nn.Module = "mlp",
         projector: str | Component | nn.Module | None = None,
         sampler: str | Component = "uniform",
-        standardize: bool = True,
+        replay: str | Component | None = None,
+        standardize: bool | Literal["running"] = True,
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
         batch_size: int | Literal["auto"] = "auto",
@@ -177,6 +178,7 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         self.network = network
         self.projector = projector
         self.sampler = sampler
+        self.replay = replay
         self.standardize = standardize
         self.optimizer = optimizer
         self.learning_rate = learning_rate

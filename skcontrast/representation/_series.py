@@ -81,7 +81,7 @@ class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
         :class:`skcontrast.ContrastiveEncoder` takes. "auto" is "mlp" of convolutions, else
         "dilated". A torch module that reads series says so by ``reads = {"series"}``.
 
-    projector, momentum, sampler : default=as in ContrastiveEncoder
+    projector, momentum, sampler, replay : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     standardize : bool or "series", default=True
@@ -196,6 +196,7 @@ class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
         projector: str | Component | nn.Module | None = None,
         momentum: float | None = None,
         sampler: str | Component = "uniform",
+        replay: str | Component | None = None,
         standardize: bool | Literal["series"] = True,
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
@@ -227,6 +228,7 @@ class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
         self.projector = projector
         self.momentum = momentum
         self.sampler = sampler
+        self.replay = replay
         self.standardize = standardize
         self.optimizer = optimizer
         self.learning_rate = learning_rate

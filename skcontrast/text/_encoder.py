@@ -67,7 +67,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
         :class:`skcontrast.networks.HashedEmbeddingBag`; with a ``backbone`` it is "mlp",
         and what :class:`skcontrast.ContrastiveEncoder` takes is taken.
 
-    projector, momentum, sampler : default=as in ContrastiveEncoder
+    projector, momentum, sampler, replay : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     backbone : callable, object with a method ``encode``, or None, default=None
@@ -203,6 +203,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
         projector: str | Component | nn.Module | None = None,
         momentum: float | None = None,
         sampler: str | Component = "uniform",
+        replay: str | Component | None = None,
         backbone: Any | None = None,
         standardize: bool = True,
         tokenizer: Callable | None = None,
@@ -237,6 +238,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
         self.projector = projector
         self.momentum = momentum
         self.sampler = sampler
+        self.replay = replay
         self.backbone = backbone
         self.standardize = standardize
         self.tokenizer = tokenizer
