@@ -181,7 +181,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         run = Run(self, call, X, side, given["target"])
         with seeded(run.draws, device), memory_advice(batch_size):
             train_index, held_out = self._hold_out(source, X, side, objective, run)
-            rows = modules.rows(source, X, side, dtype, device, train_index)
+            rows = modules.rows(source, X, side, dtype, device, train_index, run.ranks)
             fitted = {"input_": source, "objective_": objective, **of_y}
             module, criterion = modules.build(self, fitted, rows, given, call)
             clean = self._settled("clean_anchor", self.clean_anchor, source)

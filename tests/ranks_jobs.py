@@ -36,6 +36,7 @@ def of_objective(name):
     side = {k: v for k, v in side.items() if k in objective.requires}
     views = {"views": "neighbors", "n_views": max(2, objective.min_views)}
     views["momentum"] = 0.9 if "keys" in objective.requires else None
+    views["replay"] = "reservoir" if name == "previous_features" else None
     return encoder(objective=name, **views).fit(X, y, **side)
 
 

@@ -210,12 +210,15 @@ def _go_on(estimator, module, criterion):
         )
 
 
-def rows(source, X, side, dtype, device, train_index):
-    """The rows of a training, of what an input has checked."""
+def rows(source, X, side, dtype, device, train_index, ranks):
+    """The rows of a training, of what an input has checked; ``ranks`` are its processes."""
     options = {"dtype": dtype, "device": device, "train_index": train_index}
     if isinstance(X, Stacked):
-        return X.training(source.rows, side, **options)
-    return source.rows(X, side, **options)
+        made = X.training(source.rows, side, **options)
+    else:
+        made = source.rows(X, side, **options)
+    made.once = ranks.once
+    return made
 
 
 def seen(X, n_views, views):

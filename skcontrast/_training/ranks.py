@@ -110,9 +110,9 @@ class Ranks(Alone):
             except Exception as error:  # the others would wait for ever
                 found = [(None, None, error)]
         _together(dist.broadcast_object_list, found, src=0)
-        value, drawn, error = found[0]
-        if error is not None:
-            raise error
+        value, drawn, failure = found[0]
+        if failure is not None:
+            raise failure
         if drawn is not None:
             _set_generators(drawn)
         return value

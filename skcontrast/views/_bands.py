@@ -7,7 +7,6 @@ import torch
 
 from skcontrast._component import Function, Integral, Interval, Shorthand, StrOptions, resolve
 from skcontrast._inputs.rows import Rows
-from skcontrast._training.ranks import processes
 from skcontrast.views._base import REGISTRY, Compose, View, build_views, members
 from skcontrast.views._neighbors import Neighbors
 
@@ -133,7 +132,7 @@ class NeighborBands(View):
                 "NeighborBands(start=0, stop=5, negative_start=20, negative_stop=40)."
             )
         near = Neighbors(stop, self.metric, self.max_candidates, space=self.space)
-        graph = processes().once(near._graph, rows)  # (n_rows, k)
+        graph = rows.once(near._graph, rows)  # (n_rows, k)
         graph = graph[:, min(start, graph.shape[1] - 1) :].copy()
         graph = torch.as_tensor(graph, device=rows.index_device)
 

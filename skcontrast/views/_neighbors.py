@@ -10,7 +10,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from skcontrast._component import Integral, Interval, StrOptions
 from skcontrast._inputs.rows import CHUNK, Rows
-from skcontrast._training.ranks import processes
 from skcontrast.views._base import View
 from skcontrast.views._partners import farthest
 
@@ -137,7 +136,7 @@ class Neighbors(View):
         return frozenset({"any" if self.space == "prior" and not self.hardest else "numbers"})
 
     def build(self, rows: Rows) -> Callable:
-        graph = torch.as_tensor(processes().once(self._graph, rows), device=rows.index_device)
+        graph = torch.as_tensor(rows.once(self._graph, rows), device=rows.index_device)
         k = graph.shape[1]
 
         def draw(index):
