@@ -181,7 +181,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         run = Run(self, call, X, side, given["target"])
         with seeded(run.draws, device), memory_advice(batch_size):
             train_index, held_out = self._hold_out(source, X, side, objective, run)
-            rows = modules.rows(source, X, side, dtype, device, train_index)
+            rows = modules.rows(source, X, side, dtype, device, train_index, run.ranks)
             fitted = {"input_": source, "objective_": objective, **of_y}
             module, criterion = modules.build(self, fitted, rows, given, call)
             clean = self._settled("clean_anchor", self.clean_anchor, source)
@@ -194,9 +194,9 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
             training = train(module, criterion, rows, batches, held_out, **settings)
             final = run.learned(training)
             learned = partial(embedded, self, module.encoder, source, final["weights_"])
-            final["output_"] = self._fit_output(source, X, learned, objective, run)
-            final |= memory.kept(X, run.draws)
-        final["n_components_"] = final["output_"].width(final["_width"])
+            output = run.ranks.once(self._fit_output, source, X, learned, objective, run)
+            final |= {**memory.kept(X, run.draws), "output_": output}
+        final["n_components_"] = output.width(final["_width"])
         run.tasks.end(lambda: final)
         keep(self, final, training, module.encoder, call)
         return self

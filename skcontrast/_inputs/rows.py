@@ -176,6 +176,8 @@ class Rows(Dataset):
     # Number of blocks that a row is given as, 0 where it is one thing, and whether these are rows
     # of one kind, block after block.
     n_given, stacked = 0, False
+    # Evaluates a function in one of the processes that share the rows, for all of them.
+    once = staticmethod(lambda function, *args: function(*args))
 
     def __init__(self, X, *how, side=None, dtype=torch.float32, device="cpu", train_index=None):
         self.n_rows, self.n_features = X.shape[:2]

@@ -9,7 +9,7 @@ from skcontrast._inputs.several import prepared
 from skcontrast._inputs.stacked import Stacked
 from skcontrast._inputs.stream import Streamed
 from skcontrast._output import Output
-from skcontrast._training.chunks import check_chunks
+from skcontrast._training.chunks import check_norms
 from skcontrast._training.devices import DTYPES, seeded
 from skcontrast._training.embed import FORWARD_ROWS, lasting, load_arrays, to_tensors
 from skcontrast._training.frozen import freeze
@@ -54,7 +54,9 @@ def build(estimator, fitted, rows, given, call):
     source, dtype = fitted["input_"], DTYPES[estimator.precision]
     module, width = build_module(fitted, source.layout, dtype, source.choices["width"])
     module.chunk_size = estimator.chunk_size
-    check_chunks(estimator.chunk_size, module.modules())
+    if estimator.chunk_size is not None:
+        why = f"chunk_size={estimator.chunk_size} encodes some rows at a time"
+        check_norms(why, "chunk_size=None", module)
     objective = fitted["objective_"]
     _check_present(objective, rows)
     module.gives_rows = "rows" in objective.requires
@@ -209,12 +211,15 @@ def _go_on(estimator, module, criterion):
         )
 
 
-def rows(source, X, side, dtype, device, train_index):
-    """The rows of a training, of what an input has checked."""
+def rows(source, X, side, dtype, device, train_index, ranks):
+    """The rows of a training, of what an input has checked; ``ranks`` are its processes."""
     options = {"dtype": dtype, "device": device, "train_index": train_index}
     if isinstance(X, (Stacked, Streamed)):
-        return X.training(source.rows, side, **options)
-    return source.rows(X, side, **options)
+        made = X.training(source.rows, side, **options)
+    else:
+        made = source.rows(X, side, **options)
+    made.once = ranks.once
+    return made
 
 
 def seen(X, n_views, views):

@@ -101,10 +101,13 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
     learning_rate : float, default=2e-3
         Highest learning rate.
 
-    validation_fraction, n_iter_no_change, tol, warm_start, callbacks : default=as in ContrastiveEncoder
+    validation_fraction, n_iter_no_change, tol, warm_start : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
-    checkpoint, device, precision, random_state, verbose : default=as in ContrastiveEncoder
+    callbacks, checkpoint : default=as in ContrastiveEncoder
+        See :class:`skcontrast.ContrastiveEncoder`.
+
+    device, precision, random_state, verbose : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     Attributes

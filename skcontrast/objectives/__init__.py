@@ -44,8 +44,8 @@ from skcontrast.objectives._patch_origin import PatchOrigin
 from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
 from skcontrast.objectives._prediction import PredictionError
-from skcontrast.objectives._propensity import PropensityNCE
 from skcontrast.objectives._previous import PreviousFeatures
+from skcontrast.objectives._propensity import PropensityNCE
 from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._rank_penalty import RankPenalty
 from skcontrast.objectives._reconstruction import Reconstruction

@@ -86,8 +86,7 @@ class InfoNCE(Excluding):
     hard_negatives : bool, default=False
         Whether the last view holds a hard negative of each row instead of a positive.
         Only with ``form="one_way"``: candidates are then the positives and hard
-        negatives of the whole batch (supervised SimCSE). Of blocks, a row may lack its hard
-        negative.
+        negatives of the whole batch (supervised SimCSE). Of blocks, a row may lack its own.
 
     hard_negative_weight : float, default=0.0
         Added to the logit of an anchor's own hard negative.

@@ -132,7 +132,7 @@ class NeighborBands(View):
                 "NeighborBands(start=0, stop=5, negative_start=20, negative_stop=40)."
             )
         near = Neighbors(stop, self.metric, self.max_candidates, space=self.space)
-        graph = near._graph(rows)  # (n_rows, k)
+        graph = rows.once(near._graph, rows)  # (n_rows, k)
         graph = graph[:, min(start, graph.shape[1] - 1) :].copy()
         graph = torch.as_tensor(graph, device=rows.index_device)
 

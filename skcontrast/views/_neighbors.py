@@ -141,9 +141,11 @@ class Neighbors(View):
         return frozenset({"any" if self.space == "prior" and not self.hardest else "numbers"})
 
     def build(self, rows: Rows) -> Callable:
-        near = self._search(rows)
-        if not rows.passing:
-            near = torch.as_tensor(self._graph(rows, near), device=rows.index_device).__getitem__
+        if rows.passing:
+            near = self._search(rows)
+        else:
+            graph = rows.once(self._graph, rows)
+            near = torch.as_tensor(graph, device=rows.index_device).__getitem__
 
         def step(index):
             found = near(index)  # (n, k)
@@ -204,8 +206,8 @@ class Neighbors(View):
         """Rows that are read at a time."""
         return min(CHUNK, self.max_candidates)
 
-    def _graph(self, rows, near=None):
+    def _graph(self, rows):
         """Row numbers of the neighbours of every row: int64 (n_rows, k)."""
-        near = near or self._search(rows)
+        near = self._search(rows)
         index = torch.arange(rows.n_rows, device=rows.index_device)
         return np.concatenate([near(part).cpu().numpy() for part in index.split(self._chunk)])
