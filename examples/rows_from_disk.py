@@ -2,8 +2,8 @@
 ===============================================================
 
 An array that does not fit in memory stays on disk: ``np.load(..., mmap_mode="r")`` gives rows as
-they are asked for, and the encoder asks for a batch at a time. The output goes to disk in the same way. ``views="corruption"`` spares
-the search for neighbours.
+they are asked for, and the encoder asks for a batch at a time. The output goes to disk in
+the same way. ``views="corruption"`` spares the search for neighbours.
 """
 
 import tempfile
