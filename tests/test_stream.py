@@ -1,5 +1,7 @@
 """Rows in batches: what a fit of them learns, what it refuses, and what comes out of them."""
 
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -254,3 +256,18 @@ def test_csr_on_disk(tmp_path):
     model = encoder().fit(mapped)
     assert same(model, encoder().fit(rows))
     np.testing.assert_array_equal(model.transform(mapped), model.transform(rows))
+
+
+def test_few_batches_are_alive_at_a_time():
+    given, most = [], []
+
+    def batches():
+        for start in range(0, 500, 10):
+            batch = X[start : start + 10].copy()
+            given.append(weakref.ref(batch))
+            yield batch
+            del batch
+            most.append(sum(ref() is not None for ref in given))
+
+    encoder(batch_size=20).fit(Batches(batches, n_kept=50, n_shuffled=20))
+    assert len(given) == 150 and max(most) <= 8  # of 50 in each pass
