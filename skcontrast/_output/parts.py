@@ -46,9 +46,6 @@ class Columns(BaseEstimator):
         Rows that directions are sums of, one a column.
     """
 
-    # Folders and pickles of before there were any.
-    rows_ = None
-
     def fit(self, S, rng):
         self.components_ = self.rows_ = None
         if S.shape[1] > MOST_COLUMNS:
@@ -69,8 +66,9 @@ class Columns(BaseEstimator):
         return self
 
     def transform(self, S):
-        if self.rows_ is not None:
-            S = S.astype(np.float32) @ self.rows_
+        rows = vars(self).get("rows_")  # which earlier versions did not keep
+        if rows is not None:
+            S = S.astype(np.float32) @ rows
             S = S.toarray() if sp.issparse(S) else S
         if self.components_ is not None:
             return np.asarray(S @ self.components_.T, dtype=np.float64)
