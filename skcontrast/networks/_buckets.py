@@ -47,3 +47,10 @@ class Buckets(nn.Module):
             values = x.values * self.sign[x.indices]
             return SparseBatch(self.bucket[x.indices], x.offsets, values, self.n_buckets)
         return x.new_zeros(len(x), self.n_buckets).index_add(1, self.bucket, x * self.sign)
+
+
+def reader(n_features, n_buckets):
+    """What stands before the first layers, and how many columns these read."""
+    if n_buckets in (None, "auto") or n_features <= n_buckets:
+        return nn.Identity(), n_features
+    return Buckets(n_features, int(n_buckets)), int(n_buckets)

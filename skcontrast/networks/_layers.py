@@ -20,7 +20,7 @@ from skcontrast._component import (
     resolve,
 )
 from skcontrast._inputs.rows import SparseBatch
-from skcontrast.networks._buckets import MOST_COLUMNS, N_BUCKETS, Buckets
+from skcontrast.networks._buckets import MOST_COLUMNS, N_BUCKETS, reader
 
 ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
@@ -197,12 +197,8 @@ class MLP(Component):
 
     def suited(self, rows):
         """The same network for these training rows: with buckets where "auto" takes some."""
-        wide = rows.is_sparse and rows.n_features > MOST_COLUMNS
-        return clone(self).set_params(n_buckets=N_BUCKETS) if self._is_auto and wide else self
-
-    @property
-    def _is_auto(self):
-        return isinstance(self.n_buckets, str)
+        takes = self.n_buckets == "auto" and rows.is_sparse and rows.n_features > MOST_COLUMNS
+        return clone(self).set_params(n_buckets=N_BUCKETS) if takes else self
 
     def build(self, n_features_in: int, n_components: int) -> nn.Module:
         """Make the torch module (n, n_features_in) -> (n, n_components)."""
@@ -213,16 +209,13 @@ class MLP(Component):
                 f"MLP: hidden_layer_sizes={self.hidden_layer_sizes!r} must hold integers of at "
                 "least 1: type hidden_layer_sizes=(256, 256)."
             )
-        buckets = None
-        if not self._is_auto and n_features_in > (self.n_buckets or n_features_in):
-            buckets = Buckets(n_features_in, self.n_buckets)
-            n_features_in = self.n_buckets
+        read, n_features_in = reader(n_features_in, self.n_buckets)
         gain = nn.init.calculate_gain("tanh" if self.activation == "tanh" else "relu")
         widths = (n_features_in, *sizes)
         layers = [self._layer(a, b, gain) for a, b in zip(widths, sizes)]
         head = InputLayer(widths[-1], n_components)
         shortcut = InputLayer(n_features_in, n_components) if self.skip and sizes else None
-        return _Layers(layers, head, shortcut, buckets)
+        return _Layers(layers, head, shortcut, read)
 
     def _layer(self, n_in, n_out, gain):
         layer = [InputLayer(n_in, n_out, gain)]
@@ -242,9 +235,9 @@ class MLP(Component):
 class _Layers(nn.Module):
     accepts_sparse = True
 
-    def __init__(self, layers, head, shortcut, buckets=None):
+    def __init__(self, layers, head, shortcut, read):
         super().__init__()
-        self.read = nn.Identity() if buckets is None else buckets
+        self.read = read
         self.layers = nn.ModuleList(layers)
         self.head = head
         self.shortcut = shortcut
