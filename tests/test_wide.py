@@ -82,6 +82,13 @@ def test_it_is_the_network_of_the_hashed_matrix():
         torch.testing.assert_close(ours, theirs)
 
 
+def test_weights_of_buckets_start_as_small_as_those_of_columns():
+    few, all_columns = (MLP((64,), n_buckets=n).build(3000, 4) for n in (64, None))
+    for layers in ("layers.0.0.weight", "shortcut.weight"):
+        ours, theirs = (module.state_dict()[layers].std() for module in (few, all_columns))
+        torch.testing.assert_close(ours, theirs, rtol=0.15, atol=0)
+
+
 @pytest.mark.parametrize("n_buckets", ["auto", None, 200])
 def test_fewer_columns_than_buckets_are_read_as_they_are(n_buckets):
     assert MLP((8,), n_buckets=n_buckets).build(200, 4).layers[0][0].weight.shape == (200, 8)

@@ -50,7 +50,10 @@ class Buckets(nn.Module):
 
 
 def reader(n_features, n_buckets):
-    """What stands before the first layers, and how many columns these read."""
+    """What stands before the first layers, how many columns these read, and a share of their gain.
+
+    Weights of buckets start as small as those of all columns would, and are as soon forgotten.
+    """
     if n_buckets in (None, "auto") or n_features <= n_buckets:
-        return nn.Identity(), n_features
-    return Buckets(n_features, int(n_buckets)), int(n_buckets)
+        return nn.Identity(), n_features, 1.0
+    return Buckets(n_features, int(n_buckets)), int(n_buckets), (n_buckets / n_features) ** 0.5

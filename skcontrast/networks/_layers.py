@@ -209,12 +209,13 @@ class MLP(Component):
                 f"MLP: hidden_layer_sizes={self.hidden_layer_sizes!r} must hold integers of at "
                 "least 1: type hidden_layer_sizes=(256, 256)."
             )
-        read, n_features_in = reader(n_features_in, self.n_buckets)
+        read, n_in, share = reader(n_features_in, self.n_buckets)
         gain = nn.init.calculate_gain("tanh" if self.activation == "tanh" else "relu")
-        widths = (n_features_in, *sizes)
-        layers = [self._layer(a, b, gain) for a, b in zip(widths, sizes)]
-        head = InputLayer(widths[-1], n_components)
-        shortcut = InputLayer(n_features_in, n_components) if self.skip and sizes else None
+        widths = (n_in, *sizes)
+        gains = (share * gain, *[gain] * len(sizes))
+        layers = [self._layer(*each) for each in zip(widths, sizes, gains)]
+        head = InputLayer(widths[-1], n_components, 1.0 if sizes else share)
+        shortcut = InputLayer(n_in, n_components, share) if self.skip and sizes else None
         return _Layers(layers, head, shortcut, read)
 
     def _layer(self, n_in, n_out, gain):
