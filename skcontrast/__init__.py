@@ -17,6 +17,8 @@ _PUBLIC = {
     "CorrelationAlignment": "skcontrast.contrast",
     "EmbeddingMapDisplay": "skcontrast.plotting",
     "KernelConditionalContrastive": "skcontrast.representation",
+    "KernelReplayClassifier": "skcontrast.adaptation",
+    "LabelCredibility": "skcontrast.inspection",
     "LeakageDisplay": "skcontrast.plotting",
     "LossCurveDisplay": "skcontrast.plotting",
     "MultiViewContrastiveEncoder": "skcontrast.multiview",
@@ -51,6 +53,8 @@ __all__ = [
     "CorrelationAlignment",
     "EmbeddingMapDisplay",
     "KernelConditionalContrastive",
+    "KernelReplayClassifier",
+    "LabelCredibility",
     "LeakageDisplay",
     "LossCurveDisplay",
     "MultiViewContrastiveEncoder",
@@ -78,9 +82,15 @@ __all__ = [
 
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
-    from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
+    from skcontrast.adaptation import (
+        KernelReplayClassifier,
+        ProKeRClassifier,
+        ProKeRRegressor,
+        ZeroShotClassifier,
+    )
     from skcontrast.anomaly import ContrastiveAnomalyDetector
     from skcontrast.contrast import ContrastivePCA, CorrelationAlignment
+    from skcontrast.inspection import LabelCredibility
     from skcontrast.multiview import CanonicalCorrelation, MultiViewContrastiveEncoder
     from skcontrast.persistence import load, save
     from skcontrast.plotting import (

@@ -13,6 +13,7 @@ from golden_geometry import mcinfonce, meru
 from golden_heads import dpo_kernels, kcl, proker_rff
 from golden_instruments import (
     banzhaf,
+    confident_learning,
     contrastive_decoding,
     contrastive_search,
     evalrank,
@@ -21,11 +22,16 @@ from golden_instruments import (
 from golden_kernels import cclk, decoupled_uniformity
 from golden_lists import listwise_wasserstein
 from golden_longtail import gml, sbcl
+from golden_memory import (
+    cross_view_distribution,
+    infonce_queue,
+    instance_nce,
+    self_distillation,
+)
 from golden_metrics import hubs, metrics
 from golden_multiview import check_on_the_sphere, dual_encoder, one_to_k, symile
 from golden_pairs import (
     clp,
-    cross_view_distribution,
     distilcse_ckd,
     guided_negatives,
     simlap,
@@ -37,6 +43,7 @@ from golden_postprocessing import bert_whitening, csr, mrl_ce, sgw, wmse
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
 from golden_retrieval import bm25, margin_mining, maxsim, ranking
+from golden_scale import gradcache, min_norm
 from golden_series import (
     cebra,
     comet,
@@ -329,14 +336,18 @@ ADAPTERS = {
     "evalrank": evalrank,
     "gda": gda,
     "gml": gml,
+    "gradcache": gradcache,
     "guided_negatives": guided_negatives,
     "hard_negative": hard_negative,
     "hubness": hubs,
     "hypersphere": hypersphere,
     "infonce_bidirectional": infonce_bidirectional,
+    "infonce_queue": infonce_queue,
+    "instance_nce": instance_nce,
     "isogclr": isogclr,
     "kcl": kcl,
     "kernel_infonce": kernel_infonce,
+    "label_quality": confident_learning,
     "listwise_wasserstein": listwise_wasserstein,
     "m3col": m3col,
     "macl": macl,
@@ -345,6 +356,7 @@ ADAPTERS = {
     "mcinfonce": mcinfonce,
     "meru": meru,
     "metrics": metrics,
+    "min_norm_pair": min_norm,
     "mining": mining,
     "minirocket": minirocket,
     "mrl_ce": mrl_ce,
@@ -358,6 +370,7 @@ ADAPTERS = {
     "rnc": rnc,
     "s3": s3,
     "sbcl": sbcl,
+    "self_distillation": self_distillation,
     "sepclr": sepclr,
     "sgns_shared_step": sgns_shared_step,
     "sgns_step": sgns_step,

@@ -3,7 +3,14 @@
 import numpy as np
 from scipy.special import softmax
 
-from skcontrast.inspection import banzhaf_interaction, contrast_probabilities
+from skcontrast.inspection import (
+    banzhaf_interaction,
+    confident_joint,
+    contrast_probabilities,
+    label_issues,
+    label_quality,
+)
+from skcontrast.inspection._confident import _thresholds
 from skcontrast.metrics import association, diverse_selection, partner_ranks
 
 
@@ -70,3 +77,23 @@ def contrastive_decoding(case):
     case.check("plausible", plausible)
     case.check("scores_plausible", np.where(plausible, scores, 0))
     case.check("selected", scores.argmax(axis=1))
+
+
+def confident_learning(case):
+    """Scores, counts and issues of given probabilities; rates and shares follow from the joint."""
+    p, y = case.arrays["probability"], case.arrays["label"]
+    case.check("thresholds", _thresholds(p, y))
+    case.check("confident_joint", confident_joint(p, y, calibrate=False))
+    joint = confident_joint(p, y)
+    case.check("confident_joint_calibrated", joint)
+    case.check("prior", joint.sum(axis=0) / joint.sum())
+    case.check("noise_matrix", joint / joint.sum(axis=0))
+    case.check("inverse_noise_matrix", joint.T / joint.sum(axis=1))
+    case.check("score_self_confidence", label_quality(p, y))
+    case.check("score_normalized_margin", label_quality(p, y, score="normalized_margin"))
+    entropy = label_quality(p, y, score="weighted_entropy")
+    case.check("score_confidence_weighted_entropy", entropy)
+    case.check("score_self_confidence_adjusted", label_quality(p, y, adjust=True))
+    rules = {"noise_rate": "prune_by_noise_rate", "class": "prune_by_class"}
+    for rule, name in {**rules, "confident": "confident_learning"}.items():
+        case.check(f"issues_{name}", label_issues(p, y, rule=rule))

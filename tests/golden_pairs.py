@@ -8,7 +8,6 @@ from skcontrast.adaptation import transported_prototypes
 from skcontrast.functional import balanced_assignment, normalize, pair_sums, score_ceiling
 from skcontrast.objectives import (
     AlignmentUniformity,
-    CrossViewDistribution,
     InfoNCE,
     PairGated,
     PositiveAware,
@@ -65,21 +64,6 @@ def with_products(products):
     """Unit rows (n, K + 1) whose first columns are ``products`` (n, K)."""
     rest = (1 - products.square().sum(1, keepdim=True)).sqrt()
     return torch.cat([products, rest], 1)
-
-
-def cross_view_distribution(case):
-    """The batch joins the queue after the loss, whose candidates are both."""
-    reference = torch.stack([case.constant("reference0"), case.constant("reference1")])
-    queue = torch.stack([case.constant("queue0_before"), case.constant("queue1_before")])
-    for block_size in (None, 3):
-        students = case.leaves("student0", "student1")
-        objective = CrossViewDistribution(
-            case.number("student_temperature"),
-            case.number("reference_temperature"),
-            block_size=block_size,
-        )
-        loss = objective(torch.stack(students), reference=reference, queue=queue).mean()
-        case.check_loss("loss", loss, grad_student0=students[0], grad_student1=students[1])
 
 
 def guided_negatives(case):

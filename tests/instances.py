@@ -44,7 +44,11 @@ def small_instances():
 
 def fixed_instances():
     """Transformers whose parameters are no encoder's."""
+    cheap = skcontrast.ContrastiveEncoder(3, max_iter=2)
+    classes = skcontrast.ContrastiveEncoder(3, max_iter=2, objective="supcon")
     return [
+        skcontrast.LabelCredibility(cheap, random_state=0),
+        skcontrast.LabelCredibility(classes, cv=2, random_state=0),
         skcontrast.RandomConvolutions(84, random_state=0),
         skcontrast.CanonicalCorrelation(blocks=[-1, 1]),
         skcontrast.SparseCoder(4, 2, max_iter=2, device="cpu", random_state=0),
@@ -65,6 +69,7 @@ def adapter_instances():
         skcontrast.ProKeRClassifier(method="gda"),
         skcontrast.ProKeRRegressor(),
         skcontrast.ZeroShotClassifier(),
+        skcontrast.KernelReplayClassifier(n_components=2, n_drawn=10, random_state=0),
     ]
 
 

@@ -28,7 +28,7 @@ from skcontrast import ContrastiveEncoder, _files
 from skcontrast._training.checkpoint import fingerprint
 from skcontrast.checkpoint import Checkpoint
 from skcontrast.networks import MLP
-from skcontrast.objectives import InfoNCE
+from skcontrast.objectives import InfoNCE, InstanceDiscrimination, SelfDistillation
 from skcontrast.optimizers import SGD
 
 X, Y = blobs()
@@ -89,6 +89,12 @@ CASES = {
     "supervised": {"objective": "supcon", "sampler": "class_balanced"},
     "momentum": {"optimizer": SGD(max_grad_norm=0.5)},
     "dropout": {"network": MLP((8,), dropout=0.2, normalization="batch"), "projector": "mlp"},
+    "queue": {
+        "objective": InfoNCE(form="two_way", queue_size=21), "momentum": 0.9, "projector": "mlp",
+        "early_stopping": True, "tol": 0.05, "network": MLP((8,), dropout=0.2),
+    },
+    "memory": {"objective": InstanceDiscrimination(8)},
+    "teacher": {"objective": InfoNCE() + SelfDistillation(n_outputs=8), "momentum": 0.9},
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from skcontrast.objectives import (
     DebiasedContrastive,
     DecoupledContrastive,
     DecoupledUniformity,
+    DistributionContrast,
     HardNegative,
     InfoNCE,
     KernelInfoNCE,
@@ -36,16 +37,20 @@ from skcontrast.objectives import (
     PolyView,
     PositiveAware,
     PredictionError,
+    PropensityNCE,
     Reconstruction,
+    ReplacedFeatures,
     SigmoidPairs,
     SoftTarget,
     SpectralContrastive,
+    StructureConsistency,
     SubclassBalanced,
     SupCon,
     SupReMix,
     Symile,
     TeacherSimilarity,
     VICReg,
+    Whitened,
     YAware,
 )
 from skcontrast.temperatures import Individual, Learned, ModelAware
@@ -55,6 +60,8 @@ from skcontrast.temperatures import Individual, Learned, ModelAware
 VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cls().requires} | {
     "info_nce-two_way": InfoNCE(form="two_way"),
     "info_nce-one_way": InfoNCE(form="one_way"),
+    "info_nce-compose": InfoNCE(compose="sum"),
+    "info_nce-focal": InfoNCE(focal=0.5),
     "info_nce-hard": InfoNCE(form="one_way", hard_negatives=True, hard_negative_weight=0.5),
     "info_nce-model_aware": InfoNCE("model_aware"),
     "info_nce-individual": InfoNCE("individual"),
@@ -113,13 +120,20 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "info_nce-groups": InfoNCE(exclude="groups"),
     "info_nce-groups-two_way": InfoNCE(form="two_way", exclude="groups"),
     "info_nce-groups-one_way": InfoNCE(form="one_way", exclude="groups"),
+    "info_nce-other_groups": InfoNCE(exclude="other_groups"),
+    "info_nce-keys-one_way": InfoNCE(form="one_way", queue_size=0),
+    "info_nce-keys-two_way": InfoNCE(form="two_way", queue_size=0, exclude="groups"),
     "mined-groups": MinedNegatives(exclude="groups"),
     "hard_negative-weight": HardNegative(tau_plus=0, beta=0.5, positive_weight=0.5),
+    "propensity-prior": PropensityNCE(guide="prior", weight_temperature=0.2),
     "positive_aware-hardest": PositiveAware(n_negatives=2),
     "positive_aware-absolute": PositiveAware(rule="absolute", margin=0.5),
     "positive_aware-prior": PositiveAware(rule="fixed", guide="prior", n_negatives=1),
     "reconstruction-huber": Reconstruction(error="huber", delta=0.5),
     "reconstruction-neighbors": Reconstruction(from_="neighbors"),
+    "replaced_features-corrupted": ReplacedFeatures(on="corrupted"),
+    "structure_consistency-projection": StructureConsistency("projection"),
+    "distribution-contrast": DistributionContrast(0.5, 0.0),
     "cluster_discrimination-all": ClusterDiscrimination(n_labels=2, negative_share=1.0),
     "teacher_similarity-sharp": TeacherSimilarity(teacher_temperature=0.02),
     "pairwise-weights": Pairwise(InfoNCE(), [(0, 1), (1, 0, 2.0)]),
@@ -129,17 +143,23 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "on_columns": OnColumns(InfoNCE(), 1, 3),
     "on_columns-sum": OnColumns(SupCon() + PolyView(), 1),
     "nested": Nested(InfoNCE(), (2, None)),
+    "whitened": Whitened(InfoNCE(), n_groups=1),
     "lorentz-fixed": Lorentz(curvature=0.5, entailment=0, temperature=0.5),
     "pairwise_ranking-margin": PairwiseRanking(margin=0.5),
     "sum": InfoNCE() + 0.5 * AlignmentUniformity(),
 }
 # The gradient is not that of the value: something is held constant on purpose.
 SURROGATES = {
+    "propensity",
     "soft_target-view",
     "swapped_prototypes",
     "cross_view_distribution",
     "info_nce-model_aware",
     "info_nce-individual",
+    "info_nce-keys-one_way",
+    "info_nce-keys-two_way",
+    "instance_discrimination",
+    "self_distillation",
     "decoupled-model_aware",
     "dclw",
     "hard_negative-detached",
@@ -157,6 +177,7 @@ RANDOM |= {"cross_mixup", "pair_gated", "mc_info_nce"}
 WAITS = {"listwise_wasserstein", "rank_penalty"}
 # Neither unit rows nor columns: rows as they are.
 LENGTHS = {"rank_n_contrast", "gaussian", "mc_info_nce", "lorentz", "lorentz-fixed"}
+LENGTHS |= {"self_distillation", "whitened"}
 # Without a head, the columns of the embedding are the prediction.
 HEADS = (
     "prediction_error",
@@ -165,6 +186,8 @@ HEADS = (
     "reconstruction",
     "binary_cross_entropy",
     "pairwise_ranking",
+    "replaced_features",
+    "distribution",
 )
 PREDICTORS = {name for name in VARIANTS if name.startswith(HEADS)}
 # Work on the columns as they are, not on unit rows.
@@ -180,8 +203,10 @@ ORIENTED = {
     "nested",
     "kernel_info_nce-concatenation",
     "teacher_match",
+    "previous_features",
     "gaussian",
     "mc_info_nce",
+    "self_distillation",
     *PROTOTYPES,
 }
 SCALARS = {"alignment_uniformity", "decoupled_uniformity", "cacr", "pairwise", "nested", "sum"}
@@ -197,11 +222,14 @@ FIRST_VIEW = {
     "swapped_prototypes",
     "cross_view_distribution",
     "one_to_k",
+    "replaced_features",
+    "structure_consistency",
     "sigmoid",
     "list_mle",
     "cross_mixup",
     "gaussian",
     "lorentz",
+    "self_distillation",
 }
 
 every = pytest.mark.parametrize("name", VARIANTS)
@@ -230,8 +258,13 @@ def draw(objective, n=6, d=4, n_views=None, seed=0, dtype=torch.float64):
     if "groups" in objective.requires:
         # Lists have to be of one length.
         side["groups"] = torch.arange(n) // 2 if objective.whole_groups else torch.arange(n) % 3
+    if getattr(objective, "reads_replayed", False):
+        side["previous"] = torch.randn(n, d, generator=generator, dtype=torch.float64)
+        side |= {"replayed": torch.arange(n) != 1, "target": random_target("class", n, generator)}
     for name in {"condition", "prior", "rows"} & set(objective.requires):
         side[name] = torch.randn(n, 2, generator=generator, dtype=torch.float64)
+    if "rows" in side:
+        side["changed"] = side["rows"] > 0
     return views.to(dtype), side
 
 

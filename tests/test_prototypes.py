@@ -101,7 +101,7 @@ def test_losses_are_loops(n_views):
     reference, queue = draw(n_views, seed=2), draw(1, 3, seed=3)[0]
     for block_size in (None, 2):
         objective = CrossViewDistribution(0.3, 0.2, block_size)
-        loss = objective(views, reference=reference, queue=queue)
+        loss = objective(views, keys=reference, queue=queue)
         close(loss, cross_view(z, unit(reference), unit(queue), 0.3, 0.2))
 
 

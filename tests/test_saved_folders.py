@@ -96,6 +96,7 @@ MODELS = {
     "more rows": (lambda: ProKeRClassifier().fit(X[:30], Y[:30]).partial_fit(X[30:], Y[30:]), X),
     "linear base": (lambda: skcontrast.ProKeRRegressor(LinearRegression()).fit(X, X[:, 0]), X),
     "surrogate": (lambda: TangentSurrogate(FROZEN.estimator).fit(X, Y), X),
+    "labels": (lambda: skcontrast.LabelCredibility(FROZEN, random_state=0).fit(X, Y), X),
     "nystroem": (lambda: skcontrast.ProKeRRegressor(solver="nystroem").fit(X, X[:, 0]), X),
 }
 MODELS |= {

@@ -17,6 +17,7 @@ from skcontrast.views import (
     PointMask,
     Scaling,
     SegmentMask,
+    SegmentSwap,
     SpanCrop,
     TimeCrop,
     Typos,
@@ -124,13 +125,31 @@ def test_a_view_never_waits_for_the_device(name):
     assert out.values.is_meta and out.mask.is_meta and out.shape == x.shape
 
 
-@pytest.mark.parametrize("name", SERIES_VIEWS)
+# A swap of equal series changes nothing.
+@pytest.mark.parametrize("name", [name for name in SERIES_VIEWS if name != "segment_swap"])
 def test_views_of_a_series_are_not_those_of_its_neighbours(name):
     """Rows of one batch are changed independently: equal rows become different ones."""
     X = np.random.default_rng(0).normal(size=(1, 3, 40)).repeat(30, 0)
     view, x, index = batch(name, X)
     out = view(x, index)
     assert len(torch.cat([out.values, out.mask], 1).unique(dim=0)) > 3
+
+
+def test_a_segment_is_swapped_for_that_of_one_other_series_at_the_same_time():
+    """Values say which series and which step they are of."""
+    X = np.arange(50.0)[:, None, None] + np.arange(40) / 100 + np.zeros((50, 2, 40))
+    X[0, :, 30:] = NAN
+    view, x, index = batch(SegmentSwap(0.4), X, torch.float64)
+    out = view(x, index)
+    assert torch.equal(out.mask, x.mask)
+    own, step = torch.arange(50.0)[:, None, None], torch.arange(40) / 100
+    other = (out.values - step).round()[1:]
+    torch.testing.assert_close(out.values[1:], other + step, check_dtype=False)
+    for row, mine in zip(other[:, 0], own[1:, 0, 0]):
+        assert len(row[row != mine].unique()) <= 1
+    assert torch.equal(other[:, 0], other[:, 1])
+    assert torch.equal(out.values[0, :, 30:], torch.zeros(2, 10))
+    assert 0.3 < float((other != own[1:]).double().mean()) < 0.5
 
 
 # ---- masks ---------------------------------------------------------------------------

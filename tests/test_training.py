@@ -35,11 +35,11 @@ def encoder(**params):
 
 
 # Without those whose last view holds hard negatives, which no estimator makes, and those that read
-# the steps of series.
+# the steps of series, or counts.
 TRAINABLE = sorted(
     name
     for name, cls in OBJECTIVES.items()
-    if not cls().hard_negatives and "steps" not in cls().requires
+    if not cls().hard_negatives and "steps" not in cls().requires and name != "distribution"
 )
 
 
@@ -211,7 +211,10 @@ def test_every_objective_trains(name, n_views):
     if name == "common_salient":
         given["condition"] = Y > 0
     n_views = max(n_views, objective.min_views)
-    model = encoder(objective=name, n_views=n_views, max_iter=2, batch_size=20)
+    momentum = 0.9 if "keys" in objective.requires else None
+    params = {"n_views": n_views, "momentum": momentum, "max_iter": 2, "batch_size": 20}
+    params["replay"] = "reservoir" if name == "previous_features" else None
+    model = encoder(objective=name, **params)
     y = np.eye(3, dtype=int)[Y] if objective.target_type == "labels" else Y
     model.fit(X, y, **given)
     assert np.isfinite(model.loss_curve_).all()

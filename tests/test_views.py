@@ -218,6 +218,20 @@ def test_corruption_draws_from_training_rows_only():
     assert (Corruption(rate=1.0).build(rows)(rows.take(held_out), held_out) == 1).all()
 
 
+@pytest.mark.parametrize("features", [None, [0, 1, 1, 2, 2, 2]], ids=["columns", "features"])
+def test_corruption_by_candidates_takes_the_row_nearest_in_all_other_features(features):
+    rows = dense_rows(8, 6, torch.float64, features=features)
+    # So many draws that each row is a candidate.
+    x, out = apply(Corruption(1.0, n_candidates=400), rows)
+    codes = torch.arange(6) if features is None else torch.tensor(features)
+    for i in range(8):
+        for feature in codes.unique():
+            own = codes == feature
+            distance = (x[:, ~own] - x[i, ~own]).square().sum(1)
+            distance[i] = torch.inf
+            assert torch.equal(out[i, own], x[distance.argmin(), own])
+
+
 def test_sparse_corruption_draws_stored_entries():
     X = sparse_matrix()
     x, out = apply(Corruption(rate=1.0), table_rows(X))

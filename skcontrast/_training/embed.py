@@ -141,12 +141,21 @@ def optimizer_to_tensors(moments):
     return {int(i): to_tensors(entry) for i, entry in moments.items()}
 
 
+def lasting(module):
+    """State dict of a module, without that of parts which are of a training alone."""
+    parts = module.named_modules()
+    passing = tuple(f"{name}." for name, part in parts if getattr(part, "passing", False))
+    return {k: t for k, t in module.state_dict().items() if not k.startswith(passing)}
+
+
 def learned(network, criterion, training, past):
     """Fitted attributes that training changes; ``past`` holds the losses of earlier calls."""
     check_weights(network)
-    return {
-        "weights_": to_arrays(network.state_dict()),
-        "objective_weights_": to_arrays(criterion.state_dict()),
+    follower = network.momentum
+    followed = {} if follower is None else {"_momentum_state": to_arrays(follower.state_dict())}
+    return followed | {
+        "weights_": to_arrays(lasting(network)),
+        "objective_weights_": to_arrays(lasting(criterion)),
         "loss_curve_": [*past, *training.loss_curve],
         "validation_curve_": list(training.validation_curve) or None,
         "n_iter_": len(past) + training.n_iter,

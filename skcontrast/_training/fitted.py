@@ -34,6 +34,9 @@ ENCODERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 # What a second stage changes of a fitted encoder.
 _OF_SECOND_STAGE = ("weights_", "output_", "n_components_", "_n_epochs")
 
+# What only another call goes on from.
+_OF_NEXT_CALL = ("_optimizer_state", "_momentum_state")
+
 
 def keep(estimator, final, training, encoder, call):
     """Write what was learned into an estimator, and what a later call goes on from."""
@@ -44,11 +47,14 @@ def keep(estimator, final, training, encoder, call):
         final["finetune_curve_"] = second["loss_curve_"]
         if second["objective_weights_"].keys() == estimator.objective_weights_.keys():
             final["objective_weights_"] = second["objective_weights_"]  # one head, trained on
-        attributes.pop("_optimizer_state", None)  # its moments are of another loss
-    else:
-        for name in ("_optimizer_state", "finetune_curve_", *LEARNED_OF_Y):
+        for name in _OF_NEXT_CALL:  # the moments are of another loss
             attributes.pop(name, None)
-        if call.partial or estimator.warm_start:
+    else:
+        for name in (*_OF_NEXT_CALL, "finetune_curve_", "memory_", *LEARNED_OF_Y):
+            attributes.pop(name, None)
+        if not call.partial and not estimator.warm_start:
+            final.pop("_momentum_state", None)
+        else:
             moments = optimizer_to_arrays(training.optimizer_state)
             final["_optimizer_state"] = {"name": optimizer_name(estimator), "moments": moments}
     attributes.update(final)

@@ -43,7 +43,7 @@ class _Net(skorch.NeuralNet):
 
     def initialize_optimizer(self, triggered_directly=None):
         parameters = [*self.module_.parameters(), *self.criterion_.parameters()]
-        self.parameters_ = [p for p in parameters if p.requires_grad]
+        parameters = self.parameters_ = [p for p in parameters if p.requires_grad]
         self.optimizer_ = self.optimizer.build(parameters, self.lr)
         self.step_, self.rate_ = 0, self.lr
         return self
@@ -62,6 +62,7 @@ class _Net(skorch.NeuralNet):
             self.epochs.begin()
         elif method_name == "on_epoch_end":
             stop |= self.epochs.end(self, stop)
+            stop = self.module_.ranks.once(bool, stop)
         if stop:
             raise _Stop
 
@@ -86,6 +87,7 @@ class _Net(skorch.NeuralNet):
         self.optimizer_.zero_grad(set_to_none=True)
         loss = self._loss(batch)
         loss.backward()
+        self.module_.ranks.add_gradients(self.module_.encoder)
         if self.listens:
             named = [*self.module_.named_parameters(), *self.criterion_.named_parameters()]
             # A list: every callback may go through it.
@@ -93,6 +95,7 @@ class _Net(skorch.NeuralNet):
         if self.optimizer.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters_, self.optimizer.max_grad_norm)
         self.optimizer_.step()
+        self.module_.stepped()
         self.step_ += 1
         return loss.detach()
 

@@ -4,17 +4,26 @@ import copy
 
 import torch
 
-from skcontrast._component import resolve, resolve_for
+from skcontrast._component import resolve, resolve_for, warn
 from skcontrast._inputs.several import prepared
 from skcontrast._inputs.stacked import Stacked
 from skcontrast._output import Output
+from skcontrast._training.chunks import check_norms
 from skcontrast._training.devices import DTYPES, seeded
-from skcontrast._training.embed import FORWARD_ROWS, load_arrays, to_tensors
+from skcontrast._training.embed import FORWARD_ROWS, lasting, load_arrays, to_tensors
 from skcontrast._training.frozen import freeze
 from skcontrast._training.network import ViewNetwork
 from skcontrast.networks import NETWORKS, NETWORKS_OF, build_network, build_projector
+from skcontrast.networks._momentum import Momentum
 from skcontrast.samplers import OnePerGroup, Uniform, WholeGroups, in_order
-from skcontrast.views import build_negatives, build_views, makes_negatives, members, partners
+from skcontrast.views import (
+    build_negatives,
+    build_slots,
+    build_views,
+    makes_negatives,
+    members,
+    partners,
+)
 from skcontrast.views._partners import block_view
 
 
@@ -43,6 +52,10 @@ def build(estimator, fitted, rows, given, call):
         fitted |= _described(estimator, fitted, rows)
     source, dtype = fitted["input_"], DTYPES[estimator.precision]
     module, width = build_module(fitted, source.layout, dtype, source.choices["width"])
+    module.chunk_size = estimator.chunk_size
+    if estimator.chunk_size is not None:
+        why = f"chunk_size={estimator.chunk_size} encodes some rows at a time"
+        check_norms(why, "chunk_size=None", module)
     objective = fitted["objective_"]
     _check_present(objective, rows)
     module.gives_rows = "rows" in objective.requires
@@ -57,6 +70,7 @@ def build(estimator, fitted, rows, given, call):
     known["n_gates"] = _count_gates(objective, module.encoder)
     width = getattr(module.encoder, "n_shared", width)
     known["width"] = _width_of(module.projector, width)
+    known["momentum"] = vars(estimator).get("momentum")
     prepared(criterion, rows.side, {**given, **known}, width)
     criterion = criterion.to(dtype)
     with seeded(torch.initial_seed(), rows.device):
@@ -67,7 +81,39 @@ def build(estimator, fitted, rows, given, call):
     elif hasattr(module.encoder, "prepare"):
         module.encoder.prepare(rows)
     freeze(module, getattr(estimator, "trainable", "all"))
+    _add_momentum(estimator, module, objective, call)
     return module, criterion
+
+
+def _add_momentum(estimator, module, objective, call):
+    """Let a momentum network start, or go on, where an objective reads its keys."""
+    momentum = vars(estimator).get("momentum")
+    if momentum is None:
+        return
+    if "keys" not in objective.requires:
+        if not call.second:
+            warn(
+                f"momentum={momentum} makes keys, which objective={objective!r} does not read: "
+                "leave it out, or type objective=InfoNCE(queue_size=4096).",
+            )
+        return
+    parts = {"encoder": module.encoder, "projector": module.projector}
+    module.momentum = Momentum(momentum, parts)
+    # What stays in evaluation mode does so in the copy.
+    names = [n for n, m in module.encoder.named_modules() if any(m is f for f in module.frozen)]
+    copied = module.momentum.get_submodule("encoder")
+    module.frozen = [*module.frozen, *(copied.get_submodule(name) for name in names)]
+    if call.further and not call.second and "_momentum_state" in vars(estimator):
+        load_arrays(module.momentum, estimator._momentum_state)
+    module.gives_keys = _reads_keys(objective, module.own_views)
+    module.taught = [term for term in module.own_views if "keys" in term.requires]
+
+
+def _reads_keys(objective, own_views):
+    """Whether a term reads keys of the views that all share."""
+    if objective.terms:
+        return any(_reads_keys(term, own_views) for term in objective.terms)
+    return "keys" in objective.requires and objective not in own_views
 
 
 @torch.no_grad()
@@ -155,9 +201,9 @@ def _go_on(estimator, module, criterion):
     """Write the fitted weights of an estimator into modules that were built anew."""
     load_arrays(module, estimator.weights_)
     state = to_tensors(estimator.objective_weights_)
-    now = {name: tensor.shape for name, tensor in criterion.state_dict().items()}
+    now = {name: tensor.shape for name, tensor in lasting(criterion).items()}
     if now == {name: tensor.shape for name, tensor in state.items()}:
-        criterion.load_state_dict(state)
+        criterion.load_state_dict(state, strict=False)  # a queue starts anew, with these rows
     elif state.keys() == now.keys():
         raise ValueError(
             f"objective={estimator.objective!r} keeps a state for each row, class or column of y: "
@@ -165,12 +211,15 @@ def _go_on(estimator, module, criterion):
         )
 
 
-def rows(source, X, side, dtype, device, train_index):
-    """The rows of a training, of what an input has checked."""
+def rows(source, X, side, dtype, device, train_index, ranks):
+    """The rows of a training, of what an input has checked; ``ranks`` are its processes."""
     options = {"dtype": dtype, "device": device, "train_index": train_index}
     if isinstance(X, Stacked):
-        return X.training(source.rows, side, **options)
-    return source.rows(X, side, **options)
+        made = X.training(source.rows, side, **options)
+    else:
+        made = source.rows(X, side, **options)
+    made.once = ranks.once
+    return made
 
 
 def seen(X, n_views, views):
@@ -218,16 +267,14 @@ def slot_views(views, n_views, clean_anchor, rows, network, objective, choices):
         )
     if rows.stacked:
         _check_own(views)
-    view = build_views(views, rows)
-    if rows.stacked:
-        made = [block_view(rows, view, v) for v in range(rows.n_given)]
-        return [None, *made[1:]] if clean_anchor else made
-    made = [view] * n_views
+    n = rows.n_given if rows.stacked else n_views
     # A single view is the changed row, or ``views`` would mean nothing.
-    if clean_anchor and n_views > 1:
-        made[0] = None
+    clean = bool(clean_anchor and n > 1)
+    made = [None] * clean + build_slots(views, rows, n - clean, network)
+    if rows.stacked:
+        return [view and block_view(rows, view, v) for v, view in enumerate(made)]
     if "pairs" in rows.side and n_views > 1:
-        made[1:] = [partners(rows, view)] * (n_views - 1)
+        made[1:] = [partners(rows, view) for view in made[1:]]
     if objective.hard_negatives and not rows.n_given:
         made[-1] = build_negatives(views, rows)
     return made

@@ -180,7 +180,7 @@ class ContrastiveAnomalyDetector(OwnState, OutlierMixin, BaseEstimator):
         check_parameters(self)
         X = list(X) if isinstance(X, Iterator) else X
         rng = check_random_state(self.random_state)
-        encoder = self._fitted_alone(self._seeded(clone(self._settled()), rng), X)
+        encoder = self._fitted_alone(seeded(clone(self._settled()), rng), X)
         against = self._trained_against_outliers(X, rng)
         self.encoder_, self.outlier_encoder_ = encoder, against
         self.outlier_rows_ = None
@@ -219,13 +219,6 @@ class ContrastiveAnomalyDetector(OwnState, OutlierMixin, BaseEstimator):
     def _settled(self):
         return ContrastiveEncoder() if self.encoder is None else self.encoder
 
-    def _seeded(self, encoder, rng):
-        """Give an encoder a seed, where it has none of its own."""
-        params = encoder.get_params() if hasattr(encoder, "get_params") else {}
-        names = [k for k in params if k.rpartition("__")[2] == "random_state" and params[k] is None]
-        draws = {name: rng.randint(np.iinfo(np.int32).max) for name in sorted(names)}
-        return encoder if isinstance(encoder, FrozenEstimator) else encoder.set_params(**draws)
-
     def _trained_against_outliers(self, X, rng):
         """The encoder to which the rows are one class, and each virtual outlier a row of none."""
         if self.outliers is None:
@@ -239,7 +232,7 @@ class ContrastiveAnomalyDetector(OwnState, OutlierMixin, BaseEstimator):
             )
         model = clone(model)
         alone = {"passthrough": False} if hasattr(model, "passthrough") else {}
-        self._seeded(model.set_params(objective="supcon", **alone), rng)
+        seeded(model.set_params(objective="supcon", **alone), rng)
         make = permuted if isinstance(self.outliers, str) else self.outliers
         virtual = make(X, rng)
         virtual = list(virtual) if isinstance(virtual, Iterator) else virtual
@@ -366,3 +359,12 @@ def _nearest(known, rows, k):
 def _unit(values):
     """The median, or where most are 0 the mean, to divide by."""
     return float(np.median(values)) or float(np.mean(values)) or 1.0
+
+
+def seeded(estimator, rng):
+    """Give an estimator a seed, and those that it holds, where they have none of their own."""
+    params = estimator.get_params() if hasattr(estimator, "get_params") else {}
+    names = [k for k in params if k.rpartition("__")[2] == "random_state" and params[k] is None]
+    draws = {name: rng.randint(np.iinfo(np.int32).max) for name in sorted(names)}
+    frozen = isinstance(estimator, FrozenEstimator)
+    return estimator if frozen else estimator.set_params(**draws)

@@ -2,7 +2,13 @@
 
 from skcontrast.functional._anchors import over_anchors
 from skcontrast.functional._blocks import multilinear_contrast, one_to_many, sigmoid_pairs
-from skcontrast.functional._equations import alignment, log_mean_gaussian, ridge_smoother
+from skcontrast.functional._equations import (
+    alignment,
+    jensen_shannon,
+    log_mean_gaussian,
+    min_norm_pair,
+    ridge_smoother,
+)
 from skcontrast.functional._geometry import (
     cone_violation,
     draw_directions,
@@ -21,14 +27,14 @@ from skcontrast.functional._pairs import (
     OFF_DIAGONAL,
     TILE,
     PairSums,
-    linear_shares,
     mean_over,
     nearest,
     pair_loss,
     pair_sums,
-    softmax_shares,
 )
+from skcontrast.functional._parts import match_parts
 from skcontrast.functional._rows import (
+    BlockSize,
     distance_power,
     distinct,
     dot,
@@ -47,10 +53,13 @@ from skcontrast.functional._series import (
     neighbor_weights,
     positive_unlabelled,
 )
+from skcontrast.functional._shares import linear_shares, softmax_shares
 from skcontrast.functional._transport import balanced_assignment, gaussian_distance
+from skcontrast.functional._whitening import whiten
 
 __all__ = [
     "Between",
+    "BlockSize",
     "CEILINGS",
     "DENSE_LIMIT",
     "MIXTURE_WEIGHTS",
@@ -73,13 +82,16 @@ __all__ = [
     "future_contrast",
     "gaussian_distance",
     "gaussian_parameters",
+    "jensen_shannon",
     "linear_shares",
     "log_mean_by_class",
     "log_mean_gaussian",
     "logsumexp",
     "lorentz_distance",
     "lorentz_excess",
+    "match_parts",
     "mean_over",
+    "min_norm_pair",
     "mine_negatives",
     "mixed_contrast",
     "multilinear_contrast",
@@ -101,4 +113,5 @@ __all__ = [
     "softmax_shares",
     "softplus",
     "squared_distance",
+    "whiten",
 ]

@@ -8,16 +8,22 @@ from skcontrast.inspection._changed import (
     contrastive_input,
     dependence_weights,
 )
+from skcontrast.inspection._confident import confident_joint, label_issues, label_quality
 from skcontrast.inspection._credibility import label_credibility
+from skcontrast.inspection._labels import LabelCredibility
 from skcontrast.inspection._surrogate import TangentSurrogate
 
 __all__ = [
+    "LabelCredibility",
     "TangentSurrogate",
     "attribute",
     "banzhaf_interaction",
+    "confident_joint",
     "contrast_probabilities",
     "contrastive_input",
     "dependence_weights",
     "infer_between",
     "label_credibility",
+    "label_issues",
+    "label_quality",
 ]

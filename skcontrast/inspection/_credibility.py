@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.neighbors import NearestNeighbors
 
 from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
@@ -90,25 +91,50 @@ def label_credibility(
     )
     u = unit_rows(check_table(z))
     classes, codes = check_labels(y, len(u), "y")
-    k = min(k, len(u) - 1)
-    different, which, copies = np.unique(u + 0.0, axis=0, return_inverse=True, return_counts=True)
-    which = which.ravel()
-    labels = sp.csr_array((np.ones(len(u)), (which, codes)), (len(different), len(classes)))
-    shares, itself = np.zeros(labels.shape), np.zeros(len(different))
-    for i, nearest, chance, distance in nearest_shares(different, copies, k):
-        # Of unit rows the squared distance is 2 - 2 cos; the only copy of a row is no neighbour.
-        chance[:, 0] *= copies[i] > 1
-        apart = np.where(chance > 0, np.square(distance), np.inf)
-        least = apart.min(axis=1, keepdims=True)
-        weights = chance * np.exp((least - apart) / (2 * max(temperature, 1e-300)))
-        ends = np.arange(len(i) + 1) * nearest.shape[1]
-        weighed = sp.csr_array((weights.ravel(), nearest.ravel(), ends), (len(i), len(different)))
-        shares[i], itself[i] = (weighed @ labels).toarray(), weights[:, 0]
-    rows, shares = np.arange(len(u)), shares[which]
-    shares[rows, codes] -= itself[which]
-    shares /= shares.sum(axis=1, keepdims=True)
+    shares = class_shares(u, codes, len(classes), min(k, len(u) - 1), temperature)
+    rows = np.arange(len(u))
     own = shares[rows, codes]
     if score == "share":
         return np.clip(own, 0.0, 1.0)
     shares[rows, codes] = 0.0
     return np.clip(own - shares.max(axis=1), -1.0, 1.0)
+
+
+def class_shares(rows, codes, n_classes, k, spread):
+    """Shares of the classes among the k nearest of each row, itself left out: (n, n_classes).
+
+    A neighbour at distance d weighs exp(-d^2 / (2 spread)), and rows that are equally near share
+    the places that nearer ones leave; sparse ones are taken in their order.
+    """
+    if sp.issparse(rows):
+        return class_shares_of(None, rows, codes, n_classes, k, spread)
+    different, which, copies = np.unique(
+        rows + 0.0, axis=0, return_inverse=True, return_counts=True
+    )
+    which = which.ravel()
+    labels = sp.csr_array((np.ones(len(rows)), (which, codes)), (len(different), n_classes))
+    shares, itself = np.zeros(labels.shape), np.zeros(len(different))
+    for i, nearest, chance, distance in nearest_shares(different, copies, k):
+        # The only copy of a row is no neighbour.
+        chance[:, 0] *= copies[i] > 1
+        weights = chance * _decayed(np.where(chance > 0, np.square(distance), np.inf), spread)
+        ends = np.arange(len(i) + 1) * nearest.shape[1]
+        weighed = sp.csr_array((weights.ravel(), nearest.ravel(), ends), (len(i), len(different)))
+        shares[i], itself[i] = (weighed @ labels).toarray(), weights[:, 0]
+    shares = shares[which]
+    shares[np.arange(len(rows)), codes] -= itself[which]
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def class_shares_of(new, rows, codes, n_classes, k, spread):
+    """The same of new rows (m, n_classes), or where these are None of each row, without itself."""
+    distance, nearest = NearestNeighbors(n_neighbors=k).fit(rows).kneighbors(new)
+    weights = _decayed(np.square(distance), spread)
+    shares = np.zeros((len(nearest), n_classes))
+    np.add.at(shares, (np.arange(len(nearest))[:, None], codes[nearest]), weights)
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def _decayed(squared, spread):
+    """Weights of squared distances; the nearest has 1, so that none vanishes for all."""
+    return np.exp((squared.min(axis=1, keepdims=True) - squared) / (2 * max(spread, 1e-300)))

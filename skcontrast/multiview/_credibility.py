@@ -9,10 +9,12 @@ from sklearn.base import clone
 from sklearn.isotonic import IsotonicRegression
 from sklearn.model_selection import KFold
 
-from skcontrast._component import take_rows
+from skcontrast._component import check_count, take_rows
 from skcontrast._inputs.blocks import as_blocks
 from skcontrast._typing import RowsLike
+from skcontrast.metrics._checks import check_option
 from skcontrast.multiview._canonical import CanonicalCorrelation
+from skcontrast.multiview._noisy_pairs import class_losses, pair_losses, small_loss_probability
 from skcontrast.multiview._pairs import SharedSpace
 
 # How often the blocks of held-out rows are parted, and the share of these with the lowest scores,
@@ -26,6 +28,8 @@ def pair_credibility(
     *,
     estimator: Any = None,
     cv: int = 5,
+    method: Literal["parted", "small_loss", "pseudo_class"] = "parted",
+    n_classes: int = 20,
 ) -> np.ndarray:
     r"""How sure it is that the blocks of each row belong together.
 
@@ -38,7 +42,8 @@ def pair_credibility(
 
     with :math:`\pi_0` the share of wrong pairs, which is too large where right pairs score low
     too, and the ratio of densities by isotonic regression, so that a pair with a higher score is
-    never less sure.
+    never less sure. The other methods give the probability that the loss of a pair is of the lower
+    one of two normal distributions, and so find some wrong pairs where there are none.
 
     Parameters
     ----------
@@ -55,6 +60,15 @@ def pair_credibility(
     cv : int, default=5
         Number of parts that the rows are cut into.
 
+    method : {"parted", "small_loss", "pseudo_class"}, default="parted"
+        What tells wrong pairs. "small_loss" is the loss of a row's blocks in a contrast with those
+        of the rows that are scored with it, at a temperature of 0.1. "pseudo_class" clusters each
+        block, and takes 1 less the probability that a classifier of another block gives to a row's
+        cluster, on average over ten epochs: it is large where predictions disagree or waver.
+
+    n_classes : int, default=20
+        Number of clusters of "pseudo_class".
+
     Returns
     -------
     credibility : ndarray of shape (n_samples,)
@@ -64,13 +78,15 @@ def pair_credibility(
     See Also
     --------
     MultiViewContrastiveEncoder.score_pairs : The scores of an encoder.
+    pseudo_partners : Other values for the partners of pairs that are not sure.
 
     References
     ----------
     Efron et al., "Empirical Bayes analysis of a microarray experiment", JASA 96, 2001. Storey, "A
     direct approach to false discovery rates", JRSS B 64, 2002. Huang et al., "Learning with noisy
-    correspondence for cross-modal matching", NeurIPS 2021, where a mixture of two distributions is
-    fitted instead to the losses of a network.
+    correspondence for cross-modal matching", NeurIPS 2021: "small_loss". Duan et al., "PC²:
+    pseudo-classification based pseudo-captioning for noisy correspondence learning in cross-modal
+    retrieval", ACM MM 2024: "pseudo_class".
 
     Examples
     --------
@@ -84,6 +100,8 @@ def pair_credibility(
     >>> float(sure[:40].mean().round(1)), float(sure[40:].mean().round(1))
     (0.1, 1.0)
     """
+    check_option(method, "method", ("parted", "small_loss", "pseudo_class"))
+    n_classes = check_count(n_classes, "n_classes")
     if estimator is None:
         estimator = CanonicalCorrelation(blocks=blocks, regularization="auto")
     elif blocks is not None:
@@ -106,9 +124,29 @@ def pair_credibility(
     scores, parted, rng = np.empty(n), [], np.random.default_rng(0)
     for kept, out in KFold(cv, shuffle=True, random_state=0).split(np.arange(n)):
         fitted = clone(estimator).fit(take_rows(X, kept))
-        scores[out], wrong = fitted._paired_and_parted(take_rows(X, out), rng, N_PARTED)
-        parted.append(wrong)
-    return _credibility(scores, np.concatenate(parted))
+        if method == "parted":
+            scores[out], wrong = fitted._paired_and_parted(take_rows(X, out), rng, N_PARTED)
+            parted.append(wrong)
+        else:
+            scores[out] = _losses(fitted, X, kept, out, method, n_classes)
+    if method == "parted":
+        return _credibility(scores, np.concatenate(parted))
+    known, credibility = np.isfinite(scores), np.ones(n)
+    if known.sum() > 1:
+        credibility[known] = small_loss_probability(scores[known])
+    return credibility
+
+
+def _losses(fitted, X, kept, out, method, n_classes):
+    if fitted._multiplies:
+        raise ValueError(
+            f"method={method!r} compares blocks two by two, and objective='symile' trains products "
+            "of all: type method='parted'."
+        )
+    scored = fitted._partnered(take_rows(X, out))
+    if method == "small_loss":
+        return pair_losses(*scored)
+    return class_losses(*fitted._partnered(take_rows(X, kept)), *scored, n_classes, 0)
 
 
 def _credibility(scores, parted):

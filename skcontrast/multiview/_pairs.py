@@ -111,7 +111,7 @@ class SharedSpace(OwnState):
 
     def _paired_and_parted(self, X, rng, n_times):
         """Scores of rows (n,), and of as many whose blocks are of other rows, up to n_times."""
-        Z, present = (found[self._partners] for found in self._embedded(X))
+        Z, present = self._partnered(X)
         n_blocks, n = Z.shape[:2]
         order = rng.permutation(n)  # rows that lie together may be alike
         # Of few rows some of these steps would bring two blocks of a row together again.
@@ -163,7 +163,7 @@ class SharedSpace(OwnState):
         -------
         score : float
         """
-        Z, present = (found[self._partners] for found in self._embedded(X))
+        Z, present = self._partnered(X)
         n_blocks = present.sum(axis=0)
         if n_blocks.max() < (len(Z) if self._multiplies else 2):
             least = "all blocks" if self._multiplies else "two blocks"
@@ -184,6 +184,10 @@ class SharedSpace(OwnState):
         if present is None:
             present = np.ones((len(self.input_.names), X.shape[0]), dtype=bool)
         return self._slots(X).astype(np.float64), present
+
+    def _partnered(self, X):
+        """Embeddings of the blocks that belong together, (V, n, d), and which rows have them."""
+        return tuple(found[self._partners] for found in self._embedded(X))
 
     def _joined(self, blocks, name):
         if not isinstance(blocks, dict) or not blocks:

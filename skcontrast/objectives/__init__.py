@@ -1,6 +1,7 @@
 """Objectives: what a representation is trained for."""
 
 from skcontrast.objectives._adaptive_margin import AdaptiveMargin
+from skcontrast.objectives._balanced import Balanced
 from skcontrast.objectives._base import Objective, Sum, Weighted
 from skcontrast.objectives._bridge import BrownianBridge
 from skcontrast.objectives._cacr import CACR
@@ -15,6 +16,7 @@ from skcontrast.objectives._cross_mixup import CrossMixup
 from skcontrast.objectives._cross_view import CrossViewDistribution
 from skcontrast.objectives._dclr import DCLR
 from skcontrast.objectives._decoupled import DecoupledContrastive
+from skcontrast.objectives._distribution import DistributionContrast
 from skcontrast.objectives._energy import EnergyHinge
 from skcontrast.objectives._future import FuturePrediction
 from skcontrast.objectives._gates import OnGates
@@ -23,7 +25,9 @@ from skcontrast.objectives._hard_negative import DebiasedContrastive, HardNegati
 from skcontrast.objectives._hierarchical import HierarchicalContrast
 from skcontrast.objectives._independence import KernelIndependence
 from skcontrast.objectives._info_nce import InfoNCE
+from skcontrast.objectives._instance import InstanceDiscrimination
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
+from skcontrast.objectives._late_interaction import LateInteractionNCE
 from skcontrast.objectives._lists import ListMLE, ListwiseWasserstein
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
 from skcontrast.objectives._lorentz import Lorentz
@@ -36,17 +40,23 @@ from skcontrast.objectives._pair_gated import PairGated
 from skcontrast.objectives._pair_score import PairScore
 from skcontrast.objectives._pairwise import Pairwise
 from skcontrast.objectives._pairwise_ranking import PairwiseRanking
+from skcontrast.objectives._patch_origin import PatchOrigin
 from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
 from skcontrast.objectives._prediction import PredictionError
+from skcontrast.objectives._previous import PreviousFeatures
+from skcontrast.objectives._propensity import PropensityNCE
 from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._rank_penalty import RankPenalty
 from skcontrast.objectives._reconstruction import Reconstruction
 from skcontrast.objectives._redundancy import BarlowTwins, VICReg
+from skcontrast.objectives._replaced import ReplacedFeatures
+from skcontrast.objectives._self_distillation import SelfDistillation
 from skcontrast.objectives._sigmoid import SigmoidPairs
 from skcontrast.objectives._soft_target import SoftTarget
 from skcontrast.objectives._sparse import SparseReconstruction
 from skcontrast.objectives._spectral import SpectralContrastive
+from skcontrast.objectives._structure import StructureConsistency
 from skcontrast.objectives._subclass_balanced import SubclassBalanced
 from skcontrast.objectives._supcon import SupCon
 from skcontrast.objectives._supremix import SupReMix
@@ -54,6 +64,7 @@ from skcontrast.objectives._swapped import SwappedPrototypes
 from skcontrast.objectives._symile import Symile
 from skcontrast.objectives._teacher import TeacherMatch, TeacherSimilarity
 from skcontrast.objectives._uniformity import AlignmentUniformity, DecoupledUniformity
+from skcontrast.objectives._whitened import Whitened
 from skcontrast.objectives._y_aware import YAware
 
 OBJECTIVES = {
@@ -75,6 +86,7 @@ OBJECTIVES = {
     "debiased": DebiasedContrastive,
     "decoupled": DecoupledContrastive,
     "decoupled_uniformity": DecoupledUniformity,
+    "distribution": DistributionContrast,
     "energy_hinge": EnergyHinge,
     "future_prediction": FuturePrediction,
     "gaussian": GaussianNCE,
@@ -82,7 +94,9 @@ OBJECTIVES = {
     "hierarchical": HierarchicalContrast,
     "independence": KernelIndependence,
     "info_nce": InfoNCE,
+    "instance_discrimination": InstanceDiscrimination,
     "kernel_info_nce": KernelInfoNCE,
+    "late_interaction": LateInteractionNCE,
     "list_mle": ListMLE,
     "listwise_wasserstein": ListwiseWasserstein,
     "logit_adjusted": LogitAdjusted,
@@ -94,15 +108,21 @@ OBJECTIVES = {
     "one_to_k": OneToK,
     "pairwise": Pairwise,
     "pairwise_ranking": PairwiseRanking,
+    "patch_origin": PatchOrigin,
     "poly_view": PolyView,
     "positive_aware": PositiveAware,
     "prediction_error": PredictionError,
+    "previous_features": PreviousFeatures,
+    "propensity": PropensityNCE,
     "rank_n_contrast": RankNContrast,
     "rank_penalty": RankPenalty,
     "reconstruction": Reconstruction,
+    "replaced_features": ReplacedFeatures,
+    "self_distillation": SelfDistillation,
     "sigmoid": SigmoidPairs,
     "soft_target": SoftTarget,
     "spectral": SpectralContrastive,
+    "structure_consistency": StructureConsistency,
     "subclass_balanced": SubclassBalanced,
     "supcon": SupCon,
     "supremix": SupReMix,
@@ -120,6 +140,7 @@ __all__ = [
     "OBJECTIVES",
     "AdaptiveMargin",
     "AlignmentUniformity",
+    "Balanced",
     "BarlowTwins",
     "BrownianBridge",
     "ClusterDiscrimination",
@@ -133,14 +154,17 @@ __all__ = [
     "DebiasedContrastive",
     "DecoupledContrastive",
     "DecoupledUniformity",
+    "DistributionContrast",
     "EnergyHinge",
     "FuturePrediction",
     "GaussianNCE",
     "HardNegative",
     "HierarchicalContrast",
     "InfoNCE",
+    "InstanceDiscrimination",
     "KernelIndependence",
     "KernelInfoNCE",
+    "LateInteractionNCE",
     "ListMLE",
     "ListwiseWasserstein",
     "LogitAdjusted",
@@ -158,16 +182,22 @@ __all__ = [
     "PairScore",
     "Pairwise",
     "PairwiseRanking",
+    "PatchOrigin",
     "PolyView",
     "PositiveAware",
     "PredictionError",
+    "PreviousFeatures",
+    "PropensityNCE",
     "RankNContrast",
     "RankPenalty",
     "Reconstruction",
+    "ReplacedFeatures",
+    "SelfDistillation",
     "SigmoidPairs",
     "SoftTarget",
     "SparseReconstruction",
     "SpectralContrastive",
+    "StructureConsistency",
     "SubclassBalanced",
     "Sum",
     "SupCon",
@@ -178,5 +208,6 @@ __all__ = [
     "TeacherSimilarity",
     "VICReg",
     "Weighted",
+    "Whitened",
     "YAware",
 ]

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skcontrast._component import Component, Integral, Interval, Real
+from skcontrast._component import Component, Integral, Interval, Real, StrOptions
 from skcontrast._inputs.several import by_key, prepared, target_key
+from skcontrast.functional import BlockSize
 from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS, Temperature, build_temperature
 
 
@@ -45,7 +46,7 @@ class BuiltObjective(nn.Module):
         # The similarities and the logarithms are taken in float32 under autocast:
         # exp(1 / tau) overflows float16 below tau = 0.09.
         views = _widened(views)
-        for name in named.keys() & {"embedding", "steps"}:
+        for name in named.keys() & {"embedding", "steps", "keys"}:
             named[name] = _widened(named[name])
         if self.temperature is not None:
             named["temperature"] = self.temperature
@@ -129,6 +130,8 @@ class Objective(Component):
     hard_negatives = False
     # Whether a batch has to hold all rows of a group that it holds one of, as of a list.
     whole_groups = False
+    # Whether the rows as they are stand before the view that a term has for itself.
+    reads_whole = False
     # What ``build`` makes of it.
     _module: type[BuiltObjective] = BuiltObjective
 
@@ -356,11 +359,11 @@ class PairObjective(Objective):
 
     # Parameters that subclasses have.
     temperature: Temperature
-    block_size: int | None
+    block_size: BlockSize
 
     _parameter_constraints = {
         "temperature": TEMPERATURE_CONSTRAINTS,
-        "block_size": [Interval(Integral, 1, None, closed="left"), None],
+        "block_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
     }
     _shorthand = {"temperature": "skcontrast.temperatures:TEMPERATURES"}
 

@@ -10,7 +10,7 @@ from skcontrast._inputs.several import prepared
 from skcontrast.objectives._base import Objective, _Composite
 
 # Named tensors whose last axis is the columns of the space.
-OF_COLUMNS = ("views", "embedding", "steps")
+OF_COLUMNS = ("views", "embedding", "steps", "keys")
 
 
 class _BuiltOnColumns(nn.Module):

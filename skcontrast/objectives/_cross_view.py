@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
-from skcontrast.functional import normalize, pair_loss, softmax_shares
+from skcontrast.functional import BlockSize, normalize, pair_loss, softmax_shares
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
+from skcontrast.objectives._queue import QUEUE_CONSTRAINTS, BuiltWithQueue
 
 
 class CrossViewDistribution(PairObjective):
@@ -33,8 +34,11 @@ class CrossViewDistribution(PairObjective):
     reference_temperature : float, default=0.04
         Temperature of the targets, a little sharper.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
+
+    queue_size : int, default=None
+        Earlier rows of each view that both sides are compared with too; at most half of all.
 
     See Also
     --------
@@ -42,9 +46,10 @@ class CrossViewDistribution(PairObjective):
 
     Notes
     -----
-    Called on tensors, ``reference`` (V, n, d) stands in for r, as the rows of an averaged or a
-    larger model do, and ``queue`` (K, d), or (V, K, d) with one for each view, holds further
-    rows that both sides are compared with.
+    Where the estimator has ``momentum=``, the rows r are those of the momentum network. Called on
+    tensors, ``keys`` (V, n, d) stand in for r, and ``queue`` (K, d), or (V, K, d) with one for each
+    view, holds further rows that both sides are compared with, of which ``queue_index`` (K,) marks
+    empty places by -1.
 
     References
     ----------
@@ -60,43 +65,56 @@ class CrossViewDistribution(PairObjective):
     tensor(2.4599)
     """
 
+    requires = ("views", "keys")
+    queued = slice(None)  # views whose keys the queue holds
+
+    _module = BuiltWithQueue
+
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
         "reference_temperature": [Interval(Real, 0, None, closed="neither")],
+        **QUEUE_CONSTRAINTS,
     }
 
     def __init__(
         self,
         temperature: Temperature = 0.05,
         reference_temperature: float = 0.04,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
+        queue_size: int | None = None,
     ):
         self.temperature = temperature
         self.reference_temperature = reference_temperature
         self.block_size = block_size
+        self.queue_size = queue_size
 
     def loss(
         self,
         views: Tensor,
         temperature: nn.Module,
-        reference: Tensor | None = None,
+        keys: Tensor | None = None,
         queue: Tensor | None = None,
+        queue_index: Tensor | None = None,
         index: Tensor | None = None,
         **named: Any,
     ) -> Tensor:
         """Loss of each sample: views (V, n, d) -> (n,)."""
         z = normalize(views)
-        r = normalize((views if reference is None else reference.to(z.dtype)).detach())
+        r = normalize((views if keys is None else keys.to(z.dtype)).detach())
+        keep = filled = None
         if queue is not None:
             queue = normalize(queue.detach().to(z.dtype)).expand(len(z), -1, -1)
+        if queue is not None and queue_index is not None:
+            filled = torch.cat([queue_index != -1, queue_index.new_ones(z.shape[1]) > 0])
+            keep = lambda i, j: filled[j].expand(i.stop - i.start, -1)
         total = z.new_zeros(z.shape[1])
         tau = temperature(None, anchor_index(index, z[:1]))
         options = {"block_size": self.block_size}
         for v, rows in enumerate(r):
             candidates = rows if queue is None else torch.cat([queue[v], rows])
             sharp = self.reference_temperature
-            shares = softmax_shares(rows, candidates, sharp, **options)
-            weights = lambda i, j, shares=shares: (shares(i, j), None)
+            shares = softmax_shares(rows, candidates, sharp, keep, **options)
+            weights = lambda i, j, shares=shares: (shares(i, j), keep and keep(i, j))
             with torch.no_grad():
                 entropy = pair_loss(rows, candidates, weights, sharp, **options)[0]
             for u, student in enumerate(z):

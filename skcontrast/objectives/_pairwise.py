@@ -13,7 +13,7 @@ from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.temperatures import Learned
 
 # Named tensors of a batch that have a view for each block, and those of a single row.
-BY_VIEW = ("embedding",)
+BY_VIEW = ("embedding", "keys")
 
 
 class _BuiltPairwise(nn.Module):
@@ -33,7 +33,7 @@ class _BuiltPairwise(nn.Module):
         if getattr(rows, "present", None) is not None:
             self._check_met(rows)
         for term in self.terms:
-            prepared(term, side, given, n_components)
+            prepared(term, side, {**given, "n_slots": 2}, n_components)
 
     def refresh(self, epoch, project):
         for term in self.terms:

@@ -77,30 +77,83 @@ class SegmentMask(SeriesView):
         self.mean_length = mean_length
 
     def build(self, rows: SeriesRows) -> Callable:
+        visible = self._chain()
+
+        def mask(x, index):
+            return x.with_values(x.values * visible(x)[:, None])
+
+        return mask
+
+    def _chain(self):
+        """Make ``visible(x) -> (n, length)`` bool: the steps that are left as they are."""
         rate, least = self.rate, 1 / (1 - self.rate)
         if self.mean_length < least * (1 - 1e-9):
             raise ValueError(
-                f"SegmentMask: mean_length={self.mean_length} is below that of steps masked "
-                f"independently at rate={rate}: type mean_length={least:.4g} or more."
+                f"{type(self).__name__}: mean_length={self.mean_length} is below that of steps "
+                f"masked independently at rate={rate}: type mean_length={least:.4g} or more."
             )
         # A step forgets the one before with probability `renewed`, and is masked then with
         # probability `rate`: the same chain, and all steps are found at once.
         renewed = least / self.mean_length
 
-        def mask(x, index):
+        def visible(x):
             n, _, length = x.shape
             draw = torch.rand(3, n, length, device=x.device)
             step = torch.arange(length, device=x.device)
             is_new = (draw[0] < renewed) | (step == 0)
             last = torch.where(is_new, step, 0).cummax(dim=1).values
-            visible = (draw[1] >= rate).gather(1, last)
+            left = (draw[1] >= rate).gather(1, last)
             seen = x.mask[:, 0] > 0
             score = torch.where(seen, draw[2], -1.0)
-            hidden = ~(visible & seen).any(dim=1, keepdim=True)
-            visible |= hidden & (score == score.amax(1, keepdim=True))
-            return x.with_values(x.values * visible[:, None])
+            hidden = ~(left & seen).any(dim=1, keepdim=True)
+            return left | hidden & (score == score.amax(1, keepdim=True))
 
-        return mask
+        return visible
+
+
+class SegmentSwap(SegmentMask):
+    r"""Replace random segments of steps by those of another series at the same time.
+
+    .. math:: x'_{ct} = s_t \, x_{ct} + (1 - s_t) \, x_{jct}
+
+    with the chain s of :class:`SegmentMask` and a random series j of the batch. Steps that the
+    other series lacks are left as they are.
+
+    Parameters
+    ----------
+    rate : float, default=0.3
+        Share of the steps that are replaced, in [0, 1).
+
+    mean_length : float, default=5
+        Mean number of steps of a replaced segment; see :class:`SegmentMask`.
+
+    References
+    ----------
+    Bahri et al., "SCARF: self-supervised contrastive learning using random feature
+    corruption", ICLR 2022, which does so with features of tables.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcontrast._inputs.series import SeriesInput
+    >>> from skcontrast.views import SegmentSwap
+    >>> source = SeriesInput(standardize=False)
+    >>> rows = source.rows(source.fit(np.arange(100.0)[:, None].repeat(200, axis=1)))
+    >>> x = rows.take(rows.train_index)
+    >>> swapped = SegmentSwap(rate=0.3).build(rows)(x, rows.train_index)
+    >>> round(float((swapped.values != x.values).float().mean()), 1)
+    0.3
+    """
+
+    def build(self, rows: SeriesRows) -> Callable:
+        visible = self._chain()
+
+        def swap(x, index):
+            other = x.take(torch.randperm(len(x), device=x.device))
+            kept = visible(x)[:, None] | (other.mask == 0) | (x.mask == 0)
+            return x.with_values(torch.where(kept, x.values, other.values))
+
+        return swap
 
 
 class PointMask(SeriesView):

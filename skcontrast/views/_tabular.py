@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch.nn.functional import dropout
 
-from skcontrast._component import Interval, Real
+from skcontrast._component import Integral, Interval, Real
 from skcontrast._inputs.rows import Rows, SparseBatch
 from skcontrast.views._base import View, some_kept, with_entries, with_values
 
@@ -32,6 +32,19 @@ def _feature_sets(n_features, size, device):
         return torch.randperm(n_features, device=device).take(chosen)
 
     return draw
+
+
+def _fitting_rows(x, reference, features, n_candidates):
+    """For each feature of a row (n, n_features) the drawn row nearest to it in all others."""
+    rows = torch.randint(len(reference), (len(x), n_candidates), device=x.device)
+    gap = (reference[rows] - x[:, None]).square()  # (n, m, n_columns)
+    if features is not None:
+        size = (*rows.shape, int(features.max()) + 1)
+        gap = gap.new_zeros(size).index_add_(2, features, gap)
+    whole = gap.sum(2, keepdim=True)
+    # The row itself would change nothing.
+    others = (whole - gap).masked_fill(whole == 0, torch.inf)
+    return rows.gather(1, others.argmin(1))
 
 
 def random_scores(x, features):
@@ -64,10 +77,15 @@ class Corruption(View):
     rate : float, default=0.6
         Share of the features that are replaced, in (0, 1].
 
+    n_candidates : int, default=1
+        Training rows that are drawn for a row; each feature is taken from the one of them that is
+        nearest to it in all other features. With more than one, such as 16, what is put in fits
+        what it stands beside, and is harder to find. Not for sparse data.
+
     References
     ----------
     Bahri et al., "SCARF: self-supervised contrastive learning using random feature
-    corruption", ICLR 2022.
+    corruption", ICLR 2022. The choice among candidates is this package's.
 
     Examples
     --------
@@ -81,15 +99,20 @@ class Corruption(View):
     [3, 3, 3, 3, 3, 3, 3, 3]
     """
 
-    _parameter_constraints = {"rate": [Interval(Real, 0, 1, closed="right")]}
+    _parameter_constraints = {
+        "rate": [Interval(Real, 0, 1, closed="right")],
+        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+    }
 
-    def __init__(self, rate: float = 0.6):
+    def __init__(self, rate: float = 0.6, n_candidates: int = 1):
         self.rate = rate
+        self.n_candidates = n_candidates
 
     def build(self, rows: Rows) -> Callable:
         reference, features = rows.reference(), rows.features
         if isinstance(reference, SparseBatch):
             return self._build_sparse(reference)
+        n_candidates = self.n_candidates
         n_rows, n_columns = reference.shape
         n_features = n_columns if features is None else int(features.max()) + 1
         q = max(1, round(self.rate * n_features))
@@ -104,7 +127,10 @@ class Corruption(View):
 
         def corrupt(x, index):
             chosen = draw(len(x))  # (n, q)
-            row = torch.randint(n_rows, chosen.shape, device=x.device)
+            if n_candidates > 1:
+                row = _fitting_rows(x, reference, features, n_candidates).gather(1, chosen)
+            else:
+                row = torch.randint(n_rows, chosen.shape, device=x.device)
             if features is None:
                 return x.scatter(1, chosen, drawn(row, chosen))
             source = torch.full((len(x), n_features), -1, device=x.device)
@@ -116,6 +142,11 @@ class Corruption(View):
 
     def _build_sparse(self, reference):
         rate, n_stored = self.rate, len(reference.values)
+        if self.n_candidates > 1:
+            raise ValueError(
+                f"Corruption(n_candidates={self.n_candidates}) compares dense rows, and X is "
+                "sparse: type n_candidates=1."
+            )
 
         def corrupt(x, index):
             if n_stored == 0:
