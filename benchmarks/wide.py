@@ -6,7 +6,8 @@ The time is that of a default fit of 5,000 rows of 200,000 columns, each with 20
 processes of one thread; of what takes minutes one epoch is run, and the others are counted like
 it. Accuracy is that of a logistic regression on the learned columns alone, of TF-IDF of words and
 pairs of words: at most 1,500 texts train and 1,000 test, in 20 epochs. The number of buckets was
-chosen on mr and reuters_r8, and how large weights are at the start on ag_news_17k. What was measured is kept, so that a run that was stopped goes on.
+chosen on mr and reuters_r8, and how large weights are at the start on ag_news_17k. What was
+measured is kept, so that a run that was stopped goes on.
 """
 
 import argparse
@@ -172,9 +173,10 @@ def measure(folder, what, name):
 
 
 TEXT = """A default fit of {n:,} x {columns:,} rows took {fit:.0f} CPU seconds, and {pickle:.0f}
-megabytes pickled. With a weight for each column training alone would take {all:.0f} (counted from one epoch),
-and weights and directions {more:,.0f} megabytes. Milliseconds a step, megabytes of weights, and
-accuracy by the learned columns of TF-IDF of words and pairs, with 5 / 20 / all labels a class:
+megabytes pickled. With a weight for each column training alone would take {all:.0f} (counted from
+one epoch), and weights and directions {more:,.0f} megabytes. Milliseconds a step, megabytes of
+weights, and accuracy by the learned columns of TF-IDF of words and pairs, with 5 / 20 / all
+labels a class:
 """
 
 
