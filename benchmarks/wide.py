@@ -174,8 +174,8 @@ def measure(folder, what, name):
 
 TEXT = """A default fit of {n:,} x {columns:,} rows took {fit:.0f} CPU seconds and {pickle:.0f}
 megabytes pickled; with a weight for each column training alone takes {all:.0f} (counted from one
-epoch), and the model {more:,.0f} megabytes. In the table: milliseconds a step, megabytes of weights,
-and accuracy of the learned columns with 5 / 20 / all labels a class.
+epoch), the model {more:,.0f} megabytes. Milliseconds a step, megabytes of weights, accuracy of the
+learned columns with 5, 20, all labels a class:
 """
 
 
