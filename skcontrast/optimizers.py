@@ -189,5 +189,4 @@ def _only_on(devices, groups):
     return all(p.device.type in devices for group in groups for p in group["params"])
 
 
-
 OPTIMIZERS = {"adamw": AdamW, "sgd": SGD}

@@ -8,9 +8,14 @@ import torch
 from instances import blobs
 from sklearn.base import clone
 from test_training import TRAINABLE, encoder
-from waits import waits_of_steps
+from waits import WAITING, waits_of_steps
 
-from skcontrast import ContrastiveTextEncoder, SeriesContrastiveEncoder
+from skcontrast import (
+    ContrastiveTextEncoder,
+    MultiViewContrastiveEncoder,
+    SeriesContrastiveEncoder,
+)
+from skcontrast._inputs.rows import table_rows
 from skcontrast.networks import MLP, DilatedConv, LightConv
 from skcontrast.objectives import OBJECTIVES, InfoNCE
 from skcontrast.samplers import SAMPLERS
@@ -20,22 +25,6 @@ from skcontrast.views import SERIES_VIEWS, TEXT_VIEWS, VIEWS
 X, Y = blobs(n=96, n_features=6)
 GROUPS = np.arange(len(X)) // 4
 SIDE = {"condition": X[:, :1], "prior": X, "groups": GROUPS}
-
-# What waits in every step, and why it has to.
-WAITING = {
-    "conditional": "reads whether the kernel of a batch was positive definite",
-    "listwise_wasserstein": "counts lists, and decomposes a matrix",
-    "rank_penalty": "decomposes the matrix of a batch, which reads whether it could",
-}
-PLACES = {
-    "conditional": {"functional._equations._ridge_solve"},
-    "listwise_wasserstein": {
-        "functional._transport.gaussian_distance",
-        "objectives._lists._lists",
-        "objectives._lists.loss",
-    },
-    "rank_penalty": {"objectives._rank_penalty.loss"},
-}
 
 
 def check(model, *args, known=(), **side):
@@ -54,7 +43,7 @@ def check(model, *args, known=(), **side):
 
 def given_to(*parts):
     """Side information that these read."""
-    needed = {name for part in parts for name in part.requires}
+    needed = {name for part in parts for name in getattr(part, "requires", ())}
     return {name: value for name, value in SIDE.items() if name in needed}
 
 
@@ -67,7 +56,7 @@ def test_of_objectives(name):
     target = np.eye(3, dtype=int)[Y] if objective.target_type == "labels" else Y
     momentum = 0.9 if "keys" in objective.requires else None
     model = encoder(objective=name, n_views=max(2, objective.min_views), momentum=momentum)
-    check(model, X, target, known=PLACES.get(name, ()), **side)
+    check(model, X, target, known=WAITING.get(name, ((), ()))[1], **side)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +96,7 @@ def test_of_samplers(name):
     [
         {"objective": InfoNCE() + 0.5 * InfoNCE(form="two_way")},
         {"objective": InfoNCE(block_size=16)},
-        {"objective": InfoNCE(queue_size=64), "momentum": 0.9},
+        {"objective": InfoNCE(queue_size=40), "momentum": 0.9},
         {"optimizer": "sgd", "optimizer__max_grad_norm": 1.0},
         {"optimizer__max_grad_norm": 1.0},
         {"precision": "bfloat16"},
@@ -118,3 +107,74 @@ def test_of_samplers(name):
 )
 def test_of_options(params):
     check(encoder().set_params(**params), X, Y)
+
+
+# Where the entries of a row stand is read on the host, which has it; words are made distinct on a
+# CPU alone.
+HOST = {"_inputs.rows.ragged_entries"}
+OF_WORDS = HOST | {"networks._hashed._distinct"}
+
+
+def test_of_sparse_rows():
+    check(encoder(), sp.csr_matrix(X.clip(0)), known=HOST)
+
+
+@pytest.mark.parametrize("view", sorted(TEXT_VIEWS))
+def test_of_views_of_texts(view):
+    texts = [f"word{i % 7} and word{i % 5}, one word{i % 3} more" for i in range(96)]
+    check(ContrastiveTextEncoder(4, views=view, random_state=0), texts, known=OF_WORDS)
+
+
+def test_of_blocks():
+    model = MultiViewContrastiveEncoder(3, random_state=0)
+    check(model, [X[:, :3], X[:, 3:]])
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_of_networks_of_series(dynamic):
+    model = SeriesContrastiveEncoder(4, network=LightConv(8, 2, dynamic=dynamic), random_state=0)
+    check(model, series_cases.series(n=96)[0])
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda x: x * float(x.mean()),
+        lambda x: x if x.sum() > 0 else -x,
+        lambda x: x + len(x[:, 0].nonzero()),
+        lambda x: x + len(x[x > 0]),
+        lambda x: x + x.cpu(),
+        lambda x: x + torch.tensor([1.0]),
+    ],
+)
+def test_a_wait_is_found(wait):
+    check(encoder(views=wait), X, known={"views._base.view"})
+
+
+def test_rows_that_do_not_fit_are_copied_from_locked_memory_without_waiting(monkeypatch):
+    copies = []
+
+    def pinned(tensor):
+        copies.append("pinned")
+        return tensor
+
+    def sent(tensor, device, non_blocking=False):
+        copies.append((torch.device(device).type, non_blocking))
+        return tensor
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 0))
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pinned)
+    for given in (X, sp.csr_matrix(X)):
+        with monkeypatch.context() as patch:
+            if sp.issparse(given):
+                patch.setattr(torch.Tensor, "to", lambda tensor, *args, **kwargs: tensor)
+            rows = table_rows(given, device="cuda", dtype=torch.float64)
+        assert rows.index_device.type == "cpu"
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.Tensor, "to", sent)
+            copies.clear()
+            batch = rows.take(torch.arange(3))
+        n_tensors = 2 if sp.issparse(given) else 1
+        assert copies == ["pinned", ("cuda", True)] * n_tensors
+        batch = batch.to_dense() if sp.issparse(given) else batch
+        assert np.array_equal(batch, X[:3])

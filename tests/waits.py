@@ -29,6 +29,26 @@ READS |= {"linalg_eig", "linalg_inv_ex", "linalg_lu_factor_ex", "linalg_ldl_fact
 # Copies to the host and, of numbers that Python holds, from it; on a CPU they copy nothing.
 COPIES = {"cpu", "numpy", "tolist", "__array__", "tensor", "as_tensor", "from_numpy", "new_tensor"}
 
+# What waits in every step, why it has to, and where it does.
+WAITING = {
+    "conditional": (
+        "reads whether the kernel of a batch was positive definite",
+        {"functional._equations._ridge_solve"},
+    ),
+    "listwise_wasserstein": (
+        "counts lists, and decomposes a matrix",
+        {
+            "functional._transport.gaussian_distance",
+            "objectives._lists._lists",
+            "objectives._lists.loss",
+        },
+    ),
+    "rank_penalty": (
+        "decomposes the matrix of a batch, and reads whether that went well",
+        {"objectives._rank_penalty.loss"},
+    ),
+}
+
 
 def place():
     """Function of the package nearest to the call."""
