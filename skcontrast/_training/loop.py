@@ -83,7 +83,8 @@ class _Net(skorch.NeuralNet):
     def train_step(self, batch, **fit_params):
         if self.n_steps:
             self._set_rate()
-        self.optimizer_.zero_grad(set_to_none=True)
+        for parameter in self.parameters_:
+            parameter.grad = None
         loss = self._loss(batch)
         loss.backward()
         if self.listens:
