@@ -62,6 +62,7 @@ class _Net(skorch.NeuralNet):
             self.epochs.begin()
         elif method_name == "on_epoch_end":
             stop |= self.epochs.end(self, stop)
+            stop = self.module_.ranks.once(bool, stop)
         if stop:
             raise _Stop
 
@@ -87,6 +88,7 @@ class _Net(skorch.NeuralNet):
             parameter.grad = None
         loss = self._loss(batch)
         loss.backward()
+        self.module_.ranks.add_gradients(self.module_.encoder)
         if self.listens:
             named = [*self.module_.named_parameters(), *self.criterion_.named_parameters()]
             # A list: every callback may go through it.
