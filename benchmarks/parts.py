@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+
 def table(n, d=60):
     """Columns of a low rank with noise; some have long tails."""
     rng = np.random.default_rng(0)

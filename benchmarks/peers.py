@@ -4,9 +4,10 @@
 
 Rows of scikit-learn's digits, one network, batch size, optimizer and thread. In each repeat all
 train in turns: a plain loop around lightly's loss and SCARF of TabularS3L, with a corrupted copy of
-a row as its positive, and CEBRA, with another row of the class. After each epoch the weights are kept, and later one loss, of fixed views of all rows, is
-read off them: the time to an equal loss is that to the higher one of the two last losses. The
-probe is a logistic regression on the embedding. What is not installed is left out.
+a row as its positive, and CEBRA, with another row of the class. After each epoch the weights are
+kept, and later one loss, of fixed views of all rows, is read off them: the time to an equal loss is
+that to the higher one of the two last losses. The probe is a logistic regression on the embedding.
+What is not installed is left out.
 
 The loss of pytorch-metric-learning (2.9) compares each positive pair with each negative one, which
 takes seconds a step at this batch size: it is no part of this.

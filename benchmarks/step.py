@@ -155,6 +155,9 @@ def import_time():
     print(f"import skcontrast: {statistics.median(spent):.3f} s beyond the interpreter, no torch")
 
 
+# Epochs whose CPU time is taken, before one is profiled.
+N_TIMED = 5
+
 # Kinds of operations by parts of their names; the first that fits counts.
 KINDS = {
     "matrix products": ("mm", "linear"),
@@ -164,45 +167,46 @@ KINDS = {
         "random", "randint", "uniform", "index", "take", "scatter", "repeat", "topk", "perm",
     ),
     "other arithmetic, and memory": (
-        "add", "mul", "div", "sub", "neg", "exp", "log", "sum", "mean", "norm", "where", "gt", "cat",
-        "copy", "fill", "zero", "empty", "clone", "expand", "ones", "arange",
+        "add", "mul", "div", "sub", "neg", "exp", "log", "sum", "mean", "norm", "where", "gt",
+        "cat", "copy", "fill", "zero", "empty", "clone", "expand", "ones", "arange",
     ),
 }  # fmt: skip
 
 
 class Profiled(Callback):
-    """Takes the CPU time of the second epoch, and profiles the third."""
+    """Takes the CPU time of some epochs, and profiles the one after them."""
+
+    spent = float("inf")
 
     def on_epoch_begin(self, net, **kwargs):
-        self.profile = profile() if len(net.history) == 3 else None
+        self.profile = profile(record_shapes=True) if len(net.history) == N_TIMED + 1 else None
         if self.profile:
             self.profile.start()
         self.begin = time.process_time()
 
     def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == 2:
-            self.spent = time.process_time() - self.begin
         if self.profile:
             self.profile.stop()
-            self.events = self.profile.events()
+        else:
+            self.spent = min(self.spent, time.process_time() - self.begin)
 
 
 def shares_of_a_step(batch_size):
     """Share of the time of a step by kind of operation; what is left is Python and dispatch."""
-    seen = Profiled()
-    X = table(32 * batch_size)
-    ContrastiveEncoder(batch_size=batch_size, max_iter=3, callbacks=[seen], random_state=0).fit(X)
+    seen, n_epochs = Profiled(), N_TIMED + 1
+    settings = {"max_iter": n_epochs, "callbacks": [seen], "random_state": 0}
+    ContrastiveEncoder(batch_size=batch_size, **settings).fit(table(16 * batch_size))
     times = {}
-    for event in seen.events:
+    for event in seen.profile.events():
         if event.name.startswith("aten::"):
-            kinds = (k for k, parts in KINDS.items() if any(p in event.name for p in parts))
-            times.setdefault((next(kinds, None), event.name), []).append(event.self_cpu_time_total / 1e6)
+            key = event.name, str(event.input_shapes)
+            times.setdefault(key, []).append(event.self_cpu_time_total / 1e6)
     shares = dict.fromkeys(KINDS, 0.0)
-    for (kind, name), values in times.items():
+    for (name, _), values in times.items():
+        kind = next((k for k, parts in KINDS.items() if any(p in name for p in parts)), None)
         if kind:
-            # Without the longest tenth: in these another process had the processor.
-            kept = sorted(values)[: -(-len(values) * 9 // 10)]
-            shares[kind] += len(values) * statistics.mean(kept) / seen.spent
+            # The shortest of its shape: in the others another process may have had the processor.
+            shares[kind] += len(values) * min(values) / seen.spent
     return {**shares, "Python and what starts the operations": 1 - sum(shares.values())}
 
 

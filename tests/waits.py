@@ -47,6 +47,10 @@ WAITING = {
         "decomposes the matrix of a batch, and reads whether that went well",
         {"objectives._rank_penalty.loss"},
     ),
+    "representative": (  # a view
+        "counts the distinct words of each document",
+        {"views._representative.draw"},
+    ),
 }
 
 
