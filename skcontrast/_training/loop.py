@@ -85,7 +85,8 @@ class _Net(skorch.NeuralNet):
         self.forecast.step()
         if self.n_steps:
             self._set_rate()
-        self.optimizer_.zero_grad(set_to_none=True)
+        for parameter in self.parameters_:
+            parameter.grad = None
         loss = self._loss(batch)
         loss.backward()
         self.module_.ranks.add_gradients(self.module_.encoder)
