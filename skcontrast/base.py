@@ -18,7 +18,7 @@ from skcontrast._inputs.table import TableInput
 from skcontrast._output import Output, wanted_parts
 from skcontrast._training import modules
 from skcontrast._training.callbacks import CallbackSupportMixin, with_callbacks
-from skcontrast._training.devices import DTYPES, memory_advice, resolve_device, seeded
+from skcontrast._training.devices import DTYPES, in_turn, memory_advice, resolve_device
 from skcontrast._training.fitted import FittedEncoder, embedded, keep
 from skcontrast._training.loop import train
 from skcontrast._training.parameters import CONSTRAINTS, SHORTHAND
@@ -179,7 +179,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         batch_size = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
         batch_size = min(batch_size, X.shape[0])
         run = Run(self, call.sized(X.shape[0], batch_size), X, side, given["target"])
-        with seeded(run.draws, device), memory_advice(batch_size):
+        with in_turn(run.draws, device), memory_advice(batch_size):
             train_index, held_out = self._hold_out(source, X, side, objective, run)
             rows = modules.rows(source, X, side, dtype, device, train_index)
             fitted = {"input_": source, "objective_": objective, **of_y}

@@ -131,7 +131,8 @@ def test_ray_searches_and_transforms(page):
     ray = pytest.importorskip("ray", reason="Ray is not installed")
     found = page("import joblib", "dask.dataframe", "register_ray")
     try:
-        got, scores = found["embedding"].to_pandas(), found["search"].cv_results_
+        got = found["embedding"].to_pandas().to_numpy(float)
+        scores = found["search"].cv_results_
         again = found["search"].fit(found["X"], found["y"]).cv_results_
         np.testing.assert_array_equal(scores["mean_test_score"], again["mean_test_score"])
         assert_close(got, found["encoder"].transform(found["X"]))
