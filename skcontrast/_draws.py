@@ -122,8 +122,7 @@ class _OwnDraws(TorchFunctionMode):
         self.generator, self.backward = generator, False
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        draw = _DRAWS.get(func)
+        draw, kwargs = _DRAWS.get(func), kwargs or {}
         if draw is None or kwargs.get("generator") is not None or not _on_cpu(args, kwargs):
             return func(*args, **kwargs)
         if self.backward:

@@ -84,7 +84,8 @@ class _Net(skorch.NeuralNet):
     def train_step(self, batch, **fit_params):
         if self.n_steps:
             self._set_rate()
-        self.optimizer_.zero_grad(set_to_none=True)
+        with nothing_drawn():
+            self.optimizer_.zero_grad(set_to_none=True)
         loss = self._loss(batch)
         with backward_pass():
             loss.backward()
