@@ -4,8 +4,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
-from skcontrast._draws import draws_state, initial_seed, own_draws, set_draws_state, spare_draws
+from skcontrast._draws import (
+    backward_pass,
+    draws_state,
+    initial_seed,
+    own_draws,
+    set_draws_state,
+    spare_draws,
+)
 
 X = torch.linspace(0.1, 1, 35).view(5, 7)
 HEADS = torch.ones(1, 2, 4, 4)
@@ -88,6 +96,32 @@ def test_gradients_of_dropout():
         F.dropout(x, 0.3).square().sum().backward()
         grads.append(x.grad)
     assert torch.equal(*grads)
+
+
+def test_draws_that_cannot_be_made_again_are_refused():
+    x, layers = X.clone().requires_grad_(), nn.Sequential(nn.Linear(7, 7), nn.Dropout(0.3))
+    with own_draws(7):
+        out = checkpoint(layers, x, use_reentrant=False)
+        with backward_pass(), pytest.raises(RuntimeError, match="under torch.utils.checkpoint"):
+            out.sum().backward()
+
+
+class DrawsBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * torch.rand(grad.shape)
+
+
+def test_gradients_may_draw():
+    expected = torch.rand(X.shape, generator=torch.Generator().manual_seed(7))
+    x = X.clone().requires_grad_()
+    with own_draws(7), backward_pass():
+        DrawsBackward.apply(x).sum().backward()
+    assert torch.equal(x.grad, expected)
 
 
 def test_a_generator_that_was_given_is_taken():
