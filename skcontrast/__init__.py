@@ -17,6 +17,7 @@ _PUBLIC = {
     "CorrelationAlignment": "skcontrast.contrast",
     "EmbeddingMapDisplay": "skcontrast.plotting",
     "KernelConditionalContrastive": "skcontrast.representation",
+    "KernelReplayClassifier": "skcontrast.adaptation",
     "LabelCredibility": "skcontrast.inspection",
     "LeakageDisplay": "skcontrast.plotting",
     "LossCurveDisplay": "skcontrast.plotting",
@@ -52,6 +53,7 @@ __all__ = [
     "CorrelationAlignment",
     "EmbeddingMapDisplay",
     "KernelConditionalContrastive",
+    "KernelReplayClassifier",
     "LabelCredibility",
     "LeakageDisplay",
     "LossCurveDisplay",
@@ -80,7 +82,12 @@ __all__ = [
 
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
-    from skcontrast.adaptation import ProKeRClassifier, ProKeRRegressor, ZeroShotClassifier
+    from skcontrast.adaptation import (
+        KernelReplayClassifier,
+        ProKeRClassifier,
+        ProKeRRegressor,
+        ZeroShotClassifier,
+    )
     from skcontrast.anomaly import ContrastiveAnomalyDetector
     from skcontrast.contrast import ContrastivePCA, CorrelationAlignment
     from skcontrast.inspection import LabelCredibility

@@ -2,7 +2,8 @@
 
 torch's layers, initialisers and samplers draw from one generator of the process. Inside
 :func:`own_draws` what this thread asks of torch is drawn from another one instead: in the same
-order the same numbers, while other threads and the process-wide generator are left alone.
+order the same numbers, while other threads and the process-wide generator are left alone. Compiled
+code (TorchScript, C++) and the backward pass of a function of yours draw from torch's own still.
 """
 
 import os
@@ -117,41 +118,55 @@ _DRAWS = {
 class _OwnDraws(TorchFunctionMode):
     """Hands its generator to every call of torch that draws, in this thread."""
 
-    def __init__(self, generator):
+    def __init__(self, generator, replays=False):
         super().__init__()
-        self.generator, self.backward = generator, False
+        self.generator, self.replays = generator, replays
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         draw, kwargs = _DRAWS.get(func), kwargs or {}
         if draw is None or kwargs.get("generator") is not None or not _on_cpu(args, kwargs):
             return func(*args, **kwargs)
-        if self.backward:
-            _check_first_pass()
+        if draw is not _given and not self.replays:
+            _check_made_once()
         return draw(self.generator, func, args, kwargs)
 
 
-def _check_first_pass():
-    """Refuse draws of a pass that is made again: they would be others than the first time."""
+def _check_made_once():
+    """Refuse layers whose pass is made again in the backward pass, with other draws."""
     frames = walk_stack(sys._getframe(1))
     if any(frame.f_globals.get("__name__") == "torch.utils.checkpoint" for frame, _ in frames):
         raise RuntimeError(
             "The network draws, as dropout does, in a part under torch.utils.checkpoint, which "
-            "cannot draw the same again here: leave out the one or the other."
+            "cannot draw the same again on the CPU: leave out the one or the other."
         )
 
 
-@contextmanager
-def backward_pass():
-    """A backward pass is made inside the block."""
-    mode = _own()
-    if mode is None:
-        yield
-        return
-    mode.backward = True
-    try:
-        yield
-    finally:
-        mode.backward = False
+def replayed(function):
+    """A function that draws in every call what it drew in the first, for ``checkpoint``."""
+    start = None
+
+    def call(*args):
+        nonlocal start
+        mode = _own()
+        if mode is None:  # torch's generator is put back by torch
+            return function(*args)
+        if start is None:
+            start = mode.generator.get_state()
+            mode.replays = True
+            try:
+                return function(*args)
+            finally:
+                mode.replays = False
+        # No mode is active in a backward pass.
+        again = _OwnDraws(torch.Generator().set_state(start), replays=True)
+        _OF_THREAD.mode = again
+        try:
+            with again:
+                return function(*args)
+        finally:
+            _OF_THREAD.mode = mode
+
+    return call
 
 
 # Inside, nothing draws, and no time is spent on looking.

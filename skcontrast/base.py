@@ -21,14 +21,13 @@ from skcontrast._training.callbacks import CallbackSupportMixin, with_callbacks
 from skcontrast._training.devices import DTYPES, in_turn, memory_advice, resolve_device
 from skcontrast._training.fitted import FittedEncoder, embedded, keep
 from skcontrast._training.loop import train
+from skcontrast._training.memory import remembered
 from skcontrast._training.parameters import CONSTRAINTS, SHORTHAND
 from skcontrast._training.run import Call, Run
 from skcontrast._typing import ArrayLike, RowsLike, Self
 from skcontrast.objectives import OBJECTIVES, Objective
 from skcontrast.samplers import SAMPLERS
 from skcontrast.views import members, reads_order
-
-AUTO_BATCH = 256
 
 
 class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseEstimator):
@@ -172,16 +171,17 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         check_parameters(self)
         device, dtype = resolve_device(self.device), DTYPES[self.precision]
         source, X = self._read(X, call)
+        memory, X, given = remembered(self, call, X, given)
         objective, sampler, views = self._resolved(call, source, X)
         ordered = source.ordered or reads_order([views, *objective.own_views(source.kind).values()])
         others, before = [sampler, *members(views)], self if call.partial else None
         side, of_y, given = read_side(objective, others, given, X.shape[0], before, ordered)
-        batch_size = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
-        batch_size = min(batch_size, X.shape[0])
-        run = Run(self, call.sized(X.shape[0], batch_size), X, side, given["target"])
+        side |= memory.side(objective, ordered)
+        call, batch_size = call.sized(X.shape[0], self.batch_size)
+        run = Run(self, call, X, side, given["target"])
         with in_turn(run.draws, device), memory_advice(batch_size):
             train_index, held_out = self._hold_out(source, X, side, objective, run)
-            rows = modules.rows(source, X, side, dtype, device, train_index)
+            rows = modules.rows(source, X, side, dtype, device, train_index, run.ranks)
             fitted = {"input_": source, "objective_": objective, **of_y}
             module, criterion = modules.build(self, fitted, rows, given, call)
             clean = self._settled("clean_anchor", self.clean_anchor, source)
@@ -194,8 +194,9 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
             training = train(module, criterion, rows, batches, held_out, **settings)
             final = run.learned(training)
             learned = partial(embedded, self, module.encoder, source, final["weights_"])
-            final["output_"] = self._fit_output(source, X, learned, objective, run)
-        final["n_components_"] = final["output_"].width(final["_width"])
+            output = run.ranks.once(self._fit_output, source, X, learned, objective, run)
+            final |= {**memory.kept(X, run.draws), "output_": output}
+        final["n_components_"] = output.width(final["_width"])
         run.tasks.end(lambda: final)
         keep(self, final, training, module.encoder, call)
         return self
@@ -209,7 +210,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         if call.source is not None:
             return call.source, X
         if call.further:
-            return self.input_, self.input_.read(X, n_least=2)
+            return self.input_.further(X, call.partial)
         source = self._new_input()
         return source, source.fit(X, n_least=2)
 
@@ -235,9 +236,8 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         """Objective, sampler and views, which have to suit each other and the kind of row."""
         objective = call.objective or self._settled("objective", self.objective, source)
         objective = resolve_for(source.kind, objective, {"any": OBJECTIVES}, "objective")
-        sampler = resolve_for(
-            source.kind, self.sampler, {"any": SAMPLERS}, "sampler", "sampler='uniform'"
-        )
+        named = {"any": SAMPLERS}, "sampler", "sampler='uniform'"
+        sampler = resolve_for(source.kind, self.sampler, *named)
         views = self._settled("views", self.views, source)
         objective.check_views(*modules.seen(X, self.n_views, views))
         return objective, sampler, views

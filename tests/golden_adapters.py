@@ -43,6 +43,7 @@ from golden_postprocessing import bert_whitening, csr, mrl_ce, sgw, wmse
 from golden_rank import rnc, supremix
 from golden_regression import adacon, yaware
 from golden_retrieval import bm25, margin_mining, maxsim, ranking
+from golden_scale import gradcache, min_norm
 from golden_series import (
     cebra,
     comet,
@@ -335,6 +336,7 @@ ADAPTERS = {
     "evalrank": evalrank,
     "gda": gda,
     "gml": gml,
+    "gradcache": gradcache,
     "guided_negatives": guided_negatives,
     "hard_negative": hard_negative,
     "hubness": hubs,
@@ -354,6 +356,7 @@ ADAPTERS = {
     "mcinfonce": mcinfonce,
     "meru": meru,
     "metrics": metrics,
+    "min_norm_pair": min_norm,
     "mining": mining,
     "minirocket": minirocket,
     "mrl_ce": mrl_ce,

@@ -15,12 +15,14 @@ import test_common_salient
 import test_conditional
 import test_conr
 import test_geometry
+import test_label_similarity
 import test_lists
 import test_logit_adjusted
 import test_memory
 import test_objectives_naive as plain
 import test_pair_gated
 import test_prediction
+import test_propensity
 import test_prototypes
 import test_rank_n_contrast
 import test_reconstruction
@@ -56,6 +58,26 @@ def on_tensors(loop, *args):
 
 
 unit = test_prototypes.unit
+
+
+def previous_features(views, previous, replayed, target, tau):
+    """Each kept row finds the former rows of its class, or its own, among all kept ones."""
+    z, g, losses = unit(views), unit(np.array(previous)), []
+    kept = [k for k in range(len(g)) if replayed[k]]
+    for view in z:
+        for i, row in enumerate(view):
+            same = [p for p in kept if p == i or target[p] == target[i] != -1]
+            log_total = log(sum(exp(row @ g[k] / tau) for k in kept))
+            own = np.mean([log_total - row @ g[p] / tau for p in same]) if i in kept else 0
+            losses.append(own * len(g) / len(kept))
+    return losses
+
+
+FORMER = {
+    "previous": [[1, 2, 0, -1], [0, 1, 1, 0], [2, -1, 0, 1], [1, 1, 1, 0], [0, 0, 3, 1]],
+    "replayed": [True, True, False, True, True],
+    "target": [0, 0, 0, -1, 1],
+}
 
 
 def cosine(a, b):
@@ -141,10 +163,18 @@ def numbers(seed, *shape):
 
 def of_naive(*names, **params):
     """Cases of the table in ``test_objectives_naive``, in the order of ``params``."""
+    cases = []
     for name, given in zip(names, params.values(), strict=True):
         objective, n_views, loop = plain.NAIVE[name]
         side = {"target": plain.TARGET} if "target" in objective.requires else {}
-        yield Golden(given, on_unit_rows(loop), n_views, 5, side)
+        cases.append(Golden(given, on_unit_rows(loop), n_views, 5, side))
+    return cases
+
+
+def composed(views):
+    """The first view and the sum of the others, as two views."""
+    both = np.stack([views[0], sum(views[1:])])
+    return plain.info_nce(both / np.linalg.norm(both, axis=-1, keepdims=True), 0.3)
 
 
 T = {"temperature": 0.3}
@@ -152,6 +182,8 @@ CONDITION, GUIDE, QUEUE = numbers(1, 6, 2), numbers(2, 6, 3), numbers(10, 2, 3)
 NOISE, BANK, CENTROIDS = numbers(3, 2, 4), numbers(4, 6, 2, 4), numbers(5, 3, 4)
 SOFT, ADJUSTED = test_soft_target.TARGET, test_logit_adjusted.TARGET
 LABELS = {"target": test_y_aware.TARGET}
+CLASSES, PRIOR = [0, 0, 1, 2, -1, 1], [0.5, 0.3, 0.2]
+QUEUED = {"keys": numbers(11, 4, 4), "key_target": [2, 1, 0, -1], "key_index": [3, 9, 0, -1]}
 CODES, FEW_CODES = test_prediction.CODES, test_prediction.FEW_CODES
 KERNEL = {"kernel": "rbf", "kernel__gamma": 0.3}
 CONR = {"target": test_conr.TARGET.tolist(), "prediction": test_conr.PREDICTION.tolist()}
@@ -426,6 +458,10 @@ CASES = {
         of_steps(series_cases.hierarchical, alpha=a, temporal_unit=u, temperature=0.7)
         for a, u in ((0.5, 0), (0.3, 1))
     ],
+    "late_interaction": [
+        of_steps(series_cases.late_interaction, pool=p, beta=b, temperature=0.4)
+        for p, b in (("mean_maxsim", 10.0), ("lse", 2.0))
+    ],
     "independence": [
         Golden(
             {**KERNEL, "gamma": 2.0},
@@ -442,12 +478,15 @@ CASES = {
             "two_way",
             "one_way",
             "hard",
+            "focal",
             a=T,
             b=T,
             c={**T, "form": "two_way"},
             d={**T, "form": "one_way"},
             e={**T, "form": "one_way", "hard_negatives": True, "hard_negative_weight": 0.7},
+            f={**T, "focal": 2.0},
         ),
+        Golden({**T, "compose": "sum"}, composed, 3),
         _queued("one_way"),
         _queued("two_way", 0.5, 0.2),
         _queued("ntxent", 0.7),
@@ -500,6 +539,17 @@ CASES = {
             {"target": ADJUSTED},
         )
         for a in (0.0, 1.0)
+    ]
+    + [
+        Golden(
+            T,
+            on_tensors(
+                test_logit_adjusted.naive, CLASSES, 0.3, 1.0, dict(enumerate(PRIOR)), QUEUED
+            ),
+            2,
+            6,
+            {"target": CLASSES, "class_prior": PRIOR, "index": list(range(6)), **QUEUED},
+        )
     ],
     "lorentz": [
         Golden(
@@ -537,6 +587,10 @@ CASES = {
         )
         for n_views in (2, 3)
     ],
+    "previous_features": [
+        Golden(T, lambda views: previous_features(views, *FORMER.values(), 0.3), n_views, 5, FORMER)
+        for n_views in (1, 2)
+    ],
     "one_to_k": [Golden(T, on_unit_rows(loops_of_blocks.one_to_k, 0.3), 3)],
     "pairwise": [
         Golden({"objective": "info_nce"}, on_unit_rows(loops_of_blocks.pairwise, 0.2), n)
@@ -562,6 +616,16 @@ CASES = {
     "symile": [
         Golden({**T, "negatives": "all"}, on_unit_rows(loops_of_blocks.symile, 0.3), n, 4)
         for n in (2, 3)
+    ],
+    "propensity": [
+        Golden(
+            {**T, "guide": "prior", "kernel": "rbf", "kernel__gamma": 0.3, "weight_temperature": h},
+            on_unit_rows(test_propensity.naive, np.array(CONDITION), np.array(GUIDE), 0.3, 0.3, h),
+            n_views,
+            6,
+            {"prior": GUIDE, "condition": CONDITION},
+        )
+        for n_views, h in ((2, 0.5), (3, 0.1))
     ],
     "pairwise_ranking": [
         Golden(
@@ -661,7 +725,25 @@ CASES = {
         a=T,
         b={**T, "form": "inside"},
         c={**T, "anchors": "first"},
-    ),
+    )
+    + [
+        Golden(
+            {**T, "label_similarity": "tree", "margin": 0.5},
+            on_tensors(
+                test_label_similarity.naive,
+                test_label_similarity.GROUPS,
+                test_label_similarity.common_groups,
+                0.3,
+                "outside",
+                False,
+                1.0,
+                0.5,
+            ),
+            2,
+            6,
+            {"target": test_label_similarity.GROUPS},
+        )
+    ],
     "teacher_match": [
         Golden(
             {"temperature": TAU},

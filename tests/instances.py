@@ -69,6 +69,7 @@ def adapter_instances():
         skcontrast.ProKeRClassifier(method="gda"),
         skcontrast.ProKeRRegressor(),
         skcontrast.ZeroShotClassifier(),
+        skcontrast.KernelReplayClassifier(n_components=2, n_drawn=10, random_state=0),
     ]
 
 

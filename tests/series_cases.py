@@ -12,6 +12,28 @@ from skcontrast._inputs.series import SeriesBatch
 from skcontrast.views._base import View
 
 
+def late_interaction(z, seen, pool, beta, temperature):
+    """Loss of each anchor, and 0 where a view of it has seen nothing; z (V, n, T, d)."""
+    z = z / np.linalg.norm(z, axis=-1, keepdims=True)
+    n_views, n = z.shape[:2]
+    losses = []
+    for v in range(n_views):
+        for i in range(n):
+            total = 0
+            for w in set(range(n_views)) - {v}:
+                scores = []
+                for j in range(n):
+                    mine, other = z[v, i][np.array(seen[v][i])], z[w, j][np.array(seen[w][j])]
+                    if pool == "lse":
+                        score = np.log(np.mean(np.exp(beta * mine @ other.T))) / beta
+                    else:
+                        score = np.mean([max(a @ b for b in other) for a in mine])
+                    scores.append(score / temperature)
+                total += np.log(sum(np.exp(scores))) - scores[i]
+            losses.append(total / (n_views - 1))
+    return losses
+
+
 def hierarchical(z, seen, alpha, temporal_unit, temperature):
     """TS2Vec for any number of views: z (V, n, T, d), seen (n, T) -> one loss for each anchor."""
     n_views, n = z.shape[:2]

@@ -7,10 +7,10 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from skcontrast._draws import (
-    backward_pass,
     draws_state,
     initial_seed,
     own_draws,
+    replayed,
     set_draws_state,
     spare_draws,
 )
@@ -98,30 +98,33 @@ def test_gradients_of_dropout():
     assert torch.equal(*grads)
 
 
-def test_draws_that_cannot_be_made_again_are_refused():
-    x, layers = X.clone().requires_grad_(), nn.Sequential(nn.Linear(7, 7), nn.Dropout(0.3))
-    with own_draws(7):
-        out = checkpoint(layers, x, use_reentrant=False)
-        with backward_pass(), pytest.raises(RuntimeError, match="under torch.utils.checkpoint"):
-            out.sum().backward()
+LAYERS = nn.Sequential(nn.Linear(7, 7), nn.Dropout(0.3), nn.Tanh(), nn.Dropout(0.3))
 
 
-class DrawsBackward(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad * torch.rand(grad.shape)
-
-
-def test_gradients_may_draw():
-    expected = torch.rand(X.shape, generator=torch.Generator().manual_seed(7))
+def gradient(layers):
     x = X.clone().requires_grad_()
-    with own_draws(7), backward_pass():
-        DrawsBackward.apply(x).sum().backward()
-    assert torch.equal(x.grad, expected)
+    layers(x).square().sum().backward()
+    return x.grad
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_draws_are_made_again_for_a_pass_that_is(reentrant):
+    with own_draws(7):
+        expected, rest = gradient(LAYERS), torch.rand(3)
+    layers = replayed(LAYERS)
+    before = torch.get_rng_state()
+    with own_draws(7):
+        got = gradient(lambda x: checkpoint(layers, x, use_reentrant=reentrant))
+        assert torch.equal(torch.rand(3), rest)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_draws_that_cannot_be_made_again_are_refused(reentrant):
+    x = X.clone().requires_grad_()
+    with own_draws(7), pytest.raises(RuntimeError, match="under torch.utils.checkpoint"):
+        checkpoint(LAYERS, x, use_reentrant=reentrant)
 
 
 def test_a_generator_that_was_given_is_taken():

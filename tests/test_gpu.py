@@ -132,8 +132,8 @@ def test_no_objective_waits_for_the_device(name, waiting_is_an_error):
     assert waiting_is_an_error.n_epochs_ == 3
 
 
-OF_STEPS = ["brownian_bridge", "future_prediction", "hierarchical", "reconstruction"]
-OF_STEPS += ["patch_origin", "replaced_features"]
+OF_STEPS = ["brownian_bridge", "future_prediction", "hierarchical", "late_interaction"]
+OF_STEPS += ["patch_origin", "reconstruction", "replaced_features"]
 
 
 @pytest.mark.parametrize("name", OF_STEPS)

@@ -38,6 +38,7 @@ FLOORS = {
     "_arrays": 0,
     "_inputs": 1,
     "optimizers": 1,
+    "replay": 1,
     "kernels": 4,
     "temperatures": 1,
     "samplers": 2,

@@ -45,14 +45,13 @@ def common_groups(first, second):
     return length / len(first)
 
 
-def naive(views, labels, weight, tau, form="outside", first=False, own=1.0):
+def naive(views, labels, weight, tau, form="outside", first=False, own=1.0, margin=0.0):
     """Loss of each anchor, and 0 for those without a positive, scaled to the mean of the others."""
     z = views.numpy() / np.linalg.norm(views.numpy(), axis=-1, keepdims=True)
     rows = [(v, i) for v in range(len(z)) for i in range(len(labels))]
     losses = []
     for a in rows[: len(labels)] if first else rows:
         others = [b for b in rows if b != a]
-        total = sum(exp(z[a] @ z[b] / tau) for b in others)
         weights = []
         for b in others:
             alone = unlabelled(labels[a[1]]) or unlabelled(labels[b[1]])
@@ -60,14 +59,15 @@ def naive(views, labels, weight, tau, form="outside", first=False, own=1.0):
                 weights.append(1.0)
             else:
                 weights.append(0.0 if alone else weight(labels[a[1]], labels[b[1]]))
-        mass = sum(weights)
+        logits = [(z[a] @ z[b] + margin * max(0, 1 - w)) / tau for w, b in zip(weights, others)]
+        total, mass = sum(map(exp, logits)), sum(weights)
         if not mass:
             losses.append(None)
         elif form == "outside":
-            terms = [w * (log(total) - z[a] @ z[b] / tau) for w, b in zip(weights, others)]
+            terms = [w * (log(total) - x) for w, x in zip(weights, logits)]
             losses.append(sum(terms) / mass)
         else:
-            inner = sum(w * exp(z[a] @ z[b] / tau) for w, b in zip(weights, others))
+            inner = sum(w * exp(x) for w, x in zip(weights, logits))
             losses.append(log(total) - log(inner / mass))
     count = sum(loss is not None for loss in losses)
     scaled = [0 if loss is None else loss * len(losses) / count for loss in losses]
@@ -90,11 +90,12 @@ def test_is_the_loop(rule, form, n_views, block_size):
     similarity, labels, weight, own = RULES[rule]
     views, target = draw(n_views), torch.tensor(labels)
     for anchors in ("all", "first"):
-        objective = SupCon(0.3, form, anchors, block_size, similarity)
-        expected = naive(views, labels, weight, 0.3, form, anchors == "first", own)
-        torch.testing.assert_close(
-            objective(views, target=target), expected, rtol=1e-10, atol=1e-12
-        )
+        for margin in (0.0, 0.4):
+            objective = SupCon(0.3, form, anchors, block_size, similarity, margin=margin)
+            expected = naive(views, labels, weight, 0.3, form, anchors == "first", own, margin)
+            torch.testing.assert_close(
+                objective(views, target=target), expected, rtol=1e-10, atol=1e-12
+            )
 
 
 # ---------------------------------------------------------------------- laws
@@ -314,3 +315,17 @@ def test_kinds_of_target():
     assert_refused("columns of labels", X, INDICATORS, objective=jaccard + SupCon())
     assert_sound(X, INDICATORS, objective=jaccard + 0.5 * InfoNCE())
     encoder(objective=jaccard).set_params(objective__label_similarity="equal").fit(X, Y)
+
+
+def test_a_margin_keeps_levels_apart():
+    """The gradient pushes a row of another branch harder than one that shares the first level."""
+    z = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], dtype=torch.float64)
+    target = torch.tensor([[0, 0], [0, 1], [1, 2]])
+    pushes = []
+    for margin in (0.0, 1.0):
+        views = z.expand(2, 3, 2).clone().requires_grad_()
+        objective = SupCon(0.5, label_similarity="tree", margin=margin)
+        objective(views, target=target)[0].backward()
+        # Down from the near one, up from the far one: both lie a right angle away.
+        pushes.append(-views.grad[0, 0, 1])
+    assert pushes[1] > pushes[0] > 0

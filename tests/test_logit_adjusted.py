@@ -19,17 +19,22 @@ def draw(n_views=2, n=7, d=4, seed=0):
     return torch.randn(n_views, n, d, generator=generator, dtype=torch.float64)
 
 
-def naive(views, target, tau, adjustment, prior):
-    """Loss of each anchor, as in the formula; ``prior`` maps classes to frequencies."""
+def naive(views, target, tau, adjustment, prior, queued=None):
+    """Loss of each anchor, as in the formula; ``prior`` maps classes to frequencies.
+
+    ``queued`` holds rows as further keys, with their classes and numbers.
+    """
     z = views.numpy() / np.linalg.norm(views.numpy(), axis=-1, keepdims=True)
     rows = [(v, i) for v in range(len(z)) for i in range(len(z[0]))]
+    further = list(zip(*queued.values())) if queued else []
     losses = []
     for a in rows:
         logits = {}
         for c in prior:
-            keys = [b for b in rows if b != a and target[b[1]] == c]
+            keys = [z[b] for b in rows if b != a and target[b[1]] == c]
+            keys += [k / np.linalg.norm(k) for k, own, i in further if own == c and i != a[1]]
             if keys:
-                score = log(sum(exp(z[a] @ z[b] / tau) for b in keys)) - log(len(keys))
+                score = log(sum(exp(z[a] @ k / tau) for k in keys)) - log(len(keys))
                 logits[c] = score + adjustment * log(prior[c])
         y = target[a[1]]
         counts = y != -1 and y in logits
@@ -214,3 +219,59 @@ def test_partial_fit_may_meet_other_classes():
     model.partial_fit(X[y < 2], y[y < 2]).partial_fit(X, y)
     assert model.classes_.tolist() == [0, 1, 2]
     assert np.isfinite(model.loss_curve_).all()
+
+
+def test_queues_hold_the_latest_rows_of_each_class():
+    views = draw(1, n=9)
+    target = torch.tensor([0, 1, 0, 0, -1, 0, 1, 2, 0])
+    built = LogitAdjusted(0.3, queue_size=3).build(9).double()
+    built.prepare({"target": torch.arange(4)}, {"width": 4})
+    built.double()
+    queues = {c: [] for c in range(4)}
+    for batch in ([0, 1, 2], [3, 4, 5, 8], [6, 7], [0, 2, 3, 5, 8]):  # of sizes that do not divide
+        named = {"target": target[batch], "index": torch.tensor(batch)}
+        rows = views[:, batch].clone().requires_grad_()
+        keys = [(i, c) for c, queue in queues.items() for i in queue]
+        loss = built(rows, **named)
+        loss.mean().backward()
+        further = {
+            "keys": [views[0, i].numpy() for i, _ in keys],
+            "key_target": [c for _, c in keys],
+            "key_index": [batch.index(i) if i in batch else -1 for i, _ in keys],
+        }
+        prior = dict.fromkeys(range(4), 0.25)
+        expected = naive(rows.detach(), target[batch].tolist(), 0.3, 1.0, prior, further)
+        np.testing.assert_allclose(loss.detach(), expected, rtol=1e-12)
+        for i in batch:
+            if target[i] >= 0:
+                queues[int(target[i])] = [*queues[int(target[i])], i][-3:]
+        held = [sorted(i for i in row if i >= 0) for row in built.queued.tolist()]
+        assert held == [sorted(queue) for queue in queues.values()]
+    built.eval()
+    before = built.queued.clone()
+    built(views[:, :3], target=target[:3], index=torch.arange(3))
+    assert torch.equal(built.queued, before)
+
+
+def test_a_class_that_the_batch_lacks_has_keys():
+    built = LogitAdjusted(0.3, queue_size=2).build(8)
+    built.prepare({"target": torch.tensor([0, 0, 1])}, {"width": 4})
+    views = draw(n=4).float()
+    first = built(views, target=torch.tensor([0, 0, 1, 0]), index=torch.arange(4))
+    alone = built(views[:, :2], target=torch.tensor([0, 0]), index=torch.arange(4, 6))
+    assert first.all() and alone.all()  # without the queue there is one class, and no loss
+    none = LogitAdjusted(0.3)(views[:, :2], target=torch.tensor([0, 0]))
+    np.testing.assert_allclose(none, 0, atol=1e-6)
+
+
+def test_queues_go_on_where_a_training_does():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4)), np.r_[np.zeros(50, int), np.ones(10, int)]
+    settings = {"objective": LogitAdjusted(queue_size=5), "batch_size": 16, "random_state": 0}
+    encoder = ContrastiveEncoder(warm_start=True, max_iter=2, **settings).fit(X, y)
+    state = encoder.objective_weights_
+    assert state["queue"].shape == (2, 5, 256) and (state["queued"] >= 0).all()
+    assert state["n_pushed"].tolist() == [2 * 50, 2 * 10]
+    np.testing.assert_array_equal(y[state["queued"]], [[0] * 5, [1] * 5])
+    again = encoder.fit(X, y).objective_weights_
+    assert again["n_pushed"].tolist() == [4 * 50, 4 * 10]

@@ -37,6 +37,7 @@ from skcontrast.objectives import (
     PolyView,
     PositiveAware,
     PredictionError,
+    PropensityNCE,
     Reconstruction,
     ReplacedFeatures,
     SigmoidPairs,
@@ -49,6 +50,7 @@ from skcontrast.objectives import (
     Symile,
     TeacherSimilarity,
     VICReg,
+    Whitened,
     YAware,
 )
 from skcontrast.temperatures import Individual, Learned, ModelAware
@@ -58,6 +60,8 @@ from skcontrast.temperatures import Individual, Learned, ModelAware
 VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cls().requires} | {
     "info_nce-two_way": InfoNCE(form="two_way"),
     "info_nce-one_way": InfoNCE(form="one_way"),
+    "info_nce-compose": InfoNCE(compose="sum"),
+    "info_nce-focal": InfoNCE(focal=0.5),
     "info_nce-hard": InfoNCE(form="one_way", hard_negatives=True, hard_negative_weight=0.5),
     "info_nce-model_aware": InfoNCE("model_aware"),
     "info_nce-individual": InfoNCE("individual"),
@@ -121,6 +125,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "info_nce-keys-two_way": InfoNCE(form="two_way", queue_size=0, exclude="groups"),
     "mined-groups": MinedNegatives(exclude="groups"),
     "hard_negative-weight": HardNegative(tau_plus=0, beta=0.5, positive_weight=0.5),
+    "propensity-prior": PropensityNCE(guide="prior", weight_temperature=0.2),
     "positive_aware-hardest": PositiveAware(n_negatives=2),
     "positive_aware-absolute": PositiveAware(rule="absolute", margin=0.5),
     "positive_aware-prior": PositiveAware(rule="fixed", guide="prior", n_negatives=1),
@@ -138,12 +143,14 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" not in cl
     "on_columns": OnColumns(InfoNCE(), 1, 3),
     "on_columns-sum": OnColumns(SupCon() + PolyView(), 1),
     "nested": Nested(InfoNCE(), (2, None)),
+    "whitened": Whitened(InfoNCE(), n_groups=1),
     "lorentz-fixed": Lorentz(curvature=0.5, entailment=0, temperature=0.5),
     "pairwise_ranking-margin": PairwiseRanking(margin=0.5),
     "sum": InfoNCE() + 0.5 * AlignmentUniformity(),
 }
 # The gradient is not that of the value: something is held constant on purpose.
 SURROGATES = {
+    "propensity",
     "soft_target-view",
     "swapped_prototypes",
     "cross_view_distribution",
@@ -170,7 +177,7 @@ RANDOM |= {"cross_mixup", "pair_gated", "mc_info_nce"}
 WAITS = {"listwise_wasserstein", "rank_penalty"}
 # Neither unit rows nor columns: rows as they are.
 LENGTHS = {"rank_n_contrast", "gaussian", "mc_info_nce", "lorentz", "lorentz-fixed"}
-LENGTHS |= {"self_distillation"}
+LENGTHS |= {"self_distillation", "whitened"}
 # Without a head, the columns of the embedding are the prediction.
 HEADS = (
     "prediction_error",
@@ -196,6 +203,7 @@ ORIENTED = {
     "nested",
     "kernel_info_nce-concatenation",
     "teacher_match",
+    "previous_features",
     "gaussian",
     "mc_info_nce",
     "self_distillation",
@@ -250,6 +258,9 @@ def draw(objective, n=6, d=4, n_views=None, seed=0, dtype=torch.float64):
     if "groups" in objective.requires:
         # Lists have to be of one length.
         side["groups"] = torch.arange(n) // 2 if objective.whole_groups else torch.arange(n) % 3
+    if getattr(objective, "reads_replayed", False):
+        side["previous"] = torch.randn(n, d, generator=generator, dtype=torch.float64)
+        side |= {"replayed": torch.arange(n) != 1, "target": random_target("class", n, generator)}
     for name in {"condition", "prior", "rows"} & set(objective.requires):
         side[name] = torch.randn(n, 2, generator=generator, dtype=torch.float64)
     if "rows" in side:

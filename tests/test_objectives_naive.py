@@ -56,6 +56,10 @@ def info_nce(z, tau):
     return losses
 
 
+def focal(losses, power):
+    return [(1 - exp(-loss)) ** power * loss for loss in losses]
+
+
 def info_nce_two_way(z, tau):
     losses = []
     for v, i in anchors_of(z):
@@ -245,6 +249,12 @@ NAIVE = {
     "two_way": (InfoNCE(0.3, "two_way"), 2, lambda z: info_nce_two_way(z, 0.3)),
     "one_way": (InfoNCE(0.3, "one_way"), 2, lambda z: info_nce_two_way(z, 0.3)[:5]),
     "hard": (InfoNCE(0.3, "one_way", True, 0.7), 3, lambda z: info_nce_hard(z, 0.3, 0.7)),
+    "focal": (InfoNCE(0.3, focal=2.0), 2, lambda z: focal(info_nce(z, 0.3), 2)),
+    "focal two_way": (
+        InfoNCE(0.3, "two_way", focal=0.5),
+        2,
+        lambda z: focal(info_nce_two_way(z, 0.3), 0.5),
+    ),
     "dcl": (DecoupledContrastive(0.3), 2, lambda z: decoupled(z, 0.3)),
     "dcl one_way": (DecoupledContrastive(0.3, "one_way"), 2, lambda z: decoupled(z, 0.3)[:5]),
     "dclw": (

@@ -11,16 +11,19 @@ import numpy as np
 import pytest
 from scipy.special import rel_entr
 from scipy.stats import bootstrap
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import StackingClassifier
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.feature_selection import SelectKBest
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_curve
 from sklearn.model_selection import GroupKFold, cross_val_score, validation_curve
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import normalize
+from sklearn.preprocessing import FunctionTransformer, normalize
 from torch import nn
 
 import skcontrast
@@ -68,6 +71,7 @@ def names_of_a_line():
         "X": X, "y": y, "E": E, "Z": rng.normal(size=(36, 1)), "S": normalize(E) @ normalize(E).T,
         "T": np.eye(3, 5), "grades": np.array([[1, 0.5, 0], [0.5, 1, 0.2], [0, 0.2, 1]]),
         "Xr": X, "yr": X[:, 1] + X[:, 2], "X_few": X[::3], "y_few": y[::3], "X_new": X[1::6],
+        "vectors": {word: rng.normal(size=3) for word in words},
         "texts": texts, "tags": tags, "clades": np.c_[y // 2, y], "levels": np.eye(3)[y],
         "keep": np.array([1.0, 1.0, 0.0, 1.0, 0.0], dtype=np.float32),
         "small": nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.1)),
@@ -77,7 +81,8 @@ def names_of_a_line():
     learn = [KMeans, LogisticRegression, KNeighborsClassifier, KNeighborsRegressor, make_pipeline]
     learn += [FeatureUnion, CountVectorizer, TfidfVectorizer, normalize, validation_curve]
     learn += [TransformedTargetRegressor, Ridge, Nystroem, NearestNeighbors]
-    learn += [GroupKFold, cross_val_score, roc_curve]
+    learn += [GroupKFold, cross_val_score, roc_curve, SelectKBest]
+    learn += [StackingClassifier, CalibratedClassifierCV, FunctionTransformer]
     more = {"np": np, "nn": nn, "rel_entr": rel_entr, "bootstrap": bootstrap}
     return public_names() | {f.__name__: f for f in learn} | short | data | more
 

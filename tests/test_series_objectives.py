@@ -17,6 +17,7 @@ from skcontrast.objectives import (
     FuturePrediction,
     HierarchicalContrast,
     InfoNCE,
+    LateInteractionNCE,
     PatchOrigin,
     SupCon,
 )
@@ -29,6 +30,7 @@ VARIANTS = {name: cls() for name, cls in OBJECTIVES.items() if "steps" in cls().
     "patch_origin": PatchOrigin(n_pieces=2),
     "patch_origin-three": PatchOrigin(3, 0.5, 0.3),
     "future_prediction-last": FuturePrediction(n_steps=2, context="last"),
+    "late_interaction-lse": LateInteractionNCE("lse", 3.0, "learned"),
     "brownian_bridge-end": BrownianBridge(contrast="end", pin=0.5),
     "brownian_bridge-ends": BrownianBridge(contrast="ends", eps=1e-6),
     "sum": InfoNCE() + 0.5 * HierarchicalContrast(alpha=1),
@@ -386,3 +388,32 @@ def test_groups_may_say_which_rows_are_positives():
         encoder(SupCon(target="groups")).fit(X, y)
     with pytest.raises(ValueError, match="type label_similarity='equal'"):
         SupCon(target="groups", label_similarity="tree").build(3)
+
+
+# ----------------------------------------------------------- late interaction
+
+
+@pytest.mark.parametrize("pool", ["mean_maxsim", "lse"])
+@pytest.mark.parametrize("n_views", [2, 3])
+@pytest.mark.parametrize("block_size", [None, 2])
+def test_late_interaction_is_the_loop(pool, n_views, block_size):
+    steps, mask = draw(n_views=n_views)
+    objective = LateInteractionNCE(pool, 3.0, 0.4, block_size)
+    value, _ = evaluate(objective, steps, mask)
+    loop = series_cases.late_interaction(steps.numpy(), mask.tolist(), pool, 3.0, 0.4)
+    np.testing.assert_allclose(value, loop, rtol=1e-11)
+
+
+def test_late_interaction_knows_no_order_and_one_step_is_info_nce():
+    steps, mask = draw()
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    for pool in ("mean_maxsim", "lse"):
+        objective = LateInteractionNCE(pool)
+        value = evaluate(objective, steps, mask)[0]
+        moved = evaluate(objective, steps[:, :, order], mask[:, :, order])[0]
+        torch.testing.assert_close(moved, value)
+        one = evaluate(objective, steps[:, :, :1])[0]
+        torch.testing.assert_close(one, InfoNCE(0.1, form="two_way")(steps[:, :, 0]))
+    sharp = LateInteractionNCE("lse", 1e4)
+    first = steps[:, :, :1]
+    torch.testing.assert_close(evaluate(sharp, first)[0], InfoNCE(0.1, "two_way")(first[:, :, 0]))

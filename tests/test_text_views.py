@@ -11,6 +11,7 @@ from skcontrast._inputs.tokens import TokenRows, number_words
 from skcontrast.views import (
     TEXT_VIEWS,
     Compose,
+    RepresentativeWords,
     Shuffle,
     SpanCrop,
     TextView,
@@ -196,3 +197,27 @@ def test_batches_stack_and_pad():
     assert by_document(part.ids, part) == [by_document(x.ids, x)[i] for i in (3, 0)]
     assert isinstance(concatenate([torch.ones(2, 3)] * 2), torch.Tensor)
     assert table_rows(np.eye(3)).take(torch.arange(3)).shape == (3, 3)
+
+
+def test_representative_words_are_drawn_by_what_they_add():
+    words = ["the"] * 4 + ["car"] * 3 + ["and"] * 2 + ["tree"]
+    _, x, rows = batch([words, ["the"] * 6 + ["and"] * 4, []] * 1000)
+    frequency = {w: float(f) for w, f in zip(rows.vocabulary, rows.words.frequency)}
+    counts = {"the": 4, "car": 3, "and": 2, "tree": 1}
+    adds = {w: c / 10 * np.log(c / 10 / frequency[w]) for w, c in counts.items()}
+    odds = {w: np.exp(a / 0.2) for w, a in adds.items()}
+    out = RepresentativeWords(n_words=1, temperature=0.2).build(rows)(x, rows.train_index)
+    found = by_document(out.weights, x)
+    drawn = [words[int(np.argmax(document))] for document in found[::3]]
+    for word, odd in odds.items():
+        share = np.mean([w == word for w in drawn])
+        assert abs(share - odd / sum(odds.values())) < 0.05, word
+    assert [sum(document) for document in found[:3]] == [1, 1, 0]
+    # Each word once, its first place; all words of a document with fewer.
+    most = by_document(RepresentativeWords(3).build(rows)(x, rows.train_index).weights, x)
+    assert {sum(document) for document in most[::3]} == {3} and {sum(d) for d in most[1::3]} == {2}
+    assert {tuple(document) for document in most[1::3]} == {(1, 0, 0, 0, 0, 0, 1, 0, 0, 0)}
+    # What an earlier view took away is not drawn.
+    left = x.with_weights(torch.where(x.ids == rows.vocabulary.index("car"), 0.0, x.weights))
+    again = RepresentativeWords(9).build(rows)(left, rows.train_index)
+    assert not again.weights[x.ids == rows.vocabulary.index("car")].any()

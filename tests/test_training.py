@@ -214,6 +214,7 @@ def test_every_objective_trains(name, n_views):
     n_views = max(n_views, objective.min_views)
     momentum = 0.9 if "keys" in objective.requires else None
     params = {"n_views": n_views, "momentum": momentum, "max_iter": 2, "batch_size": 20}
+    params["replay"] = "reservoir" if name == "previous_features" else None
     model = encoder(objective=name, **params)
     y = np.eye(3, dtype=int)[Y] if objective.target_type == "labels" else Y
     model.fit(X, y, **given)

@@ -2,7 +2,7 @@
 // first, then those that explain, then figures, and lists of everything last.
 const LISTS = /^(changelog|papers|developing|auto_examples\/index)$/;
 const FIGURES =
-  /^(ablation|anomaly_quality|choosing|contrast_quality|findings|label_noise|longtail|multiview_quality|postprocessing_quality|quality|regression|retrieval_quality|scaling|series_quality|speed|text_quality|topic_quality|when|width|word2vec|sizes|tried)$/;
+  /^(ablation|anomaly_quality|choosing|contrast_quality|findings|label_noise|longtail|multiview_quality|postprocessing_quality|quality|regression|retrieval_quality|scaling|series_quality|speed|text_quality|topic_quality|when|width|word2vec|sizes|streams|tried)$/;
 var Scorer = {
   score: ([page, title, , , score]) => {
     const words = new URLSearchParams(window.location.search).get("q") || "";

@@ -74,6 +74,10 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
             vars(self).update(vars(voice))
         return canonical(X) if sp.issparse(X) else X
 
+    def further(self, X, partial):
+        """The input of a later call and its checked rows; of a stream it may learn from them."""
+        return self, self.read(X, n_least=2)
+
     def hold_out(self, n_samples, fraction, objective, seed, side):
         """Split row numbers into those to train on and those held out for early stopping.
 

@@ -1,6 +1,7 @@
 """Rows of several blocks: batches of them, and the rows of a training."""
 
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 import numpy as np
 import scipy.sparse as sp
@@ -89,6 +90,12 @@ class BlockBatch:
         if present is not None:
             present = torch.cat([present, present[:, :1].expand(-1, missing)], dim=1)
         return BlockBatch(grown, present)
+
+    def split(self, size):
+        """Batches of ``size`` rows each, in order."""
+        present = repeat(None) if self.present is None else self.present.split(size, dim=1)
+        for there, *parts in zip(present, *(batch.split(size) for batch in self.batches.values())):
+            yield BlockBatch(dict(zip(self.batches, parts)), there)
 
     @staticmethod
     def joined(batches):

@@ -1,11 +1,13 @@
 """The data path: rows of a table as batches of tensors, with one indexing a batch."""
 
+import itertools
+
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch.utils.data import Dataset
 
-from skcontrast.functional._rows import tensor_of
+from skcontrast.functional._rows import slices, tensor_of
 
 # Standardised values are kept within this bound: an outlier of 1e300 in float64 would
 # be infinite in float32, and its embedding NaN.
@@ -66,6 +68,12 @@ class SparseBatch:
         end = self.offsets.new_full((missing,), len(self.indices))
         offsets = torch.cat([self.offsets, end])
         return SparseBatch(self.indices, offsets, self.values, self.n_features)
+
+    def split(self, size):
+        """Batches of ``size`` rows each, in order."""
+        for rows, entries in ragged_parts(self.offsets, len(self.indices), size):
+            offsets = self.offsets[rows] - entries.start
+            yield SparseBatch(self.indices[entries], offsets, self.values[entries], self.n_features)
 
     @staticmethod
     def joined(batches):
@@ -166,6 +174,8 @@ class Rows(Dataset):
     # Number of blocks that a row is given as, 0 where it is one thing, and whether these are rows
     # of one kind, block after block.
     n_given, stacked = 0, False
+    # Evaluates a function in one of the processes that share the rows, for all of them.
+    once = staticmethod(lambda function, *args: function(*args))
 
     def __init__(self, X, *how, side=None, dtype=torch.float32, device="cpu", train_index=None):
         self.n_rows, self.n_features = X.shape[:2]
@@ -263,6 +273,12 @@ class DenseRows(Rows):
         if self.all_train and self._data.device == self.device:
             return self._data
         return super().reference(max_rows)
+
+
+def ragged_parts(offsets, n_entries, size):
+    """Slices of ``size`` rows of a ragged batch, and of their entries, with one device sync."""
+    bounds = [*offsets[::size].tolist(), n_entries]
+    return zip(slices(len(offsets), size), itertools.starmap(slice, itertools.pairwise(bounds)))
 
 
 def ragged_entries(starts, lengths, index):

@@ -25,10 +25,10 @@ def column_scales(X, standardize, precision="float32"):
         _check_magnitude(X, most, f"precision={precision!r}", "type standardize=True, or ")
         return None, None
     if sp.issparse(X):
-        return None, np.full(X.shape[1], _row_length(X))
-    scaler = _scaler(X, 1.0)
+        return None, np.full(X.shape[1], row_length(X))
+    scaler = scaler_of(X, 1.0)
     mean, scale = scaler.mean_, scaler.scale_
-    binary, low, high = _two_valued(X)
+    binary, low, high = two_valued(X)
     # Dividing by the range, not by the deviation, keeps rare categories from outweighing all.
     with np.errstate(over="ignore"):
         scale = np.where(binary, high - low, scale)
@@ -42,12 +42,12 @@ def column_scales(X, standardize, precision="float32"):
     low, high = _extent(X)
     unit = np.maximum(np.abs(low), np.abs(high))
     unit[~extreme | (unit == 0)] = 1.0
-    scaler = _scaler(X, unit)
+    scaler = scaler_of(X, unit)
     scale = np.where(low == high, 1.0, np.maximum(scaler.scale_ * unit, SMALLEST))
     return scaler.mean_ * unit, np.where(binary, high - low, scale)
 
 
-def _two_valued(X):
+def two_valued(X):
     """Which columns hold exactly two values, and these, the lower and the higher."""
     blocks = _blocks(X)
     first = next(blocks)
@@ -69,7 +69,8 @@ def _blocks(X):
         yield np.asarray(X[start : start + CHUNK], dtype=np.float64)
 
 
-def _scaler(X, unit):
+def scaler_of(X, unit):
+    """StandardScaler of rows in units of ``unit``, block by block."""
     scaler = StandardScaler()
     with np.errstate(over="ignore", invalid="ignore"):
         for block in _blocks(X):
@@ -84,7 +85,7 @@ def _extent(X):
     return np.min(low, axis=0), np.max(high, axis=0)
 
 
-def _row_length(X):
+def row_length(X):
     """Root mean square length of the rows of a CSR matrix, 1 when all are empty."""
     values = X.data.astype(np.float64)
     peak = np.abs(values).max(initial=0)

@@ -75,6 +75,10 @@ class SeriesBatch:
         """The series ``index`` (m,) of the batch."""
         return SeriesBatch(self.values[index], self.mask[index])
 
+    def split(self, size):
+        """Batches of ``size`` series each, in order."""
+        return map(SeriesBatch, self.values.split(size), self.mask.split(size))
+
     @staticmethod
     def joined(batches):
         """Stack batches of series of one length, row after row."""

@@ -67,6 +67,7 @@ def read_side(objective, others, given, n_samples, before=None, ordered=False):
     """
     components, given = [*others, objective], dict(given)
     requires, named = needs(*components), readers_of(components)
+    requires |= _welcome(objective, given, requires)
     weight, groups = given.pop("weight", None), given.get("groups")
     earlier = {} if before is None else vars(before)
     if given.get("target") is not None:
@@ -111,6 +112,17 @@ def read_side(objective, others, given, n_samples, before=None, ordered=False):
     if weight is not None:
         side["weight"] = np.asarray(weight, dtype=np.float32)
     return side, learned, given
+
+
+def _welcome(objective, given, requires):
+    """What an objective reads where it is given, and for whom: labels of two classes or more."""
+    names = [type(c).__name__ for c in parts_of([objective]) if getattr(c, "welcomes_classes", 0)]
+    y = given.get("target")
+    if not names or y is None or "target" in requires or as_array(y, "y").ndim != 1:
+        return {}
+    labels = labelled(y)[1]
+    kinds = ("binary", "multiclass") if len(np.unique(labels)) > 1 else ()
+    return {"target": names[0]} if type_of_target(labels) in kinds else {}
 
 
 def _warn_second_rows(y, objective):

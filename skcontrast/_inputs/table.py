@@ -1,5 +1,7 @@
 """Tables: arrays, sparse matrices, memory maps, tensors and data frames, as rows of numbers."""
 
+from copy import copy
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_array
@@ -11,6 +13,7 @@ from skcontrast._inputs.columns import RAGGED, untorched
 from skcontrast._inputs.frame import FrameColumns, category_names, check_names, is_frame, is_plain
 from skcontrast._inputs.one_hot import one_hot_groups
 from skcontrast._inputs.rows import CHUNK, standardized, table_rows, to_batch
+from skcontrast._inputs.running import merged, moments, scales
 from skcontrast._inputs.scales import column_scales
 
 _FLOATS = (np.float64, np.float32)
@@ -27,8 +30,9 @@ class TableInput(Input):
     owner : str, default="estimator"
         Class of the estimator, for messages.
 
-    standardize : bool, default=True
-        Whether columns are centred and scaled; see ``column_scales``.
+    standardize : bool or "running", default=True
+        Whether columns are centred and scaled; see ``column_scales``. "running": by the rows of
+        a stream so far.
 
     precision : {"float32", "bfloat16", "float64"}, default="float32"
         What values that are not scaled have to fit in.
@@ -40,6 +44,9 @@ class TableInput(Input):
 
     expansion_ : FrameColumns or None
         How a data frame becomes these columns, where X was one.
+
+    running_ : dict of str to ndarray
+        Moments of the rows so far, with ``standardize="running"``.
 
     features_ : int ndarray of shape (n_features,) or None
         Which of these columns are one feature, as those of a category.
@@ -56,7 +63,7 @@ class TableInput(Input):
     }
     _parameter_constraints: dict = {
         "owner": [str],
-        "standardize": ["boolean"],
+        "standardize": ["boolean", StrOptions({"running"})],
         "precision": [StrOptions({"float32", "bfloat16", "float64"})],
     }
 
@@ -78,7 +85,19 @@ class TableInput(Input):
         elif not sp.issparse(X):
             self.features_ = one_hot_groups(X, CHUNK)
         self.mean_, self.scale_ = column_scales(X, self.standardize, self.precision)
+        if self.standardize == "running":
+            self.running_ = moments(X)
         return X
+
+    def further(self, X, partial):
+        """Check the rows of a later call; a stream may move the scales, in another input."""
+        source, X = super().further(X, partial)
+        dense = self.mean_ is not None  # of which sparse rows are refused later on
+        if partial and self.standardize == "running" and not (dense and sp.issparse(X)):
+            source = copy(self)
+            source.running_ = merged(self.running_, moments(X if dense else sp.csr_matrix(X)))
+            source.mean_, source.scale_ = scales(source.running_, self.mean_, self.scale_)
+        return source, X
 
     def fit_columns(self, X, n_least=2):
         """Check the rows of a fit, for an estimator that reads them on the scale that they have."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from skcontrast._inputs.documents import numbered
-from skcontrast._inputs.rows import Rows, SparseBatch, ragged_entries
+from skcontrast._inputs.rows import Rows, SparseBatch, ragged_entries, ragged_parts
 from skcontrast._inputs.word_features import count_words, frequency_of, word_features
 
 
@@ -100,6 +100,12 @@ class TokenBatch:
         """The batch with ``missing`` empty documents at its end."""
         end = self.offsets.new_full((missing,), len(self.ids))
         return replace(self, offsets=torch.cat([self.offsets, end]))
+
+    def split(self, size):
+        """Batches of ``size`` documents each, in order."""
+        for rows, tokens in ragged_parts(self.offsets, len(self.ids), size):
+            offsets = self.offsets[rows] - tokens.start
+            yield TokenBatch(self.ids[tokens], offsets, self.weights[tokens], self.words)
 
     def to(self, device):
         """The batch on ``device``."""

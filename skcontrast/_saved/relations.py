@@ -10,6 +10,7 @@ from skcontrast._inputs.word_features import word_features
 from skcontrast._saved.blocks import absent_maps, blocks_input, canonical
 from skcontrast._saved.blocks import need as _need
 from skcontrast._saved.heads import transforms
+from skcontrast._saved.memory import memory
 from skcontrast._saved.search import SEARCHES
 from skcontrast._saved.spaces import detector, label_credibility
 from skcontrast._saved.step_tables import LINEAR
@@ -142,6 +143,8 @@ def _trained(model):
     given = {name: array.shape for name, array in weights.items()}
     _need(given == expected, "weights_ are not those of network_, projector_ and input_")
     _output(model.output_, source, model._width)
+    if hasattr(model, "memory_"):
+        memory(model.memory_, source)
     _need(model.n_components_ == model.output_.width(model._width), "n_components_ is another")
 
 

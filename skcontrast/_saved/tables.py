@@ -19,6 +19,7 @@ _TRAINED = """
     validation_curve_    none curve
     ?finetune_curve_     curve
     ?_optimizer_state    dict
+    ?memory_             dict
     ?_momentum_state     arrays
     ?classes_            label c ...
     ?target_mean_        float t
@@ -83,6 +84,7 @@ TABLES = {
         features_            none int p >=0
         mean_                none float p
         scale_               none float p >0
+        ?running_            arrays
     """,
     "BlocksInput": """
         ?n_features_in_      whole
@@ -306,10 +308,23 @@ TABLES = {
         dual_coef_           float n c
         intercept_           float c
     """,
+    "KernelReplayClassifier": """
+        input_               TableInput
+        n_features_in_       whole f
+        ?feature_names_in_   words f
+        classes_             label c
+        n_seen_              int c >0
+        mixture_weights_     float c k >=0
+        mixture_means_       float c k d
+        mixture_variances_   float c k d >=0
+        classifier_          none ProKeRClassifier
+        _seed                whole
+    """,
     "ZeroShotClassifier": """
         ?input_              TableInput
         n_features_in_       whole f
         ?feature_names_in_   words f
+        ?class_sums_         float c d
         class_embeddings_    float c d
         classes_             label c
     """,

@@ -101,12 +101,16 @@ def fingerprint(estimator, X, side, start=None):
     # What does not change the result is left out.
     skipped = ("checkpoint", "verbose", "callbacks", "device", "warm_start")
     params = {k: v for k, v in estimator.get_params(deep=False).items() if k not in skipped}
+    parts = [__version__, of_data(estimator, X, side), _described(params), joblib.hash(start)]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+
+def of_data(estimator, X, side):
+    """The class of an estimator and its data, as text that is the same in every process."""
     shape = X.shape
     if isinstance(X, np.memmap):
         X = np.asarray(X[np.linspace(0, len(X) - 1, min(len(X), SAMPLED_ROWS)).astype(int)])
-    data = [joblib.hash(part) for part in (X, side, start)]
-    parts = [__version__, type(estimator).__name__, _described(params), str(shape), *data]
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+    return f"{type(estimator).__name__}|{shape}|{joblib.hash(X)}|{joblib.hash(side)}"
 
 
 def _described(value):

@@ -50,7 +50,7 @@ def keep(estimator, final, training, encoder, call):
         for name in _OF_NEXT_CALL:  # the moments are of another loss
             attributes.pop(name, None)
     else:
-        for name in (*_OF_NEXT_CALL, "finetune_curve_", *LEARNED_OF_Y):
+        for name in (*_OF_NEXT_CALL, "finetune_curve_", "memory_", *LEARNED_OF_Y):
             attributes.pop(name, None)
         if not call.partial and not estimator.warm_start:
             final.pop("_momentum_state", None)

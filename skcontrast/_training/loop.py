@@ -13,7 +13,7 @@ import torch
 from skorch.callbacks import EpochTimer
 from torch import nn
 
-from skcontrast._draws import backward_pass, draws_state, nothing_drawn, set_draws_state
+from skcontrast._draws import draws_state, nothing_drawn, set_draws_state
 from skcontrast._progress import Progress, say
 from skcontrast._training.devices import seeded
 
@@ -63,6 +63,7 @@ class _Net(skorch.NeuralNet):
             self.epochs.begin()
         elif method_name == "on_epoch_end":
             stop |= self.epochs.end(self, stop)
+            stop = self.module_.ranks.once(bool, stop)
         if stop:
             raise _Stop
 
@@ -87,8 +88,8 @@ class _Net(skorch.NeuralNet):
         with nothing_drawn():
             self.optimizer_.zero_grad(set_to_none=True)
         loss = self._loss(batch)
-        with backward_pass():
-            loss.backward()
+        loss.backward()
+        self.module_.ranks.add_gradients(self.module_.encoder)
         if self.listens:
             named = [*self.module_.named_parameters(), *self.criterion_.named_parameters()]
             # A list: every callback may go through it.

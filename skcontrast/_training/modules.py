@@ -9,6 +9,7 @@ from skcontrast._draws import initial_seed
 from skcontrast._inputs.several import prepared
 from skcontrast._inputs.stacked import Stacked
 from skcontrast._output import Output
+from skcontrast._training.chunks import check_norms
 from skcontrast._training.devices import DTYPES, seeded
 from skcontrast._training.embed import FORWARD_ROWS, lasting, load_arrays, to_tensors
 from skcontrast._training.frozen import freeze
@@ -16,7 +17,14 @@ from skcontrast._training.network import ViewNetwork
 from skcontrast.networks import NETWORKS, NETWORKS_OF, build_network, build_projector
 from skcontrast.networks._momentum import Momentum
 from skcontrast.samplers import OnePerGroup, Uniform, WholeGroups, in_order
-from skcontrast.views import build_negatives, build_views, makes_negatives, members, partners
+from skcontrast.views import (
+    build_negatives,
+    build_slots,
+    build_views,
+    makes_negatives,
+    members,
+    partners,
+)
 from skcontrast.views._partners import block_view
 
 
@@ -45,6 +53,10 @@ def build(estimator, fitted, rows, given, call):
         fitted |= _described(estimator, fitted)
     source, dtype = fitted["input_"], DTYPES[estimator.precision]
     module, width = build_module(fitted, source.layout, dtype, source.choices["width"])
+    module.chunk_size = estimator.chunk_size
+    if estimator.chunk_size is not None:
+        why = f"chunk_size={estimator.chunk_size} encodes some rows at a time"
+        check_norms(why, "chunk_size=None", module)
     objective = fitted["objective_"]
     _check_present(objective, rows)
     module.gives_rows = "rows" in objective.requires
@@ -199,12 +211,15 @@ def _go_on(estimator, module, criterion):
         )
 
 
-def rows(source, X, side, dtype, device, train_index):
-    """The rows of a training, of what an input has checked."""
+def rows(source, X, side, dtype, device, train_index, ranks):
+    """The rows of a training, of what an input has checked; ``ranks`` are its processes."""
     options = {"dtype": dtype, "device": device, "train_index": train_index}
     if isinstance(X, Stacked):
-        return X.training(source.rows, side, **options)
-    return source.rows(X, side, **options)
+        made = X.training(source.rows, side, **options)
+    else:
+        made = source.rows(X, side, **options)
+    made.once = ranks.once
+    return made
 
 
 def seen(X, n_views, views):
@@ -252,16 +267,14 @@ def slot_views(views, n_views, clean_anchor, rows, network, objective, choices):
         )
     if rows.stacked:
         _check_own(views)
-    view = build_views(views, rows)
-    if rows.stacked:
-        made = [block_view(rows, view, v) for v in range(rows.n_given)]
-        return [None, *made[1:]] if clean_anchor else made
-    made = [view] * n_views
+    n = rows.n_given if rows.stacked else n_views
     # A single view is the changed row, or ``views`` would mean nothing.
-    if clean_anchor and n_views > 1:
-        made[0] = None
+    clean = bool(clean_anchor and n > 1)
+    made = [None] * clean + build_slots(views, rows, n - clean, network)
+    if rows.stacked:
+        return [view and block_view(rows, view, v) for v, view in enumerate(made)]
     if "pairs" in rows.side and n_views > 1:
-        made[1:] = [partners(rows, view)] * (n_views - 1)
+        made[1:] = [partners(rows, view) for view in made[1:]]
     if objective.hard_negatives and not rows.n_given:
         made[-1] = build_negatives(views, rows)
     return made

@@ -8,7 +8,9 @@ from torch import nn
 
 from skcontrast._draws import initial_seed
 from skcontrast._inputs.rows import concatenate
+from skcontrast._training.chunks import in_chunks
 from skcontrast._training.devices import seeded
+from skcontrast._training.ranks import Alone
 
 # Rows projected at a time, between epochs.
 PROJECT_ROWS = 4096
@@ -23,11 +25,13 @@ class ViewNetwork(nn.Module):
     are; ``counts_steps`` whether the number of the training step is. ``own_views`` are made for
     single terms of an objective, by term. ``momentum``, where there is one, makes keys: of the
     shared views where ``gives_keys``, and of the rows as they are for those ``taught`` terms that
-    have a view of their own.
+    have a view of their own. ``chunk_size`` rows are encoded at a time, all with None, and each of
+    ``ranks`` has its share of them.
     """
 
     gives_steps = gives_rows = gives_keys = counts_steps = False
     taught: Sequence = ()
+    chunk_size = None
     # Parts that stay in evaluation mode.
     frozen: Sequence = ()
 
@@ -37,7 +41,7 @@ class ViewNetwork(nn.Module):
         self.projector = projector
         self.views = list(views)
         self.own_views = {}
-        self.momentum = None
+        self.ranks, self.momentum = Alone(), None
 
     def train(self, mode=True):
         """Set the mode of training, or of evaluation, of all parts that are not frozen."""
@@ -56,6 +60,7 @@ class ViewNetwork(nn.Module):
         2 for a term that reads the whole rows first. ``keys`` (V, n, d) are projections by the
         momentum network.
         """
+        self.ranks.begin(step)
         made = self._seen(x, index, self.views) if self.views else {"views": None}
         if self.counts_steps:
             made["step"] = step
@@ -88,29 +93,42 @@ class ViewNetwork(nn.Module):
             return made | self._of_blocks(x)
         shape = len(batches), len(x) // len(batches)
         if self.gives_steps:
-            steps = self.encoder.steps(x)
-            h = self.encoder.pool(steps, x.mask)
+            steps, h = self._encoded(self._of_steps, x)
             made["steps"] = steps.unflatten(0, shape)
             made["step_mask"] = (x.mask[:, 0] > 0).unflatten(0, shape)
         elif hasattr(self.encoder, "gates"):
             h, gates = self._gated(x, rows, len(batches))
             made["gates"] = gates.unflatten(0, shape)
         else:
-            h = self.encoder(x)
-        made["views"] = self.projector(h).unflatten(0, shape)
-        return made | {"embedding": h.unflatten(0, shape)}
+            h = self._encoded(self.encoder, x)
+        return made | self._projected(h.unflatten(0, shape))
 
     def _gated(self, x, rows, n_views):
         """Embeddings by experts, and their gates: a given route is that of the row, in any view."""
-        encoder = self.encoder
-        gates = encoder.gates(rows).repeat(n_views, 1) if encoder.given else encoder.gates(x)
-        return encoder(x, gates), gates
+        gates = self.encoder.gates
+        if self.encoder.given:
+            routes = gates(rows).repeat(n_views, 1)
+            return self._encoded(self.encoder, x, routes), routes
+        return self._encoded(lambda part: (self.encoder(part, g := gates(part)), g), x)
 
     def _of_blocks(self, x):
         """The same of rows of several blocks, each of which is a view of them."""
-        h = self.encoder.slots(x)  # (V, n, d)
-        z = self.projector(h.flatten(0, 1)).unflatten(0, h.shape[:2])
-        return {"views": z, "embedding": h, "present": x.present}
+        h = self._encoded(self.encoder.slots, x, dim=1)
+        return self._projected(h) | {"present": x.present}
+
+    def _of_steps(self, x):
+        """Embeddings of the steps of series, and of the series."""
+        steps = self.encoder.steps(x)
+        return steps, self.encoder.pool(steps, x.mask)
+
+    def _encoded(self, function, x, *beside, dim=0):
+        return self.ranks.encode(function, x, self.chunk_size, *beside, dim=dim)
+
+    def _projected(self, h):
+        """Embeddings (V, n, d), and what the projector makes of them."""
+        # Of the very tensor: objectives may ask for gradients at the embedding.
+        z = in_chunks(self.projector, h.flatten(0, 1), self.chunk_size)
+        return {"views": z.unflatten(0, h.shape[:2]), "embedding": h}
 
     @torch.no_grad()
     def project(self, rows):

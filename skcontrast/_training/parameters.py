@@ -16,6 +16,7 @@ SHORTHAND = {
     "projector": "skcontrast.networks:NETWORKS",
     "sampler": "skcontrast.samplers:SAMPLERS",
     "optimizer": "skcontrast.optimizers:OPTIMIZERS",
+    "replay": "skcontrast.replay:RESERVOIRS",
 }
 
 CONSTRAINTS = {
@@ -27,11 +28,13 @@ CONSTRAINTS = {
     "network": NETWORK_CONSTRAINTS,
     "projector": [*NETWORK_CONSTRAINTS, None],
     "sampler": [Shorthand(SHORTHAND["sampler"], "sampler")],
+    "replay": [Shorthand(SHORTHAND["replay"], "replay", ("keep",)), None],
     "standardize": ["boolean"],
     "momentum": [Interval(Real, 0, 1, closed="left"), None],
     "optimizer": [Shorthand(SHORTHAND["optimizer"], "optimizer")],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
+    "chunk_size": [Interval(Integral, 1, None, closed="left"), None],
     "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],

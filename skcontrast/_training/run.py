@@ -7,12 +7,14 @@ from sklearn.utils import check_random_state
 
 from skcontrast._component import resolve
 from skcontrast._training.callbacks import FitTasks
-from skcontrast._training.checkpoint import open_checkpoint
+from skcontrast._training.checkpoint import of_data, open_checkpoint
 from skcontrast._training.embed import learned, optimizer_to_tensors
 from skcontrast._training.frozen import optimizer_name
 from skcontrast._training.loop import Training
+from skcontrast._training.ranks import processes
 from skcontrast.optimizers import OPTIMIZERS
 
+AUTO_BATCH = 256
 # What max_iter="auto" stands for: about so many steps, and epochs between these.
 AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 5, 100
 
@@ -49,11 +51,13 @@ class Call(NamedTuple):
     source: Any = None
 
     def sized(self, n_rows, batch_size):
-        """The call with its number of epochs, where "auto" leaves it to the number of rows."""
+        """The call with its number of epochs, and its rows in a batch, where these are "auto"."""
+        batch_size = min(AUTO_BATCH if batch_size == "auto" else int(batch_size), n_rows)
         if self.max_iter != "auto":
-            return self
+            return self, batch_size
         n_epochs = round(AUTO_STEPS * batch_size / n_rows)
-        return self._replace(max_iter=min(max(n_epochs, LEAST_EPOCHS), MOST_EPOCHS))
+        n_epochs = min(max(n_epochs, LEAST_EPOCHS), MOST_EPOCHS)
+        return self._replace(max_iter=n_epochs), batch_size
 
 
 class Run:
@@ -83,6 +87,9 @@ class Run:
     labels : array-like or None
         What the output may read of the target, which it does with passthrough="auto" alone.
 
+    ranks : Ranks
+        The processes that share it.
+
     settings : dict
         Arguments of :func:`skcontrast._training.loop.train`.
     """
@@ -91,8 +98,14 @@ class Run:
         self.call = call
         self.labels = y if getattr(estimator, "passthrough", None) == "auto" else None
         apart = call.partial or call.second
-        self.checkpoint = None if apart else open_checkpoint(estimator, X, side, call.further)
-        seed = check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max)
+        self.ranks = processes()
+        self.ranks.check_same(lambda: of_data(estimator, X, side))
+        # One process reads the file, which need not be on the disk of the others, and writes it.
+        opened = None if apart else (estimator, X, side, call.further)
+        self.checkpoint = opened and self.ranks.once(open_checkpoint, *opened)
+        # Drawn by all, as a generator that was given goes on.
+        drawn = check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max)
+        seed = self.ranks.once(int, drawn)
         self.seed = self.draws = self.checkpoint.seed(seed) if self.checkpoint else seed
         self.past, self.n_epochs = [], 0
         if call.further:
@@ -118,12 +131,15 @@ class Run:
                 vars(estimator).get("_optimizer_state"), optimizer_name(estimator)
             ),
             "scheduled": not call.partial,
-            "verbose": int(estimator.verbose),
+            "verbose": int(estimator.verbose) if self.ranks.rank == 0 else 0,
         }
 
     def begin(self, fitted, network, criterion, rows):
         """Note what is trained, and what is known of it before it is."""
-        self.fitted, self.network = fitted, network
+        self.ranks.check_network(network.encoder)
+        follower = [] if network.momentum is None else [network.momentum]
+        self.ranks.share(network, criterion, *follower)
+        self.fitted, self.network, network.ranks = fitted, network, self.ranks
         self.criterion, self.rows = criterion, rows
         return self.settings
 
@@ -149,7 +165,7 @@ class Run:
 
     def _end_epoch(self, net, epochs, last):
         """Write the checkpoint, and ask callbacks whether to stop."""
-        if self.checkpoint is not None:
+        if self.checkpoint is not None and self.ranks.rank == 0:
             self.checkpoint.save(net, epochs, last)
         so_far = Training(epochs.loss_curve, epochs.validation_curve, len(epochs.loss_curve), {})
         return self.tasks.end_epoch(lambda: self.learned(so_far))

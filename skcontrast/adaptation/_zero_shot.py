@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._arrays import refuse_masked
@@ -16,6 +17,7 @@ from skcontrast._inputs.target import (
     class_names,
     classes_of,
     joined_classes,
+    no_label,
 )
 from skcontrast._state import OwnState
 from skcontrast._typing import ArrayLike, MatrixLike, Self
@@ -46,6 +48,23 @@ def softmax(scores):
     """Rows of probabilities: (n, C) -> (n, C)."""
     P = np.exp(scores - scores.max(axis=1, keepdims=True))
     return P / P.sum(axis=1, keepdims=True)
+
+
+def further_codes(y, classes, known, owner):
+    """Codes and classes of the labels that ``partial_fit`` is given, beside those ``known``."""
+    named = known if classes is None else np.ravel(classes)
+    codes, found = class_codes(y, "pair" if named is None else UNLABELLED in named.tolist())
+    if not len(found):
+        raise no_label(type(owner).__name__)
+    unknown = (
+        () if classes is None else np.setdiff1d(joined_classes(found, named, "classes="), named)
+    )
+    if len(unknown):
+        raise ValueError(
+            f"y holds {unknown[:5].tolist()}, which classes= does not name: add them, or leave "
+            "classes= out."
+        )
+    return codes, found
 
 
 class ScoreMixin(OwnState, ClassifierMixin):
@@ -130,7 +149,7 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
     class_embeddings : array-like of shape (n_classes, n_features) or None, default=None
         One row a class; scaled to unit length. None takes the means of the unit rows of
         each class that ``fit`` is given, which makes this a nearest-mean classifier: it
-        is zero-shot no more.
+        is zero-shot no more. Rows and classes may then be added by ``partial_fit``.
 
     classes : array-like of shape (n_classes,) or None, default=None
         Names of the classes, in the order of ``class_embeddings``. None takes the sorted
@@ -146,6 +165,9 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
 
     class_embeddings_ : ndarray of shape (n_classes, n_features)
         Unit rows, in the order of ``classes_``.
+
+    class_sums_ : ndarray of shape (n_classes, n_features)
+        Sums of the unit rows of each class, without ``class_embeddings``.
 
     n_features_in_ : int
         Number of columns.
@@ -233,6 +255,44 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
             self._fit_given(X, found)
         return self
 
+    @available_if(lambda self: self.class_embeddings is None)
+    @whole
+    def partial_fit(
+        self: Self, X: MatrixLike, y: ArrayLike, classes: ArrayLike | None = None
+    ) -> Self:
+        """Add rows to the means of their classes, which need not have been known before.
+
+        There without ``class_embeddings`` alone. The result is that of a ``fit`` on all rows.
+
+        Parameters
+        ----------
+        X, y
+            As in :meth:`fit`; one class alone will do.
+
+        classes : array-like, default=None
+            Labels that y may hold; others are then an error. They need not be named.
+
+        Returns
+        -------
+        self : object
+        """
+        check_parameters(self)
+        first = not hasattr(self, "class_embeddings_")
+        if not (first or hasattr(self, "class_sums_")):  # given embeddings, or an older folder
+            raise ValueError("the fit kept no sums of rows to add to: fit again on all rows.")
+        codes, found = further_codes(y, classes, None if first else self.classes_, self)
+        X = self._read_rows(X, first)[1]
+        check_consistent_length(X, codes)
+        before = (
+            (found[:0], np.zeros((0, X.shape[1]))) if first else (self.classes_, self.class_sums_)
+        )
+        everything = joined_classes(found, before[0], "earlier calls")
+        codes = np.append(np.searchsorted(everything, found), UNLABELLED)[codes]
+        self._fit_means(X[codes >= 0], codes[codes >= 0], everything)
+        self.class_sums_[np.searchsorted(everything, before[0])] += before[1]
+        self.class_embeddings_ = unit_rows(self.class_sums_)
+        return self
+
     def _codes(self, y):
         if self.class_embeddings is None and self.classes is None:
             return classes_of(y, "ZeroShotClassifier without class_embeddings=")
@@ -245,9 +305,9 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
             raise ValueError(
                 "classes= names the rows of class_embeddings=, which is None: give both or none."
             )
-        X, means = unit_rows(X), np.zeros((len(classes), X.shape[1]))
-        np.add.at(means, codes, X)
-        self.class_embeddings_, self.classes_ = unit_rows(means), classes
+        self.class_sums_ = np.zeros((len(classes), X.shape[1]))
+        np.add.at(self.class_sums_, codes, unit_rows(X))
+        self.class_embeddings_, self.classes_ = unit_rows(self.class_sums_), classes
 
     def _fit_given(self, X, found):
         refuse_masked(self.class_embeddings, "class_embeddings")
@@ -267,6 +327,7 @@ class ZeroShotClassifier(ScoreMixin, ReadsRows, BaseEstimator):
         classes = self._class_names(len(T), found)
         order = np.argsort(classes, kind="stable")
         self.class_embeddings_, self.classes_ = unit_rows(T[order]), classes[order]
+        vars(self).pop("class_sums_", None)
         self._check_length(X)
 
     def _class_names(self, n_classes, found):

@@ -6,6 +6,7 @@ from skcontrast.functional._equations import (
     alignment,
     jensen_shannon,
     log_mean_gaussian,
+    min_norm_pair,
     ridge_smoother,
 )
 from skcontrast.functional._geometry import (
@@ -26,14 +27,14 @@ from skcontrast.functional._pairs import (
     OFF_DIAGONAL,
     TILE,
     PairSums,
-    linear_shares,
     mean_over,
     nearest,
     pair_loss,
     pair_sums,
-    softmax_shares,
 )
+from skcontrast.functional._parts import match_parts
 from skcontrast.functional._rows import (
+    BlockSize,
     distance_power,
     distinct,
     dot,
@@ -52,10 +53,13 @@ from skcontrast.functional._series import (
     neighbor_weights,
     positive_unlabelled,
 )
+from skcontrast.functional._shares import linear_shares, softmax_shares
 from skcontrast.functional._transport import balanced_assignment, gaussian_distance
+from skcontrast.functional._whitening import whiten
 
 __all__ = [
     "Between",
+    "BlockSize",
     "CEILINGS",
     "DENSE_LIMIT",
     "MIXTURE_WEIGHTS",
@@ -85,7 +89,9 @@ __all__ = [
     "logsumexp",
     "lorentz_distance",
     "lorentz_excess",
+    "match_parts",
     "mean_over",
+    "min_norm_pair",
     "mine_negatives",
     "mixed_contrast",
     "multilinear_contrast",
@@ -107,4 +113,5 @@ __all__ = [
     "softmax_shares",
     "softplus",
     "squared_distance",
+    "whiten",
 ]

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from skcontrast.functional._rows import slices
+from skcontrast.functional._rows import BlockSize, slices
 
 # Above this many pairs a dozen float32 matrices, indices and gradients among them, pass 256 MB.
 LIMIT = 2**22
 
 
 def over_anchors(
-    block: Callable[[slice], tuple[Tensor, ...]], n: int, m: int, block_size: int | None = None
+    block: Callable[[slice], tuple[Tensor, ...]], n: int, m: int, block_size: BlockSize = "auto"
 ) -> tuple[Tensor, ...]:
     """Evaluate a function of anchors and all their candidates, on some anchors at a time.
 
@@ -31,16 +31,18 @@ def over_anchors(
     n, m : int
         Number of anchors, and of candidates of each.
 
-    block_size : int, default=None
+    block_size : int, "auto" or None, default="auto"
         Anchors of a block. Blocks are recomputed in the backward pass, so memory is
-        O(block_size m). None takes as many as have up to ``LIMIT`` pairs.
+        O(block_size m). "auto" takes as many as have up to ``LIMIT`` pairs, None all.
 
     Returns
     -------
     results : tuple of tensors
         Those of the blocks, joined.
     """
-    block_size = max(1, LIMIT // m) if block_size is None else block_size
+    if block_size == "auto":
+        block_size = max(1, LIMIT // m)
+    block_size = n if block_size is None else block_size
     if block_size >= n:
         return block(slice(0, n))
     if torch.is_grad_enabled():

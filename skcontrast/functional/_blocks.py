@@ -5,11 +5,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from skcontrast.functional._anchors import over_anchors
-from skcontrast.functional._rows import logsumexp
+from skcontrast.functional._rows import BlockSize, logsumexp
 
 
 def sigmoid_pairs(
-    a: Tensor, b: Tensor, scale: Tensor, bias: Tensor, gamma: float, block_size: int | None = None
+    a: Tensor, b: Tensor, scale: Tensor, bias: Tensor, gamma: float, block_size: BlockSize = "auto"
 ) -> Tensor:
     r"""Losses of telling pairs from others one by one: (n, d), (n, d) -> (n,).
 
@@ -27,7 +27,7 @@ def sigmoid_pairs(
     gamma : float
         At 0 all pairs weigh alike.
 
-    block_size : int, default=None
+    block_size : int, "auto" or None, default="auto"
         Anchors at a time.
     """
     n = len(a)

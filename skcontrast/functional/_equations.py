@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from skcontrast.functional._pairs import OFF_DIAGONAL, pair_sums
-from skcontrast.functional._rows import power_distance
+from skcontrast.functional._rows import BlockSize, power_distance
 
 
 def alignment(x: Tensor, y: Tensor, alpha: float = 2.0) -> Tensor:
@@ -19,7 +19,7 @@ def alignment(x: Tensor, y: Tensor, alpha: float = 2.0) -> Tensor:
     return squared.clamp_min(1e-12).pow(alpha / 2)
 
 
-def log_mean_gaussian(x: Tensor, t: float = 2.0, block_size: int | None = None) -> Tensor:
+def log_mean_gaussian(x: Tensor, t: float = 2.0, block_size: BlockSize = "auto") -> Tensor:
     """``log mean_{i<j} exp(-t ||x_i - x_j||^2)``, the uniformity of ``x`` (n, d) -> ()."""
     n, options = len(x), {"similarity": power_distance(2), "block_size": block_size}
     sums = pair_sums(x, x, lambda rows, columns: (None, OFF_DIAGONAL), 1 / t, **options)
@@ -43,6 +43,25 @@ def jensen_shannon(p: Tensor, q: Tensor) -> Tensor:
     entropy = lambda x: -(x * x.clamp_min(torch.finfo(x.dtype).tiny).log()).sum(-1)
     mean = (p[:, None] + q) / 2  # (n, m, d)
     return entropy(mean) - (entropy(p)[:, None] + entropy(q)) / 2
+
+
+def min_norm_pair(first: Tensor, second: Tensor) -> Tensor:
+    r"""Share of the first of two gradients in the shortest vector between them: (..., d) -> (...).
+
+    .. math:: \alpha = \min \Big( 1, \max \Big( 0,
+        \frac{(g_2 - g_1) \cdot g_2}{\|g_1 - g_2\|^2} \Big) \Big)
+
+    A step against :math:`\alpha g_1 + (1 - \alpha) g_2` lowers both losses, or is zero. Of equal
+    gradients the share is a half.
+
+    References
+    ----------
+    Sener and Koltun, "Multi-task learning as multi-objective optimization", NeurIPS 2018.
+    """
+    gap = second - first
+    length = gap.square().sum(-1)
+    share = (gap * second).sum(-1) / torch.where(length > 0, length, 1)
+    return torch.where(length > 0, share.clamp(0, 1), 0.5)
 
 
 def ridge_smoother(

@@ -6,8 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from skcontrast.functional._pairs import _side
-from skcontrast.functional._rows import Pairs, Similarity, dot, slices
+from skcontrast.functional._pairs import tile_side
+from skcontrast.functional._rows import BlockSize, Pairs, Similarity, dot, slices
 
 # What a ceiling is measured from.
 CEILINGS = ("absolute", "fixed", "relative")
@@ -70,7 +70,7 @@ def mine_negatives(
     ceiling: Tensor | None = None,
     skip: int = 0,
     similarity: Similarity = dot,
-    block_size: int | None = None,
+    block_size: BlockSize = "auto",
 ) -> tuple[Tensor, Tensor]:
     r"""Find the highest scoring candidates of each anchor that lie under a ceiling.
 
@@ -95,7 +95,7 @@ def mine_negatives(
 
     similarity : callable, default=dot
 
-    block_size : int, default=None
+    block_size : int, "auto" or None, default="auto"
         Side of a tile of the similarity matrix; memory is O(n k + block_size^2).
 
     Returns
@@ -116,7 +116,7 @@ def mine_negatives(
     tensor([[ 2,  1, -1]])
     """
     n, m = len(anchors), len(candidates)
-    block_size = _side(n, m, block_size)
+    block_size = tile_side(anchors, candidates, block_size)
     k = n_negatives + skip
     indices, scores = [], []
     for rows in slices(n, block_size):

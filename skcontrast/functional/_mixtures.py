@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from skcontrast.functional._anchors import over_anchors
-from skcontrast.functional._rows import distinct, logsumexp, softplus
+from skcontrast.functional._rows import BlockSize, distinct, logsumexp, softplus
 
 # Power of the distance in the weight of a negative, d^power + 1.
 MIXTURE_WEIGHTS = {"linear": 1, "quadratic": 2, "none": None}
@@ -28,7 +28,7 @@ def mixed_contrast(
     share: Tensor | None = None,
     between: Between | None = None,
     weighting: Literal["linear", "quadratic", "none"] = "linear",
-    block_size: int | None = None,
+    block_size: BlockSize = "auto",
 ) -> tuple[Tensor, ...]:
     r"""Loss of each anchor with given mixtures.
 
@@ -53,8 +53,8 @@ def mixed_contrast(
 
     weighting : {"linear", "quadratic", "none"}, default="linear"
 
-    block_size : int, default=None
-        Anchors at a time; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Anchors at a time; "auto" chooses by size, None takes all.
 
     Returns
     -------

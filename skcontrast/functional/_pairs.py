@@ -23,14 +23,25 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from skcontrast.functional._rows import Pairs, Similarity, distinct, dot, logsumexp, slices
+from skcontrast.functional._rows import (
+    BlockSize,
+    Pairs,
+    Similarity,
+    distinct,
+    dot,
+    logsumexp,
+    slices,
+)
+from skcontrast.functional._tiles import tiled
 
-# Above this many pairs a dense float32 matrix and its gradient pass 256 MB, and tiles
-# are used unless the caller says otherwise.
+# Above this many pairs a dense float32 matrix and its gradient pass 256 MB, and "auto" takes
+# tiles.
 DENSE_LIMIT = 2**25
 # Stands for a W that is one but zero where row and column are the same index.
 OFF_DIAGONAL = object()
-TILE = 2048
+# Not of the memory that is free, which would change the last bits from one run to the next: small
+# tiles stay in a processor's cache, large ones keep an accelerator busy.
+TILE, DEVICE_TILE = 512, 2048
 
 
 class PairSums(NamedTuple):
@@ -110,11 +121,14 @@ def _merge(tiles, detach_mean):
     return PairSums(log_partition, expected, positive, mass, log_positive)
 
 
-def _side(n, m, block_size):
-    """Side of a tile: what was asked for, or one dense tile where it is small enough."""
-    if block_size is not None:
+def tile_side(a: Tensor, b: Tensor, block_size: BlockSize) -> int:
+    """Side of a tile: what was asked for, or one dense tile where "auto" finds it small enough."""
+    n, m = len(a), len(b)
+    if block_size != "auto" and block_size is not None:
         return block_size
-    return max(n, m) if n * m <= DENSE_LIMIT else TILE
+    if block_size is None or n * m <= DENSE_LIMIT:
+        return max(n, m)
+    return TILE if a.device.type == "cpu" else DEVICE_TILE
 
 
 def by_tiles(tile, anchors, candidates, temperature, block_size):
@@ -123,13 +137,15 @@ def by_tiles(tile, anchors, candidates, temperature, block_size):
     Where there is more than one tile, they are computed again in the backward pass.
     """
     n, m = len(anchors), len(candidates)
-    block_size = _side(n, m, block_size)
+    block_size = tile_side(anchors, candidates, block_size)
     if torch.is_grad_enabled() and block_size < max(n, m):
         tile = partial(checkpoint, tile, use_reentrant=False, preserve_rng_state=False)
     per_anchor = torch.is_tensor(temperature) and temperature.ndim == 1
-    for i in slices(n, block_size):
+    # Split: the gradient of a slice would be padded to all rows.
+    columns = list(zip(candidates.split(block_size), slices(m, block_size)))
+    for a, i in zip(anchors.split(block_size), slices(n, block_size)):
         tau = temperature[i, None] if per_anchor else temperature
-        yield [tile(anchors[i], candidates[j], tau, i, j) for j in slices(m, block_size)]
+        yield [tile(a, b, tau, i, j) for b, j in columns]
 
 
 def pair_sums(
@@ -142,7 +158,7 @@ def pair_sums(
     bias: Pairs | None = None,
     mean: bool = False,
     detach_mean: bool = False,
-    block_size: int | None = None,
+    block_size: BlockSize = "auto",
 ) -> PairSums:
     """Sum up each anchor's row of the similarity matrix, densely or tile by tile.
 
@@ -173,9 +189,9 @@ def pair_sums(
     detach_mean : bool, default=False
         Whether the softmax weights of that mean are held constant.
 
-    block_size : int, default=None
+    block_size : int, "auto" or None, default="auto"
         Side of a tile. Tiles are recomputed in the backward pass, so memory is
-        O(n d + block_size^2). None uses one dense tile up to ``DENSE_LIMIT`` pairs.
+        O(n d + block_size^2). "auto" uses one dense tile up to ``DENSE_LIMIT`` pairs, None always.
 
     Returns
     -------
@@ -190,8 +206,14 @@ def pair_sums(
             compare = lambda a, b: similarity(a, b) + bias(rows, columns)
         return _tile_sums(a, b, tau, P, W, compare, mean, detach_mean, rows, columns)
 
-    inputs = anchors, candidates, temperature, block_size
-    blocks = [_merge(tiles, detach_mean) for tiles in by_tiles(tile, *inputs)]
+    merge = partial(_merge, detach_mean=detach_mean)
+    side = tile_side(anchors, candidates, block_size)
+    inputs = anchors, candidates, temperature, side
+    if side < max(len(anchors), len(candidates)) and torch.is_grad_enabled():
+        sums = tiled(tile, merge, PairSums, *inputs, detach_mean)
+        if sums is not None:
+            return sums
+    blocks = [merge(tiles) for tiles in by_tiles(tile, *inputs)]
     if len(blocks) == 1:
         return blocks[0]
     return PairSums(*(None if f[0] is None else torch.cat(f) for f in zip(*blocks)))
@@ -206,7 +228,7 @@ def pair_loss(
     form: Literal["outside", "inside"] = "outside",
     similarity: Similarity = dot,
     bias: Pairs | None = None,
-    block_size: int | None = None,
+    block_size: BlockSize = "auto",
 ) -> tuple[Tensor, Tensor]:
     """Loss of each anchor from pair weights: the engine behind most objectives.
 
@@ -239,114 +261,6 @@ def pair_loss(
     return torch.where(valid, partition - attraction, 0), valid
 
 
-def softmax_shares(
-    anchors: Tensor,
-    candidates: Tensor,
-    temperature: float,
-    keep: Pairs | None = None,
-    *,
-    similarity: Similarity = dot,
-    block_size: int | None = None,
-) -> Pairs:
-    """Make pair weights of a softmax over the candidates that are kept, for each anchor.
-
-    Parameters
-    ----------
-    anchors, candidates : tensors of shape (n, d) and (m, d)
-
-    temperature : float
-
-    keep : callable, default=None
-        ``keep(rows, columns)`` gives the bool tensor of pairs that have a weight. None keeps all.
-
-    similarity, block_size
-        As in :func:`pair_sums`.
-
-    Returns
-    -------
-    shares : callable
-        ``shares(rows, columns)`` for a slice of anchors and of candidates, without a gradient.
-        The whole row of an anchor sums to 1, or to 0 where it keeps no candidate.
-    """
-    anchors, candidates = anchors.detach(), candidates.detach()
-    # One pass over the tiles for the sums of the rows: no weight overflows.
-    with torch.no_grad():
-        log_mass = pair_sums(
-            anchors,
-            candidates,
-            None if keep is None else lambda rows, columns: (None, keep(rows, columns)),
-            temperature,
-            similarity=similarity,
-            block_size=block_size,
-        ).log_partition
-
-    def shares(rows, columns):
-        logits = similarity(anchors[rows], candidates[columns]) / temperature
-        logits = logits - log_mass[rows, None]
-        if keep is not None:
-            logits = logits.masked_fill(~keep(rows, columns), -math.inf)
-        return logits.exp()
-
-    return shares
-
-
-def linear_shares(
-    anchors: Tensor,
-    candidates: Tensor,
-    keep: Pairs,
-    *,
-    similarity: Similarity = dot,
-    block_size: int | None = None,
-) -> Pairs:
-    """Make pair weights that grow with the similarity, from 0 for an anchor's least similar one.
-
-    Parameters
-    ----------
-    anchors, candidates : tensors of shape (n, d) and (n, d)
-        The candidate of the same index is the anchor's own.
-
-    keep : callable
-        ``keep(rows, columns)`` gives the bool tensor of pairs that may have a weight.
-
-    similarity, block_size
-        As in :func:`pair_sums`.
-
-    Returns
-    -------
-    shares : callable
-        ``shares(rows, columns)`` for a slice of anchors and of candidates, without a gradient.
-        The whole row of an anchor sums to 1; where all candidates are alike, its own has it all.
-    """
-    anchors, candidates = anchors.detach(), candidates.detach()
-
-    def least(a, b, tau, rows, columns):
-        return similarity(a, b).masked_fill(~keep(rows, columns), math.inf).amin(1)
-
-    with torch.no_grad():
-        tiles = by_tiles(least, anchors, candidates, 1.0, block_size)
-        lowest = torch.cat([torch.stack(parts).amin(0) for parts in tiles])
-        sums = pair_sums(
-            anchors,
-            candidates,
-            lambda rows, columns: (keep(rows, columns), None),
-            similarity=similarity,
-            bias=lambda rows, columns: -lowest[rows, None],
-            block_size=block_size,
-        )
-    # Equal similarities may differ by rounding, which is no difference.
-    rounding = 16 * torch.finfo(lowest.dtype).eps * sums.mass * lowest.abs().clamp_min(1)
-    flat = sums.positive <= rounding
-    mass = torch.where(flat, 1, sums.positive)
-
-    def shares(rows, columns):
-        above = (similarity(anchors[rows], candidates[columns]) - lowest[rows, None]).clamp_min(0)
-        above = torch.where(keep(rows, columns), above, 0) / mass[rows, None]
-        own = ~distinct(rows, columns, anchors.device)
-        return torch.where(flat[rows, None], own.to(above.dtype), above)
-
-    return shares
-
-
 @torch.no_grad()
 def nearest(
     anchors: Tensor,
@@ -354,7 +268,7 @@ def nearest(
     keep: Pairs,
     *,
     similarity: Similarity = dot,
-    block_size: int | None = None,
+    block_size: BlockSize = "auto",
 ) -> Tensor:
     """Find the most similar candidate of each anchor, densely or tile by tile.
 
@@ -374,7 +288,7 @@ def nearest(
         Without a gradient; 0 where no candidate may be chosen.
     """
     n, m = len(anchors), len(candidates)
-    block_size = _side(n, m, block_size)
+    block_size = tile_side(anchors, candidates, block_size)
     blocks = []
     for rows in slices(n, block_size):
         best = anchors.new_full((rows.stop - rows.start,), -math.inf)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from torch import Tensor
 Similarity: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 # Of a slice of anchors and one of candidates: what holds for their pairs.
 Pairs: TypeAlias = Callable[[slice, slice], Any]
+# Side of a tile: "auto" chooses by the number of pairs, None takes them all at once.
+BlockSize: TypeAlias = int | Literal["auto"] | None
 
 
 def tensor_of(array: np.ndarray) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from skcontrast.functional._pairs import by_tiles
-from skcontrast.functional._rows import Pairs, logsumexp
+from skcontrast.functional._rows import BlockSize, Pairs, logsumexp
 
 
 def _tile(a, b, tau, bins, kept, n_bins):
@@ -42,7 +42,7 @@ def log_mean_by_class(
     temperature: float | Tensor = 1.0,
     *,
     keep: Pairs | None = None,
-    block_size: int | None = None,
+    block_size: BlockSize = "auto",
 ) -> Tensor:
     r"""Log of the mean exponentiated similarity of each anchor to the keys of each class.
 
@@ -68,7 +68,7 @@ def log_mean_by_class(
         ``keep(rows, columns)`` gives the bool tensor of pairs that count, for a slice of
         anchors and of keys; all pairs by default.
 
-    block_size : int, default=None
+    block_size : int, "auto" or None, default="auto"
         Side of a tile, as in :func:`pair_sums`.
 
     Returns

@@ -7,14 +7,16 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from skcontrast.functional._pairs import DENSE_LIMIT, OFF_DIAGONAL, TILE, pair_sums
-from skcontrast.functional._rows import slices
+from skcontrast.functional._pairs import OFF_DIAGONAL, pair_sums, tile_side
+from skcontrast.functional._rows import BlockSize, slices
 
 # Logarithm of what a gradient may be.
 HEADROOM = 14.0
 
 
-def self_partition(z: Tensor, temperature: float | Tensor, block_size: int | None = None) -> Tensor:
+def self_partition(
+    z: Tensor, temperature: float | Tensor, block_size: BlockSize = "auto"
+) -> Tensor:
     r"""Give the logarithm of a sum over all other rows, of unit rows.
 
     .. math:: l_i = \log \sum_{k \ne i} e^{z_i \cdot z_k / \tau}
@@ -33,8 +35,8 @@ def self_partition(z: Tensor, temperature: float | Tensor, block_size: int | Non
         The general sums of :func:`pair_sums` are taken where it is a tensor, or so low that
         :math:`e^{-2/\tau}` would be rounded to zero.
 
-    block_size : int, default=None
-        Side of a tile; None takes tiles above ``DENSE_LIMIT`` pairs.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile, as in :func:`pair_sums`.
 
     Returns
     -------
@@ -46,9 +48,8 @@ def self_partition(z: Tensor, temperature: float | Tensor, block_size: int | Non
         return pair_sums(
             z, z, lambda rows, columns: (None, OFF_DIAGONAL), temperature, block_size=block_size
         ).log_partition
-    if block_size is None:
-        block_size = n if n * n <= DENSE_LIMIT else TILE
-    return _SelfPartition.apply(z, float(temperature), min(block_size, n))
+    side = min(tile_side(z, z, block_size), n)
+    return _SelfPartition.apply(z, float(temperature), side)
 
 
 class _SelfPartition(torch.autograd.Function):
@@ -75,18 +76,19 @@ class _SelfPartition(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         """Multiply the tiles by the rows, and by the weighed rows."""
         z, total, *kernel = ctx.saved_tensors
-        weight = (gradients[0] / total)[:, None]
-        both = torch.cat([z, weight * z], 1)
+        weight = gradients[0] / total
         if kernel:
-            summed = kernel[0] @ both
-        else:
-            summed = torch.zeros_like(both)
-            for i, j, tile in _upper_tiles(z, ctx.tau, ctx.side):
-                summed[i] += tile @ both[j]
-                if i != j:
-                    summed[j] += tile.T @ both[i]
-        plain, weighted = summed.chunk(2, 1)
-        return torch.addcmul(weighted, weight, plain) / ctx.tau, None, None
+            weight = weight[:, None]
+            plain, weighted = (kernel[0] @ torch.cat([z, weight * z], 1)).chunk(2, 1)
+            return torch.addcmul(weighted, weight, plain) / ctx.tau, None, None
+        found = torch.zeros_like(z)
+        for i, j, tile in _upper_tiles(z, ctx.tau, ctx.side):
+            # One product for both terms: half the work and the memory.
+            tile *= weight[i, None] + weight[j]
+            found[i].addmm_(tile, z[j])
+            if i != j:
+                found[j].addmm_(tile.T, z[i])
+        return found.div_(ctx.tau), None, None
 
 
 def _kernel(scaled, z, tau, out=None):

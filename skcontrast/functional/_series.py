@@ -7,7 +7,14 @@ from torch import Tensor
 
 from skcontrast.functional._anchors import over_anchors
 from skcontrast.functional._pairs import pair_sums
-from skcontrast.functional._rows import dot, logsumexp, normalize, softplus, squared_distance
+from skcontrast.functional._rows import (
+    BlockSize,
+    dot,
+    logsumexp,
+    normalize,
+    softplus,
+    squared_distance,
+)
 
 
 def contrast_within(
@@ -137,7 +144,7 @@ def contrast_apart(
     negatives: Tensor,
     temperature: float | Tensor = 1.0,
     similarity: Literal["cosine", "euclidean"] = "cosine",
-    block_size: int | None = None,
+    block_size: BlockSize = "auto",
 ) -> Tensor:
     r"""Contrast with negatives that were drawn apart from the positives (CEBRA's loss).
 
@@ -157,7 +164,7 @@ def contrast_apart(
     similarity : {"cosine", "euclidean"}, default="cosine"
         The cosine, or minus the squared distance.
 
-    block_size : int, default=None
+    block_size : int, "auto" or None, default="auto"
         As in :func:`pair_sums`.
 
     Returns

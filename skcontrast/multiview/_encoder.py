@@ -88,23 +88,23 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         with sparse blocks and with another ``combine``.
         "auto" is True where the objective reads neither ``y`` nor a condition.
 
-    projector, momentum, sampler : default=as in ContrastiveEncoder
+    projector, momentum, sampler, replay : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`. The projector is shared by the blocks.
 
     standardize : bool, default=True
         Whether the columns of each block are centred and scaled first; sparse blocks share one
         scale each.
 
-    optimizer, batch_size, max_iter : default=as in ContrastiveEncoder
+    optimizer, batch_size, chunk_size, max_iter, early_stopping : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     learning_rate : float, default=2e-3
         Highest learning rate.
 
-    early_stopping, validation_fraction, n_iter_no_change : default=as in ContrastiveEncoder
+    validation_fraction, n_iter_no_change, tol, warm_start : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
-    tol, warm_start, callbacks, checkpoint : default=as in ContrastiveEncoder
+    callbacks, checkpoint : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     device, precision, random_state, verbose : default=as in ContrastiveEncoder
@@ -179,10 +179,7 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
             if name not in ("network", "n_views", "clean_anchor")
         },
         "blocks": BlocksInput._parameter_constraints["blocks"],
-        "networks": Towers._parameter_constraints["networks"],
-        "init": Towers._parameter_constraints["init"],
-        "tied": Towers._parameter_constraints["tied"],
-        "combine": Towers._parameter_constraints["combine"],
+        **{k: Towers._parameter_constraints[k] for k in ("networks", "init", "tied", "combine")},
         "views": [*TEXT_VIEW_CONSTRAINTS, StrOptions({"auto"}), dict],
         "passthrough": ["boolean", StrOptions({"auto"}), list, tuple],
     }
@@ -204,10 +201,12 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         projector: str | Component | nn.Module | None = None,
         momentum: float | None = None,
         sampler: str | Component = "uniform",
+        replay: str | Component | None = None,
         standardize: bool = True,
         optimizer: str | Component = "adamw",
         learning_rate: float = 2e-3,
         batch_size: int | Literal["auto"] = "auto",
+        chunk_size: int | None = None,
         max_iter: int | Literal["auto"] = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -233,10 +232,12 @@ class MultiViewContrastiveEncoder(SharedSpace, BaseContrastive):
         self.projector = projector
         self.momentum = momentum
         self.sampler = sampler
+        self.replay = replay
         self.standardize = standardize
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

@@ -1,6 +1,7 @@
 """Objectives: what a representation is trained for."""
 
 from skcontrast.objectives._adaptive_margin import AdaptiveMargin
+from skcontrast.objectives._balanced import Balanced
 from skcontrast.objectives._base import Objective, Sum, Weighted
 from skcontrast.objectives._bridge import BrownianBridge
 from skcontrast.objectives._cacr import CACR
@@ -26,6 +27,7 @@ from skcontrast.objectives._independence import KernelIndependence
 from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._instance import InstanceDiscrimination
 from skcontrast.objectives._kernel_info_nce import KernelInfoNCE
+from skcontrast.objectives._late_interaction import LateInteractionNCE
 from skcontrast.objectives._lists import ListMLE, ListwiseWasserstein
 from skcontrast.objectives._logit_adjusted import LogitAdjusted
 from skcontrast.objectives._lorentz import Lorentz
@@ -42,6 +44,8 @@ from skcontrast.objectives._patch_origin import PatchOrigin
 from skcontrast.objectives._poly_view import PolyView
 from skcontrast.objectives._positive_aware import PositiveAware
 from skcontrast.objectives._prediction import PredictionError
+from skcontrast.objectives._previous import PreviousFeatures
+from skcontrast.objectives._propensity import PropensityNCE
 from skcontrast.objectives._rank_n_contrast import RankNContrast
 from skcontrast.objectives._rank_penalty import RankPenalty
 from skcontrast.objectives._reconstruction import Reconstruction
@@ -60,6 +64,7 @@ from skcontrast.objectives._swapped import SwappedPrototypes
 from skcontrast.objectives._symile import Symile
 from skcontrast.objectives._teacher import TeacherMatch, TeacherSimilarity
 from skcontrast.objectives._uniformity import AlignmentUniformity, DecoupledUniformity
+from skcontrast.objectives._whitened import Whitened
 from skcontrast.objectives._y_aware import YAware
 
 OBJECTIVES = {
@@ -91,6 +96,7 @@ OBJECTIVES = {
     "info_nce": InfoNCE,
     "instance_discrimination": InstanceDiscrimination,
     "kernel_info_nce": KernelInfoNCE,
+    "late_interaction": LateInteractionNCE,
     "list_mle": ListMLE,
     "listwise_wasserstein": ListwiseWasserstein,
     "logit_adjusted": LogitAdjusted,
@@ -106,6 +112,8 @@ OBJECTIVES = {
     "poly_view": PolyView,
     "positive_aware": PositiveAware,
     "prediction_error": PredictionError,
+    "previous_features": PreviousFeatures,
+    "propensity": PropensityNCE,
     "rank_n_contrast": RankNContrast,
     "rank_penalty": RankPenalty,
     "reconstruction": Reconstruction,
@@ -132,6 +140,7 @@ __all__ = [
     "OBJECTIVES",
     "AdaptiveMargin",
     "AlignmentUniformity",
+    "Balanced",
     "BarlowTwins",
     "BrownianBridge",
     "ClusterDiscrimination",
@@ -155,6 +164,7 @@ __all__ = [
     "InstanceDiscrimination",
     "KernelIndependence",
     "KernelInfoNCE",
+    "LateInteractionNCE",
     "ListMLE",
     "ListwiseWasserstein",
     "LogitAdjusted",
@@ -176,6 +186,8 @@ __all__ = [
     "PolyView",
     "PositiveAware",
     "PredictionError",
+    "PreviousFeatures",
+    "PropensityNCE",
     "RankNContrast",
     "RankPenalty",
     "Reconstruction",
@@ -196,5 +208,6 @@ __all__ = [
     "TeacherSimilarity",
     "VICReg",
     "Weighted",
+    "Whitened",
     "YAware",
 ]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real
 from skcontrast._inputs.several import TARGET_CONSTRAINTS
-from skcontrast.functional import distinct, mean_over, normalize, pair_loss
+from skcontrast.functional import BlockSize, distinct, mean_over, normalize, pair_loss
 from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 from skcontrast.objectives._y_aware import at_most_finite, real_columns
@@ -78,8 +78,8 @@ class AdaptiveMargin(PairObjective):
         Bins of equally many training rows; rows of equal target share a bin. None makes a
         bin of each value. Without effect on tensors.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     target : str, default="y"
         Which target is read: y, "condition", "groups", or the name of one of several in y.
@@ -123,7 +123,7 @@ class AdaptiveMargin(PairObjective):
         temperature: Temperature = 0.1,
         margin: float = 2.0,
         n_bins: int | None = 20,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         target: str = "y",
     ):
         self.temperature = temperature

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skcontrast._component import Component, Integral, Interval, Real
+from skcontrast._component import Component, Integral, Interval, Real, StrOptions
 from skcontrast._inputs.several import by_key, prepared, target_key
+from skcontrast.functional import BlockSize
 from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS, Temperature, build_temperature
 
 
@@ -358,11 +359,11 @@ class PairObjective(Objective):
 
     # Parameters that subclasses have.
     temperature: Temperature
-    block_size: int | None
+    block_size: BlockSize
 
     _parameter_constraints = {
         "temperature": TEMPERATURE_CONSTRAINTS,
-        "block_size": [Interval(Integral, 1, None, closed="left"), None],
+        "block_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
     }
     _shorthand = {"temperature": "skcontrast.temperatures:TEMPERATURES"}
 

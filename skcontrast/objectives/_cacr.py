@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from skcontrast._component import Interval, Real, StrOptions
-from skcontrast.functional import distinct, normalize, pair_sums, power_distance
+from skcontrast.functional import BlockSize, distinct, normalize, pair_sums, power_distance
 from skcontrast.objectives._base import Objective, PairObjective
 
 
@@ -57,8 +57,8 @@ class CACR(Objective):
     detach_weights : bool, default=False
         Whether the weights pi are held constant in the gradient.
 
-    block_size : int, default=None
-        Side of a tile of the distance matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the distance matrix; "auto" chooses by size, None takes all.
 
     References
     ----------
@@ -94,7 +94,7 @@ class CACR(Objective):
         cost: Literal["euclidean", "rbf"] = "euclidean",
         t: float = 2.0,
         detach_weights: bool = False,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.t_pos = t_pos
         self.t_neg = t_neg

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from skcontrast._clusters import cluster_means, find_centers, nearest_center
 from skcontrast._component import Integral, Interval, Real, StrOptions
-from skcontrast.functional import OFF_DIAGONAL, normalize, pair_sums
+from skcontrast.functional import OFF_DIAGONAL, BlockSize, normalize, pair_sums
 from skcontrast.objectives._base import BuiltByEpochs, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import positive_similarity, same_sample
 
@@ -84,8 +84,8 @@ class ClusterNS(PairObjective):
         mean row. "one_way": only the first view's rows are anchors, and the second view's
         their candidates, as in the paper.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     Notes
     -----
@@ -141,7 +141,7 @@ class ClusterNS(PairObjective):
         weight: float = 0.01,
         warm_up: int = 5,
         form: Literal["ntxent", "one_way"] = "ntxent",
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.temperature = temperature
         self.n_clusters = n_clusters

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast._inputs.several import TARGET_CONSTRAINTS
-from skcontrast.functional import distinct, mean_over, normalize, pair_sums
+from skcontrast.functional import BlockSize, distinct, mean_over, normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._prediction import BuiltPrediction, predicted_numbers, regression_error
 
@@ -61,8 +61,8 @@ class ConR(PairObjective):
         "corrected": as above. "reference": as in the published code, whose sum over P(i)
         adds one for every row that is not in P(i), anchor and negatives included.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     target : str, default="y"
         Which target is read: y, "condition", "groups", or the name of one of several in y.
@@ -127,7 +127,7 @@ class ConR(PairObjective):
         weight: float = 0.2,
         error: Literal["absolute", "squared"] = "absolute",
         form: Literal["corrected", "reference"] = "corrected",
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         target: str = "y",
     ):
         self.temperature = temperature

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
-from skcontrast.functional import normalize, pair_sums
+from skcontrast.functional import BlockSize, normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 
 
@@ -40,8 +40,8 @@ class CrossMixup(PairObjective):
     rate : float, default=0.5
         Probability that a row is mixed. 0 is ``InfoNCE(form="two_way")``.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     See Also
     --------
@@ -85,7 +85,7 @@ class CrossMixup(PairObjective):
         temperature: Temperature = 0.1,
         alpha: float = 0.15,
         rate: float = 0.5,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.temperature = temperature
         self.alpha = alpha

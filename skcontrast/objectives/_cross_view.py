@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
-from skcontrast.functional import normalize, pair_loss, softmax_shares
+from skcontrast.functional import BlockSize, normalize, pair_loss, softmax_shares
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._queue import QUEUE_CONSTRAINTS, BuiltWithQueue
 
@@ -34,8 +34,8 @@ class CrossViewDistribution(PairObjective):
     reference_temperature : float, default=0.04
         Temperature of the targets, a little sharper.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     queue_size : int, default=None
         Earlier rows of each view that both sides are compared with too; at most half of all.
@@ -80,7 +80,7 @@ class CrossViewDistribution(PairObjective):
         self,
         temperature: Temperature = 0.05,
         reference_temperature: float = 0.04,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         queue_size: int | None = None,
     ):
         self.temperature = temperature

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real, StrOptions
-from skcontrast.functional import distinct, normalize, pair_sums
+from skcontrast.functional import BlockSize, distinct, normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._guide import GUIDE_CONSTRAINTS, Guided, guide_rows, slack
 from skcontrast.objectives._info_nce import positive_similarity, same_sample
@@ -51,8 +51,8 @@ class DCLR(Guided):
         candidates. "one_way": only the first view's rows are anchors, and the second
         view's their candidates, as in the paper.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     weight : {"hard", "soft"}, default="hard"
         How g becomes the weight of a negative. For "soft" g is the product of the guide's rows
@@ -108,7 +108,7 @@ class DCLR(Guided):
         threshold: float = 0.9,
         noise_ratio: float = 0.0,
         form: Literal["ntxent", "one_way"] = "ntxent",
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         weight: Literal["hard", "soft"] = "hard",
         noise_steps: int = 0,
     ):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
-from skcontrast.functional import normalize, pair_sums
+from skcontrast.functional import BlockSize, normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import other_samples, positive_similarity
 
@@ -43,8 +43,8 @@ class DecoupledContrastive(PairObjective):
     detach_weights : bool, default=True
         Whether the weights are held constant in the gradient.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     References
     ----------
@@ -74,7 +74,7 @@ class DecoupledContrastive(PairObjective):
         weighted: bool = False,
         sigma: float = 0.5,
         detach_weights: bool = True,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.temperature = temperature
         self.form = form

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from skcontrast._component import Interval, Real
 from skcontrast._draws import spare_draws
 from skcontrast._inputs.rows import CHUNK, SparseBatch
-from skcontrast.functional import jensen_shannon, mean_over, pair_loss
+from skcontrast.functional import BlockSize, jensen_shannon, mean_over, pair_loss
 from skcontrast.networks import build_network
 from skcontrast.objectives._base import PairObjective, Temperature
 from skcontrast.objectives._prediction import BuiltPrediction
@@ -67,7 +67,7 @@ class DistributionContrast(PairObjective):
     reconstruction : float, default=1.0
         Weight lambda of the autoencoder; 0 leaves columns of P without a word that they stand for.
 
-    block_size : int, default=None
+    block_size : int, "auto" or None, default="auto"
         Side of a tile of the matrix of pairs; None keeps the numbers of a tile within memory.
 
     Notes
@@ -109,7 +109,7 @@ class DistributionContrast(PairObjective):
         self,
         temperature: Temperature = 0.1,
         reconstruction: float = 1.0,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.temperature = temperature
         self.reconstruction = reconstruction

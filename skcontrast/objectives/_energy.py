@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from skcontrast._component import Interval, Real
-from skcontrast.functional import distinct, nearest, normalize
+from skcontrast.functional import BlockSize, distinct, nearest, normalize
 from skcontrast.objectives._base import Objective, PairObjective
 
 
@@ -27,8 +27,8 @@ class EnergyHinge(Objective):
     margin : float, default=0.2
         Margin m that the positive should keep.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     References
     ----------
@@ -52,7 +52,7 @@ class EnergyHinge(Objective):
         "block_size": PairObjective._parameter_constraints["block_size"],
     }
 
-    def __init__(self, margin: float = 0.2, block_size: int | None = None):
+    def __init__(self, margin: float = 0.2, block_size: BlockSize = "auto"):
         self.margin = margin
         self.block_size = block_size
 

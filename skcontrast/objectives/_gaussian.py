@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
-from skcontrast.functional import gaussian_parameters, negative_divergence, pair_sums
+from skcontrast.functional import BlockSize, gaussian_parameters, negative_divergence, pair_sums
 from skcontrast.objectives._base import PairObjective, Temperature
 
 
@@ -35,8 +35,8 @@ class GaussianNCE(PairObjective):
     min_variance : float, default=1e-4
         Least variance v_0 of a column.
 
-    block_size : int, default=None
-        Side of a tile of the matrix of pairs; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the matrix of pairs; "auto" chooses by size, None takes all.
 
     See Also
     --------
@@ -72,7 +72,7 @@ class GaussianNCE(PairObjective):
         self,
         temperature: Temperature = 1.0,
         min_variance: float = 1e-4,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.temperature = temperature
         self.min_variance = min_variance

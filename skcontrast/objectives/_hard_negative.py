@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
-from skcontrast.functional import normalize, pair_sums, softplus
+from skcontrast.functional import BlockSize, normalize, pair_sums, softplus
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import other_samples, positive_similarity
 
@@ -53,8 +53,8 @@ class DebiasedContrastive(PairObjective):
         Probability, in [0, 1), that a random sample is of the anchor's class, as 0.1 for
         ten balanced classes. 0 is :class:`InfoNCE`.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     References
     ----------
@@ -76,7 +76,7 @@ class DebiasedContrastive(PairObjective):
     positive_weight = 1.0
 
     def __init__(
-        self, temperature: Temperature = 0.5, tau_plus: float = 0.1, block_size: int | None = None
+        self, temperature: Temperature = 0.5, tau_plus: float = 0.1, block_size: BlockSize = "auto"
     ):
         self.temperature = temperature
         self.tau_plus = tau_plus
@@ -146,8 +146,8 @@ class HardNegative(DebiasedContrastive):
         Whether the weights :math:`e^{\beta s_{ik}/\tau}` are held constant in the
         gradient; the authors' code does not.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     positive_weight : float, default=1.0
         Weight alpha of the positive in the denominator. With 0, and ``tau_plus=0, beta=0``,
@@ -181,7 +181,7 @@ class HardNegative(DebiasedContrastive):
         tau_plus: float = 0.1,
         beta: float = 1.0,
         detach_weights: bool = False,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         positive_weight: float = 1.0,
     ):
         super().__init__(temperature, tau_plus, block_size)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import (
+    BlockSize,
     distinct,
     mean_over,
     normalize,
@@ -85,14 +86,13 @@ class InfoNCE(Excluding):
     hard_negatives : bool, default=False
         Whether the last view holds a hard negative of each row instead of a positive.
         Only with ``form="one_way"``: candidates are then the positives and hard
-        negatives of the whole batch (supervised SimCSE). Of blocks, a row may lack its hard
-        negative.
+        negatives of the whole batch (supervised SimCSE). Of blocks, a row may lack its own.
 
     hard_negative_weight : float, default=0.0
         Added to the logit of an anchor's own hard negative.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     exclude : {"groups"}, default=None
         "groups": rows of one group, as ``fit(X, groups=...)`` says, are no negatives of each
@@ -114,6 +114,14 @@ class InfoNCE(Excluding):
     drop_top : float, default=0.0
         Share of the queue that is left out: the very nearest keys, which may be false negatives.
 
+    compose : {"sum"}, default=None
+        "sum": all further views but hard negatives are one, their sum, so that the first is pulled
+        to what the others are together: parts of it (``views="parts"``), or spans of a document.
+
+    focal : float, default=0.0
+        Focal weight g: losses are multiplied by :math:`(1 - e^{-l_i})^g`, where :math:`e^{-l_i}`
+        is the probability of the positive, so that easy pairs count less.
+
     Notes
     -----
     Places of the queue that are not filled yet do not count. Another call of ``fit`` or
@@ -131,7 +139,8 @@ class InfoNCE(Excluding):
     sentence embeddings", EMNLP 2021. He et al., "Momentum contrast for unsupervised visual
     representation learning", CVPR 2020 (MoCo). Dong et al., "Momentum contrastive learning with
     enhanced negative sampling and hard negative filtering", 2025: ``form="two_way"`` with
-    ``keep_top``.
+    ``keep_top``. Chanchani and Huang, "Composition-contrastive learning for sentence embeddings",
+    ACL 2023. Lin et al., "Focal loss for dense object detection", ICCV 2017.
 
     Examples
     --------
@@ -151,6 +160,8 @@ class InfoNCE(Excluding):
         **QUEUE_CONSTRAINTS,
         "keep_top": [Interval(Real, 0, 1, closed="right")],
         "drop_top": [Interval(Real, 0, 1, closed="left")],
+        "compose": [StrOptions({"sum"}), None],
+        "focal": [Interval(Real, 0, None, closed="left")],
     }
     _module = BuiltWithQueue
 
@@ -160,11 +171,13 @@ class InfoNCE(Excluding):
         form: Literal["ntxent", "two_way", "one_way"] = "ntxent",
         hard_negatives: bool = False,
         hard_negative_weight: float = 0.0,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         exclude: Literal["groups", "other_groups"] | None = None,
         queue_size: int | None = None,
         keep_top: float = 1.0,
         drop_top: float = 0.0,
+        compose: Literal["sum"] | None = None,
+        focal: float = 0.0,
     ):
         self.temperature = temperature
         self.form = form
@@ -172,6 +185,8 @@ class InfoNCE(Excluding):
         self.hard_negative_weight = hard_negative_weight
         self.block_size = block_size
         self.exclude = exclude
+        self.compose = compose
+        self.focal = focal
         self.queue_size = queue_size
         self.keep_top = keep_top
         self.drop_top = drop_top
@@ -195,12 +210,12 @@ class InfoNCE(Excluding):
     @property
     def accepts_missing(self) -> bool:
         """Whether rows may lack blocks."""
-        return self.hard_negatives
+        return self.hard_negatives and not self.compose
 
     def check_views(self, n_views: int, makes_negatives: bool = False) -> None:
         """Raise when an estimator's views do not suit: of one anchor each form reads two."""
         super().check_views(n_views, makes_negatives)
-        if self.form == "one_way" and n_views > self.min_views:
+        if self.form == "one_way" and n_views > self.min_views and not self.compose:
             raise ValueError(
                 f"InfoNCE(form='one_way', hard_negatives={self.hard_negatives}) reads "
                 f"{self.min_views} views or blocks of a row, and there are {n_views}: leave "
@@ -227,10 +242,12 @@ class InfoNCE(Excluding):
                 f"temperature={self.temperature!r} is defined for form='ntxent', got "
                 f"form={self.form!r}: use form='ntxent', a number or 'learned'."
             )
-        if built.temperature.decoupled and self.exclude:
+        if built.temperature.decoupled and (self.exclude or self.focal):
+            why = f"exclude={self.exclude!r} leaves some out"
+            why = why if self.exclude else f"focal={self.focal} weighs a probability"
             raise ValueError(
-                f"temperature={self.temperature!r} counts all other rows as negatives, and "
-                f"exclude={self.exclude!r} leaves some out: use a number or 'learned'."
+                f"temperature={self.temperature!r} counts all other rows as negatives, and {why}: "
+                "use a number or 'learned'."
             )
         self._check_queue(built.temperature)
         return built
@@ -244,6 +261,8 @@ class InfoNCE(Excluding):
             raise ValueError(f"{shares} leave no key: type a smaller drop_top.")
         if self.queue_size is None:
             return
+        if self.compose:
+            raise ValueError("compose='sum' goes without a queue: leave out one of them.")
         if self.hard_negatives:
             raise ValueError(
                 "hard_negatives=True takes negatives from the batch, and queue_size="
@@ -269,15 +288,27 @@ class InfoNCE(Excluding):
         **named: Any,
     ) -> Tensor:
         """Loss of each anchor: views (V, n, d) -> (V n,), or (n,) one-way."""
-        z = normalize(views)
-        groups = groups if self.exclude else None
+        if self.compose:
+            last = len(views) - self.hard_negatives
+            views = torch.cat([views[:1], views[1:last].sum(0, keepdim=True), views[last:]])
+        z, groups = normalize(views), groups if self.exclude else None
         held = Held(self, z, index, groups, queue, queue_index, queue_groups)
         if self.queue_size is not None and self.form != "ntxent":
             keys = normalize((views if keys is None else keys.to(z.dtype)).detach())
-            return self._among_keys(z, keys, temperature, groups, held)
+            loss = self._among_keys(z, keys, temperature, groups, held)
+        else:
+            loss = self._of_views(z, temperature, groups, index, present, held)
+        if self.focal:
+            # Bounded, as a power below 1 has no slope at 0.
+            p_other = (-torch.expm1(-loss)).clamp_min(torch.finfo(loss.dtype).eps)
+            loss = p_other**self.focal * loss
+        some = self.form == "one_way" and present is not None
+        return mean_over(loss, present[:2].all(0)) if some else loss
+
+    def _of_views(self, z, temperature, groups, index, present, held):
+        """Loss of each anchor of unit rows z (V, n, d)."""
         if self.form == "one_way":
-            loss = self._one_way(z, temperature, groups, index, present)
-            return loss if present is None else mean_over(loss, present[:2].all(0))
+            return self._one_way(z, temperature, groups, index, present)
         n_views, n, _ = z.shape
         positive = positive_similarity(z)  # (V n,)
         anchors = anchor_index(index, z) if temperature.stateful else None

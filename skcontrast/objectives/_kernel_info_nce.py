@@ -7,7 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
-from skcontrast.functional import distance_power, distinct, normalize, pair_sums, power_distance
+from skcontrast.functional import (
+    BlockSize,
+    distance_power,
+    distinct,
+    normalize,
+    pair_sums,
+    power_distance,
+)
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import positive_similarity
 
@@ -47,8 +54,8 @@ class KernelInfoNCE(PairObjective):
         The partition is held at least at ``eps`` and ``eps`` is added to it; the authors'
         code uses 1e-6.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     References
     ----------
@@ -81,7 +88,7 @@ class KernelInfoNCE(PairObjective):
         mixture: Literal["loss", "kernel", "concatenation"] | None = None,
         weight: float = 0.5,
         eps: float = 0.0,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.temperature = temperature
         self.gamma = gamma

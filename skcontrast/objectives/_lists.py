@@ -7,7 +7,14 @@ from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast._inputs.several import TARGET_CONSTRAINTS
-from skcontrast.functional import distinct, gaussian_distance, mean_over, normalize, pair_sums
+from skcontrast.functional import (
+    BlockSize,
+    distinct,
+    gaussian_distance,
+    mean_over,
+    normalize,
+    pair_sums,
+)
 from skcontrast.objectives._base import Objective, PairObjective, Temperature, anchor_index
 from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS
 
@@ -45,8 +52,8 @@ class ListMLE(PairObjective):
     temperature : float, str or component, default=0.1
         Temperature tau: a positive number or "learned".
 
-    block_size : int, default=None
-        Side of a tile of the matrix of pairs; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the matrix of pairs; "auto" chooses by size, None takes all.
 
     target : str, default="y"
         Which target is read: y, "condition", "groups", or the name of one of several in y.
@@ -89,7 +96,7 @@ class ListMLE(PairObjective):
     def __init__(
         self,
         temperature: Temperature = 0.1,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         target: str = "y",
     ):
         self.temperature = temperature

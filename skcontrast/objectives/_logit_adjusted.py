@@ -5,9 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skcontrast._component import Interval, Real
+from skcontrast._component import Integral, Interval, Real
 from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import (
+    BlockSize,
     class_cross_entropy,
     distinct,
     log_mean_by_class,
@@ -23,12 +24,19 @@ class _BuiltLogitAdjusted(BuiltObjective):
         super().__init__(objective, n_samples)
         # Made anew from the labels of every fit, so no part of the state.
         self.register_buffer("class_prior", None, persistent=False)
+        self.register_buffer("queue", None)
 
     def prepare(self, side, given, n_components=None):
         target = side["target"].cpu()
         # With no label at all there is one class that no row has.
         counts = target[target >= 0].bincount(minlength=1).double()
         self.class_prior = counts / counts.sum().clamp_min(1)
+        if self.objective.queue_size:
+            size, width = (len(counts), self.objective.queue_size), given.get("width")
+            width = n_components if width is None else width
+            self.register_buffer("queue", torch.zeros(*size, width))
+            self.register_buffer("queued", torch.full(size, -1))  # their row numbers
+            self.register_buffer("n_pushed", torch.zeros(len(counts), dtype=torch.long))
 
     def forward(self, views, **named):
         given = named.get("class_prior")
@@ -39,7 +47,36 @@ class _BuiltLogitAdjusted(BuiltObjective):
                 f"class_prior has the shape {tuple(given.shape)}, but target holds classes up to "
                 f"{int(named['target'].max())}: pass one frequency for each class 0, 1, ..."
             )
-        return super().forward(views, **named)
+        if self.queue is None:
+            return super().forward(views, **named)
+        number = torch.arange(len(self.queue), device=views.device)[:, None]
+        keys = {
+            "keys": self.queue.flatten(0, 1),
+            "key_target": torch.where(self.queued >= 0, number, -1).flatten(),
+            "key_index": self.queued.flatten(),
+        }
+        loss = super().forward(views, **keys, **named)
+        if self.training:
+            self._push(views[0].detach(), named["target"], named["index"])
+        return loss
+
+    @torch.no_grad()
+    def _push(self, rows, target, index):
+        """Put rows (n, d) into the queues of their classes, in place of the oldest."""
+        n_classes, size, _ = self.queue.shape
+        # The rows of a class one after the other, those without one behind all.
+        order = torch.where(target < 0, n_classes, target).argsort(stable=True)
+        label = target[order]
+        counts = (target == torch.arange(n_classes, device=target.device)[:, None]).sum(1)
+        first = counts.cumsum(0) - counts
+        label, found = label.clamp_min(0), label >= 0
+        place = torch.arange(len(order), device=target.device) - first[label]
+        found &= place >= (counts - size)[label]  # of more than fit the last ones
+        at = (label * size + (self.n_pushed[label] + place) % size)[found]
+        rows, index = rows.to(self.queue.dtype), index.to(target.device)
+        self.queue.view(-1, rows.shape[1])[at] = rows[order[found]]
+        self.queued.view(-1)[at] = index[order[found]]
+        self.n_pushed += counts
 
 
 class LogitAdjusted(PairObjective):
@@ -70,11 +107,16 @@ class LogitAdjusted(PairObjective):
     adjustment : float, default=1.0
         Power a of the class frequencies; 0 takes all classes as equally frequent.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     target : str, default="y"
         Which target is read: y, "condition", "groups", or the name of one of several in y.
+
+    queue_size : int, default=0
+        Number of earlier rows that are kept of each class and are keys beside those of the batch,
+        held constant, so that no class is without a key once it was seen. An anchor's own row is
+        none of its keys.
 
     See Also
     --------
@@ -90,8 +132,10 @@ class LogitAdjusted(PairObjective):
     An estimator takes pi from all labelled rows of ``fit``. Called on tensors,
     ``class_prior`` (C,) may be given; without it the frequencies of the batch are taken.
 
-    The keys are the rows of the batch. The published method draws them from a queue, adds
-    a classifier with the same correction, and a teacher.
+    The published method takes all keys from queues, which a slowly moving copy of the network
+    fills, adds a classifier with the same correction (``CrossEntropy(adjustment=1.0)``) and a
+    teacher. Called on tensors, ``keys`` (m, d) with ``key_target`` (m,) and ``key_index`` (m,)
+    may stand for the queues.
 
     References
     ----------
@@ -118,19 +162,22 @@ class LogitAdjusted(PairObjective):
         **PairObjective._parameter_constraints,
         "adjustment": [Interval(Real, 0, None, closed="left")],
         "target": TARGET_CONSTRAINTS,
+        "queue_size": [Interval(Integral, 0, None, closed="left")],
     }
 
     def __init__(
         self,
         temperature: Temperature = 0.1,
         adjustment: float = 1.0,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         target: str = "y",
+        queue_size: int = 0,
     ):
         self.temperature = temperature
         self.adjustment = adjustment
         self.block_size = block_size
         self.target = target
+        self.queue_size = queue_size
 
     def loss(
         self,
@@ -139,6 +186,9 @@ class LogitAdjusted(PairObjective):
         temperature: nn.Module,
         class_prior: Tensor | None = None,
         index: Tensor | None = None,
+        keys: Tensor | None = None,
+        key_target: Any = None,
+        key_index: Any = None,
         **named: Any,
     ) -> Tensor:
         """Loss of each anchor: views (V, n, d), target (n,) -> (V n,)."""
@@ -149,13 +199,23 @@ class LogitAdjusted(PairObjective):
             target, class_prior = batch_frequencies(target, z.dtype)
         flat = z.flatten(0, 1)  # (V n, d)
         labels = target.repeat(n_views)  # (V n,)
+        own, candidates, of_candidates = anchor_index(index, z), flat, labels
+        number = torch.full_like(own, -1)  # of candidates that may be the anchor's own row
+        if keys is not None:
+            candidates = torch.cat([flat, normalize(keys.to(z.dtype))])
+            of_candidates, number = torch.cat([labels, key_target]), torch.cat([number, key_index])
+
+        def keep(rows, columns):
+            other = distinct(rows, columns, z.device)
+            return other if keys is None else other & (own[rows, None] != number[columns])
+
         log_mean = log_mean_by_class(
             flat,
-            flat,
-            labels,
+            candidates,
+            of_candidates,
             len(class_prior),
-            temperature(None, anchor_index(index, z)),
-            keep=lambda rows, columns: distinct(rows, columns, z.device),
+            temperature(None, own),
+            keep=keep,
             block_size=self.block_size,
         )
         # A class of frequency zero would give -inf, and NaN where the adjustment is zero.

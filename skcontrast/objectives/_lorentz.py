@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast.functional import (
+    BlockSize,
     cone_violation,
     exp_map,
     lorentz_distance,
@@ -67,8 +68,8 @@ class Lorentz(PairObjective):
     temperature : float, str or component, default="learned"
         Temperature tau: a positive number or "learned".
 
-    block_size : int, default=None
-        Side of a tile of the matrix of pairs; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the matrix of pairs; "auto" chooses by size, None takes all.
 
     See Also
     --------
@@ -109,7 +110,7 @@ class Lorentz(PairObjective):
         curvature: float | Literal["learned"] = "learned",
         entailment: float = 0.2,
         temperature: Temperature = "learned",
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.curvature = curvature
         self.entailment = entailment

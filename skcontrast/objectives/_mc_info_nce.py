@@ -10,6 +10,7 @@ from torch import Tensor
 from skcontrast._component import Integral, Interval, Real
 from skcontrast.functional import (
     OFF_DIAGONAL,
+    BlockSize,
     draw_directions,
     draws_contrast,
     normalize,
@@ -48,8 +49,8 @@ class MCInfoNCE(Objective):
         Concentration of a row whose last column is 0: :math:`\kappa = 16 e^a`. Wide distributions
         at the start teach little.
 
-    block_size : int, default=None
-        Side of a tile of the matrix of pairs of a draw; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the matrix of pairs of a draw; "auto" chooses by size, None takes all.
 
     See Also
     --------
@@ -97,7 +98,7 @@ class MCInfoNCE(Objective):
         n_draws: int = 16,
         concentration: float = 20.0,
         start: float = 16.0,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.n_draws = n_draws
         self.concentration = concentration

@@ -9,6 +9,7 @@ from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast.functional import (
     CEILINGS,
     OFF_DIAGONAL,
+    BlockSize,
     distinct,
     logsumexp,
     mine_negatives,
@@ -137,8 +138,8 @@ class MinedNegatives(Excluding):
         With more rows than these, negatives are sought in a random sample of so many,
         which bounds time and memory.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     exclude : {"groups"}, default=None
         "groups": rows of one group, as ``fit(X, groups=...)`` says, are no negatives of each
@@ -208,7 +209,7 @@ class MinedNegatives(Excluding):
         margin: float = 0.05,
         warm_up: int = 5,
         max_candidates: int = 20_000,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         exclude: Literal["groups"] | None = None,
         refresh: Literal["epoch", "score_drop"] = "epoch",
     ):

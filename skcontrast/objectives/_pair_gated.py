@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval
 from skcontrast._inputs.several import TARGET_CONSTRAINTS
-from skcontrast.functional import logsumexp, normalize, over_anchors, softplus
+from skcontrast.functional import BlockSize, logsumexp, normalize, over_anchors, softplus
 from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._likeness import check_shape
 
@@ -71,8 +71,8 @@ class PairGated(PairObjective):
     n_hidden : int, default=64
         Width of the vectors of classes, and of the hidden layer, that the gate is made of.
 
-    block_size : int, default=None
-        Anchors at a time; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Anchors at a time; "auto" chooses by size, None takes all.
 
     target : str, default="y"
         Which target is read: y, "condition", "groups", or the name of one of several in y.
@@ -119,7 +119,7 @@ class PairGated(PairObjective):
         self,
         temperature: Temperature = 0.1,
         n_hidden: int = 64,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         target: str = "y",
     ):
         self.temperature = temperature

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from skcontrast._component import Integral, Interval, Real
 from skcontrast._inputs.series import SeriesBatch
-from skcontrast.functional import distinct, mean_over, normalize, pair_loss
+from skcontrast.functional import BlockSize, distinct, mean_over, normalize, pair_loss
 from skcontrast.objectives._base import Objective, PairObjective, Temperature
 from skcontrast.objectives._prediction import BuiltPrediction, zero_head
 from skcontrast.objectives._steps import seen_steps
@@ -90,8 +90,8 @@ class PatchOrigin(PairObjective):
     place_weight : float, default=1.0
         Weight of the second term.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     Notes
     -----
@@ -134,7 +134,7 @@ class PatchOrigin(PairObjective):
         n_pieces: int = 4,
         temperature: Temperature = 0.07,
         place_weight: float = 1.0,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.n_pieces = n_pieces
         self.temperature = temperature

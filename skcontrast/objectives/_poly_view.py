@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import StrOptions
-from skcontrast.functional import logsumexp, normalize, pair_sums, softplus
+from skcontrast.functional import BlockSize, logsumexp, normalize, pair_sums, softplus
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import other_samples, positive_similarity
 
@@ -56,8 +56,8 @@ class PolyView(PairObjective):
         Which side of "sufficient" is held fixed while the other side varies: the
         statistic among single views, or the view among statistics.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     References
     ----------
@@ -85,7 +85,7 @@ class PolyView(PairObjective):
         form: Literal["geometric", "arithmetic", "sufficient"] = "geometric",
         statistic: Literal["unit", "mean"] = "unit",
         anchor: Literal["statistic", "view"] = "statistic",
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.temperature = temperature
         self.form = form

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast.functional import (
     CEILINGS,
+    BlockSize,
     distinct,
     mine_negatives,
     normalize,
@@ -54,8 +55,8 @@ class PositiveAware(Guided):
         Where the scores g come from: the projections of the batch, held constant, or the
         features given to ``fit`` as ``prior``.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     form : {"ntxent", "one_way"}, default="ntxent"
         "ntxent": every row of every view is an anchor and all other rows are its candidates.
@@ -105,7 +106,7 @@ class PositiveAware(Guided):
         margin: float = 0.05,
         n_negatives: int | None = None,
         guide: Literal["projection", "prior"] = "projection",
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         form: Literal["ntxent", "one_way"] = "ntxent",
     ):
         self.temperature = temperature

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._inputs.several import TARGET_CONSTRAINTS
-from skcontrast.functional import distinct, mean_over, over_anchors, squared_distance
+from skcontrast.functional import BlockSize, distinct, mean_over, over_anchors, squared_distance
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 from skcontrast.objectives._y_aware import real_columns
@@ -58,8 +58,8 @@ class RankNContrast(PairObjective):
         so it only sets the unit of f. A rule that follows the positive pairs of two views
         is not defined here.
 
-    block_size : int, default=None
-        Anchors whose distances to all rows are sorted at a time; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Anchors whose distances are sorted at a time; "auto" chooses by size, None takes all.
 
     target : str, default="y"
         Which target is read: y, "condition", "groups", or the name of one of several in y.
@@ -106,7 +106,7 @@ class RankNContrast(PairObjective):
     def __init__(
         self,
         temperature: Temperature = 2.0,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         target: str = "y",
     ):
         self.temperature = temperature

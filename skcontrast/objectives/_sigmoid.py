@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
-from skcontrast.functional import normalize, sigmoid_pairs
+from skcontrast.functional import BlockSize, normalize, sigmoid_pairs
 from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature
 from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS, Learned
 
@@ -45,8 +45,8 @@ class SigmoidPairs(PairObjective):
         Where the learned bias b starts: about minus the logarithm of the rows in a batch, or the
         first steps do nothing but push apart.
 
-    block_size : int, default=None
-        Anchors at a time; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Anchors at a time; "auto" chooses by size, None takes all.
 
     References
     ----------
@@ -76,7 +76,7 @@ class SigmoidPairs(PairObjective):
         gamma: float = 0.0,
         temperature: Temperature | Literal["auto"] = "auto",
         bias: float = -5.5,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.gamma = gamma
         self.temperature = temperature

@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast._typing import ArrayLike
-from skcontrast.functional import distinct, dot, linear_shares, normalize, pair_loss, softmax_shares
+from skcontrast.functional import (
+    BlockSize,
+    distinct,
+    dot,
+    linear_shares,
+    normalize,
+    pair_loss,
+    softmax_shares,
+)
 from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._guide import guide_rows
 from skcontrast.objectives._likeness import (
@@ -67,8 +75,8 @@ class SoftTarget(PairObjective):
         A vector for each class, in sorted order, such as the embedding of its name; the
         similarity is their cosine.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     alpha : float, default=1.0
         Share, in [0, 1], of the target that the similarities decide; the row's own other view
@@ -131,7 +139,7 @@ class SoftTarget(PairObjective):
         target_temperature: float = 0.35,
         similarity: Literal["prior", "view"] | ArrayLike | None = None,
         class_embeddings: ArrayLike | None = None,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         alpha: float = 1.0,
         scaling: Literal["softmax", "linear"] = "softmax",
         target: str = "y",

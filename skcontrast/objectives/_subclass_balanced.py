@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast._inputs.several import TARGET_CONSTRAINTS
-from skcontrast.functional import distinct, mean_over, normalize, pair_loss
+from skcontrast.functional import BlockSize, distinct, mean_over, normalize, pair_loss
 from skcontrast.objectives._base import BuiltByEpochs, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 from skcontrast.objectives._subclasses import split_classes
@@ -98,8 +98,8 @@ class SubclassBalanced(PairObjective):
     refresh_every : int, default=10
         Epochs between two splits.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     target : str, default="y"
         Which target is read: y, "condition", "groups", or the name of one of several in y.
@@ -168,7 +168,7 @@ class SubclassBalanced(PairObjective):
         cluster_size: int = 10,
         warm_up: int = 10,
         refresh_every: int = 10,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         target: str = "y",
     ):
         self.temperature = temperature

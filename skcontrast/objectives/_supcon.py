@@ -7,10 +7,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from skcontrast._component import StrOptions
+from skcontrast._component import Interval, Real, StrOptions
 from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast._typing import ArrayLike
-from skcontrast.functional import distinct, mean_over, normalize, pair_loss
+from skcontrast.functional import BlockSize, distinct, mean_over, normalize, pair_loss
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 from skcontrast.objectives._likeness import (
@@ -63,8 +63,8 @@ class SupCon(PairObjective):
     anchors : {"all", "first"}, default="all"
         Whether the rows of every view are anchors or only those of the first view.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     label_similarity : {"equal", "jaccard", "tree"} or array, default="equal"
         Weight w of a pair of rows by their labels.
@@ -84,6 +84,10 @@ class SupCon(PairObjective):
         targets in y. "groups" are those of ``fit(X, groups=...)``, such as the subject that a
         series is of, and ``label_similarity`` is "equal".
 
+    margin : float, default=0.0
+        Margin m: :math:`m (1 - w_{ik})` is added to every cosine, so that rows have to lie further
+        apart the less alike their labels are; in a tree, by the levels that they share.
+
     Notes
     -----
     ``target`` (n,) holds class labels. A sample with target -1 is unlabelled: a class of
@@ -96,8 +100,8 @@ class SupCon(PairObjective):
 
     References
     ----------
-    Khosla et al., "Supervised contrastive learning", NeurIPS 2020. The graded weights are
-    those of this package: "equal" is the published loss.
+    Khosla et al., "Supervised contrastive learning", NeurIPS 2020. The graded weights and their
+    margins are those of this package: "equal" is the published loss.
 
     Examples
     --------
@@ -126,6 +130,7 @@ class SupCon(PairObjective):
         "anchors": [StrOptions({"all", "first"})],
         "label_similarity": [StrOptions({"equal", "jaccard", "tree"}), "array-like"],
         "target": TARGET_CONSTRAINTS,
+        "margin": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -133,9 +138,10 @@ class SupCon(PairObjective):
         temperature: Temperature = 0.1,
         form: Literal["outside", "inside"] = "outside",
         anchors: Literal["all", "first"] = "all",
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         label_similarity: Literal["equal", "jaccard", "tree"] | ArrayLike = "equal",
         target: str = "y",
+        margin: float = 0.0,
     ):
         self.temperature = temperature
         self.form = form
@@ -143,6 +149,7 @@ class SupCon(PairObjective):
         self.block_size = block_size
         self.label_similarity = label_similarity
         self.target = target
+        self.margin = margin
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -203,8 +210,18 @@ class SupCon(PairObjective):
             own = same_sample(rows, columns, n, z.device)
             return attraction(rows, columns, own) * others, others
 
+        def margins(rows, columns):
+            alike = attraction(rows, columns, same_sample(rows, columns, n, z.device))
+            return self.margin * (1 - alike.to(z.dtype)).clamp_min(0)
+
         loss, valid = pair_loss(
-            z[0] if first else flat, flat, weights, tau, form=self.form, block_size=self.block_size
+            z[0] if first else flat,
+            flat,
+            weights,
+            tau,
+            bias=margins if self.margin else None,
+            form=self.form,
+            block_size=self.block_size,
         )
         return mean_over(loss, valid)
 

@@ -9,6 +9,7 @@ from skcontrast._component import Integral, Interval, Real, StrOptions
 from skcontrast._inputs.several import TARGET_CONSTRAINTS
 from skcontrast.functional import (
     MIXTURE_WEIGHTS,
+    BlockSize,
     draw_between,
     mean_over,
     mixed_contrast,
@@ -70,8 +71,8 @@ class SupReMix(PairObjective):
         positives of each other. None takes them as they are: where no two are equal, the
         positives are the mixtures and the other views.
 
-    block_size : int, default=None
-        Anchors at a time; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Anchors at a time; "auto" chooses by size, None takes all.
 
     target : str, default="y"
         Which target is read: y, "condition", "groups", or the name of one of several in y.
@@ -129,7 +130,7 @@ class SupReMix(PairObjective):
         beta: tuple[float, float] | list[float] = (2.0, 8.0),
         weighting: Literal["linear", "quadratic", "none"] = "linear",
         bin_width: float | None = None,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         target: str = "y",
     ):
         self.temperature = temperature

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real
-from skcontrast.functional import normalize, pair_loss, pair_sums, softmax_shares
+from skcontrast.functional import BlockSize, normalize, pair_loss, pair_sums, softmax_shares
 from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._guide import guide_rows
 from skcontrast.objectives._info_nce import same_sample
@@ -36,8 +36,8 @@ class TeacherSimilarity(PairObjective):
         Temperature of the teacher's similarities: the smaller, the more its nearest rows
         count. Tune it before tau.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     See Also
     --------
@@ -78,7 +78,7 @@ class TeacherSimilarity(PairObjective):
         self,
         temperature: Temperature = 0.1,
         teacher_temperature: float = 0.1,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.temperature = temperature
         self.teacher_temperature = teacher_temperature
@@ -157,8 +157,8 @@ class TeacherMatch(PairObjective):
         Number of further rows, drawn in each step from the teacher's vectors of all training
         rows.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     See Also
     --------
@@ -204,7 +204,7 @@ class TeacherMatch(PairObjective):
         self,
         temperature: Temperature = 0.05,
         n_negatives: int = 0,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.temperature = temperature
         self.n_negatives = n_negatives

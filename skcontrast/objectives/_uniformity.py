@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
-from skcontrast.functional import alignment, log_mean_gaussian, normalize
+from skcontrast.functional import BlockSize, alignment, log_mean_gaussian, normalize
 from skcontrast.kernels import KERNEL_CONSTRAINTS, Kernel
 from skcontrast.objectives._base import Objective, PairObjective
 from skcontrast.objectives._kernel import BuiltKernelObjective, smoother
@@ -41,8 +41,8 @@ class AlignmentUniformity(Objective):
     uniformity_weight : float, default=1.0
         Weight w_u of the second term.
 
-    block_size : int, default=None
-        Side of a tile of the distance matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the distance matrix; "auto" chooses by size, None takes all.
 
     References
     ----------
@@ -72,7 +72,7 @@ class AlignmentUniformity(Objective):
         t: float = 2.0,
         alignment_weight: float = 1.0,
         uniformity_weight: float = 1.0,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.alpha = alpha
         self.t = t
@@ -121,8 +121,8 @@ class DecoupledUniformity(Objective):
     regularization : float, default=0.01
         Strength lambda of the ridge; None is one over the root of the batch size.
 
-    block_size : int, default=None
-        Side of a tile of the distance matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the distance matrix; "auto" chooses by size, None takes all.
 
     References
     ----------
@@ -152,7 +152,7 @@ class DecoupledUniformity(Objective):
         t: float = 2.0,
         kernel: str | Kernel | None = None,
         regularization: float | None = 0.01,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.t = t
         self.kernel = kernel

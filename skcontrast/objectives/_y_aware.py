@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
 from skcontrast._inputs.several import TARGET_CONSTRAINTS
-from skcontrast.functional import OFF_DIAGONAL, distinct, mean_over, normalize, pair_sums
+from skcontrast.functional import OFF_DIAGONAL, BlockSize, distinct, mean_over, normalize, pair_sums
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 
@@ -74,8 +74,8 @@ class YAware(PairObjective):
         candidate, as in the published code. In that form an anchor counts more where its
         near rows have few near rows themselves.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     target : str, default="y"
         Which target is read: y, "condition", "groups", or the name of one of several in y.
@@ -121,7 +121,7 @@ class YAware(PairObjective):
         temperature: Temperature = 0.1,
         gamma: float = 5.0,
         normalization: Literal["row", "column"] = "row",
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
         target: str = "y",
     ):
         self.temperature = temperature

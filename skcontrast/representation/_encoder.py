@@ -96,9 +96,18 @@ class ContrastiveEncoder(BaseContrastive):
         How batches are put together: "uniform", "clustered", "class_balanced" or, for
         numbers as ``y``, "target_spread".
 
-    standardize : bool, default=True
+    replay : str, component or None, default=None
+        Which rows of a stream :meth:`partial_fit` keeps, in ``memory_``, and trains on beside
+        those of later calls, so that what was learned of them is not forgotten: "reservoir",
+        "class_balanced" or an object from :mod:`skcontrast.replay`, such as
+        ``Reservoir(size=500)``. What stands beside rows is kept with them. ``fit`` begins another
+        stream with its rows.
+
+    standardize : bool or "running", default=True
         Whether columns are centred and scaled to unit variance first, columns of two
-        values to a range of one. Sparse rows are not centred, and share one scale.
+        values to a range of one. Sparse rows are not centred, and share one scale. "running":
+        each :meth:`partial_fit` moves mean and variance towards those of its rows, in which a
+        row weighs at least a thousandth.
 
     optimizer : str or component, default="adamw"
         "adamw", "sgd" or an object from :mod:`skcontrast.optimizers`, which holds the
@@ -111,6 +120,12 @@ class ContrastiveEncoder(BaseContrastive):
     batch_size : int or "auto", default="auto"
         Rows in a batch; "auto" is ``min(256, n_samples)``. The other rows of the batch
         are an anchor's negatives.
+
+    chunk_size : int, default=None
+        Rows, each view counting for one, that the network reads at a time: in the backward pass
+        each chunk is read again, so that memory is that of one chunk, and the objective still
+        sees the whole batch. Gradients are those of None, all rows at once; dropout alone draws
+        others. Networks with batch normalisation need None.
 
     max_iter : int or "auto", default="auto"
         Number of epochs. "auto" takes as many as make about 600 steps, but at least 5 and at
@@ -196,6 +211,12 @@ class ContrastiveEncoder(BaseContrastive):
     n_iter_ : int
         Number of epochs run.
 
+    memory_ : dict
+        With ``replay``: ``rows``, those that are kept, as the input reads them; what was passed
+        beside them, under ``target``, ``condition``, ``prior`` and ``groups``; ``n_seen``, how
+        many rows came, with ``replay="class_balanced"`` of each of its ``classes`` and, last,
+        without a label.
+
     finetune_curve_ : list of float
         Mean loss of each epoch of :meth:`finetune`, where it was called.
 
@@ -236,6 +257,7 @@ class ContrastiveEncoder(BaseContrastive):
     _parameter_constraints = {
         **BaseContrastive._parameter_constraints,
         "passthrough": ["boolean", StrOptions({"auto"}), list, tuple],
+        "standardize": ["boolean", StrOptions({"running"})],
         "trainable": TRAINABLE,
     }
 
@@ -252,10 +274,12 @@ class ContrastiveEncoder(BaseContrastive):
         projector: str | Component | nn.Module | None = None,
         momentum: float | None = None,
         sampler: str | Component = "uniform",
-        standardize: bool = True,
+        replay: str | Component | None = None,
+        standardize: bool | Literal["running"] = True,
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
         batch_size: int | Literal["auto"] = "auto",
+        chunk_size: int | None = None,
         max_iter: int | Literal["auto"] = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -280,10 +304,12 @@ class ContrastiveEncoder(BaseContrastive):
         self.projector = projector
         self.momentum = momentum
         self.sampler = sampler
+        self.replay = replay
         self.standardize = standardize
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

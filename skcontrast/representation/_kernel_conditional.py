@@ -65,7 +65,10 @@ class KernelConditionalContrastive(ContrastiveEncoder):
     passthrough, views, n_views, clean_anchor, network, projector : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
-    sampler, standardize, optimizer, learning_rate, batch_size : default=as in ContrastiveEncoder
+    sampler, replay, standardize, optimizer : default=as in ContrastiveEncoder
+        See :class:`ContrastiveEncoder`.
+
+    learning_rate, batch_size, chunk_size : default=as in ContrastiveEncoder
         See :class:`ContrastiveEncoder`.
 
     max_iter, early_stopping, validation_fraction : default=as in ContrastiveEncoder
@@ -141,10 +144,12 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         network: str | Component | nn.Module = "mlp",
         projector: str | Component | nn.Module | None = None,
         sampler: str | Component = "uniform",
-        standardize: bool = True,
+        replay: str | Component | None = None,
+        standardize: bool | Literal["running"] = True,
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
         batch_size: int | Literal["auto"] = "auto",
+        chunk_size: int | None = None,
         max_iter: int | Literal["auto"] = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -173,10 +178,12 @@ class KernelConditionalContrastive(ContrastiveEncoder):
         self.network = network
         self.projector = projector
         self.sampler = sampler
+        self.replay = replay
         self.standardize = standardize
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

@@ -81,7 +81,7 @@ class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
         :class:`skcontrast.ContrastiveEncoder` takes. "auto" is "mlp" of convolutions, else
         "dilated". A torch module that reads series says so by ``reads = {"series"}``.
 
-    projector, momentum, sampler : default=as in ContrastiveEncoder
+    projector, momentum, sampler, replay : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     standardize : bool or "series", default=True
@@ -91,7 +91,7 @@ class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
     max_iter : int or "auto", default=30
         Number of epochs; see :class:`skcontrast.ContrastiveEncoder`.
 
-    optimizer, learning_rate, batch_size : default=as in ContrastiveEncoder
+    optimizer, learning_rate, batch_size, chunk_size : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     early_stopping, validation_fraction, n_iter_no_change : default=as in ContrastiveEncoder
@@ -196,10 +196,12 @@ class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
         projector: str | Component | nn.Module | None = None,
         momentum: float | None = None,
         sampler: str | Component = "uniform",
+        replay: str | Component | None = None,
         standardize: bool | Literal["series"] = True,
         optimizer: str | Component = "adamw",
         learning_rate: float = 1e-3,
         batch_size: int | Literal["auto"] = "auto",
+        chunk_size: int | None = None,
         max_iter: int | Literal["auto"] = 30,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -226,10 +228,12 @@ class SeriesContrastiveEncoder(EmbedsSpans, BaseContrastive):
         self.projector = projector
         self.momentum = momentum
         self.sampler = sampler
+        self.replay = replay
         self.standardize = standardize
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

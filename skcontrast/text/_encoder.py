@@ -67,7 +67,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
         :class:`skcontrast.networks.HashedEmbeddingBag`; with a ``backbone`` it is "mlp",
         and what :class:`skcontrast.ContrastiveEncoder` takes is taken.
 
-    projector, momentum, sampler : default=as in ContrastiveEncoder
+    projector, momentum, sampler, replay : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     backbone : callable, object with a method ``encode``, or None, default=None
@@ -106,7 +106,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
     max_iter : int or "auto", default=20
         Number of epochs.
 
-    optimizer, batch_size, early_stopping : default=as in ContrastiveEncoder
+    optimizer, batch_size, chunk_size, early_stopping : default=as in ContrastiveEncoder
         See :class:`skcontrast.ContrastiveEncoder`.
 
     validation_fraction, n_iter_no_change, tol, warm_start : default=as in ContrastiveEncoder
@@ -203,6 +203,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
         projector: str | Component | nn.Module | None = None,
         momentum: float | None = None,
         sampler: str | Component = "uniform",
+        replay: str | Component | None = None,
         backbone: Any | None = None,
         standardize: bool = True,
         tokenizer: Callable | None = None,
@@ -213,6 +214,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
         optimizer: str | Component = "adamw",
         learning_rate: float = 3e-3,
         batch_size: int | Literal["auto"] = "auto",
+        chunk_size: int | None = None,
         max_iter: int | Literal["auto"] = 20,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -236,6 +238,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
         self.projector = projector
         self.momentum = momentum
         self.sampler = sampler
+        self.replay = replay
         self.backbone = backbone
         self.standardize = standardize
         self.tokenizer = tokenizer
@@ -246,6 +249,7 @@ class ContrastiveTextEncoder(EmbedsSpans, BaseContrastive):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.chunk_size = chunk_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

@@ -1,5 +1,6 @@
 """Views: random changes of a row that keep what matters about it."""
 
+from skcontrast.views._adversarial import Adversarial
 from skcontrast.views._bands import ChangedNegative, NeighborBands, build_negatives, makes_negatives
 from skcontrast.views._base import (
     TEXT_VIEW_CONSTRAINTS,
@@ -7,6 +8,7 @@ from skcontrast.views._base import (
     Compose,
     View,
     Views,
+    build_slots,
     build_views,
     members,
     reads_order,
@@ -16,6 +18,8 @@ from skcontrast.views._mixing import FeatureSwap, Mixup
 from skcontrast.views._neighbors import Neighbors
 from skcontrast.views._order import TimeOffset
 from skcontrast.views._partners import SameGroup, partners
+from skcontrast.views._representative import RepresentativeWords
+from skcontrast.views._selection import FeatureSelection
 from skcontrast.views._series import (
     ChannelMask,
     Jitter,
@@ -26,6 +30,8 @@ from skcontrast.views._series import (
     SeriesView,
 )
 from skcontrast.views._series_time import Permutation, TimeCrop, Warp
+from skcontrast.views._slots import EachView, Parts
+from skcontrast.views._substitution import WordSubstitution
 from skcontrast.views._tabular import Corruption, Dropout, FeatureMask, GaussianNoise
 from skcontrast.views._text import Shuffle, SpanCrop, TextView, Typos, WordDeletion, WordRepetition
 
@@ -37,6 +43,7 @@ VIEWS = {
     "neighbor_bands": NeighborBands,
     "neighbors": Neighbors,
     "noise": GaussianNoise,
+    "parts": Parts,
     "same_group": SameGroup,
     "swap": FeatureSwap,
     "time_offset": TimeOffset,
@@ -45,7 +52,9 @@ VIEWS = {
 # Of documents, rows of words.
 TEXT_VIEWS = {
     "crop": SpanCrop,
+    "parts": Parts,
     "repetition": WordRepetition,
+    "representative": RepresentativeWords,
     "shuffle": Shuffle,
     "typos": Typos,
     "word_deletion": WordDeletion,
@@ -72,12 +81,15 @@ __all__ = [
     "VIEWS",
     "VIEWS_OF",
     "VIEW_CONSTRAINTS",
+    "Adversarial",
     "ChangedNegative",
     "ChannelMask",
     "Compose",
     "Corruption",
     "Dropout",
+    "EachView",
     "FeatureMask",
+    "FeatureSelection",
     "FeatureSwap",
     "GaussianNoise",
     "HistoricalMean",
@@ -85,8 +97,10 @@ __all__ = [
     "Mixup",
     "NeighborBands",
     "Neighbors",
+    "Parts",
     "Permutation",
     "PointMask",
+    "RepresentativeWords",
     "SameGroup",
     "Scaling",
     "SegmentMask",
@@ -103,7 +117,9 @@ __all__ = [
     "Warp",
     "WordDeletion",
     "WordRepetition",
+    "WordSubstitution",
     "build_negatives",
+    "build_slots",
     "build_views",
     "makes_negatives",
     "members",

@@ -132,7 +132,7 @@ class NeighborBands(View):
                 "NeighborBands(start=0, stop=5, negative_start=20, negative_stop=40)."
             )
         near = Neighbors(stop, self.metric, self.max_candidates, space=self.space)
-        graph = near._graph(rows)  # (n_rows, k)
+        graph = rows.once(near._graph, rows)  # (n_rows, k)
         graph = graph[:, min(start, graph.shape[1] - 1) :].copy()
         graph = torch.as_tensor(graph, device=rows.index_device)
 
@@ -204,11 +204,11 @@ class ChangedNegative(View):
 
 def _split(views):
     """The first of a composition of views, and the others in order."""
-    if isinstance(views, Compose):
+    if type(views) is Compose:  # of a subclass the members are not one after the other
         views = views.views
     members = list(views) if isinstance(views, (list, tuple)) else [views]
     first = members[0] if members else None
-    if isinstance(first, (list, tuple, Compose)):
+    if isinstance(first, (list, tuple)) or type(first) is Compose:
         first, before = _split(first)
         return first, [*before, *members[1:]]
     return first, members[1:]

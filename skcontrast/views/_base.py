@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from inspect import Parameter, signature
 from typing import Any, TypeAlias
 
 import torch
@@ -120,10 +121,20 @@ def reads_order(views: Views) -> bool:
     return any(getattr(view, "ordered", False) for view in members(views))
 
 
+def _reads_index(function):
+    """Whether a function has two arguments without a default: the batch and its row numbers."""
+    try:
+        given = signature(function).parameters.values()
+    except (TypeError, ValueError):  # of C, without a signature
+        return False
+    kinds = Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD
+    return sum(p.default is p.empty and p.kind in kinds for p in given) == 2
+
+
 def _from_function(function):
-    """Wrap a user's function of the batch alone."""
+    """Wrap a user's function of the batch, or of the batch and its row numbers."""
     name = getattr(function, "__name__", type(function).__name__)
-    is_new = True
+    is_new, reads_index = True, _reads_index(function)
 
     def view(x, index):
         nonlocal is_new
@@ -131,7 +142,7 @@ def _from_function(function):
         # A copy, as the function may write into its argument, which other views share.
         given = with_values(x, x.values.clone()) if sparse else x.clone()
         try:
-            out = function(given)
+            out = function(given, index) if reads_index else function(given)
         except torch.cuda.OutOfMemoryError:
             raise  # not the function's fault; the estimator says what to type
         except Exception as error:  # a user's code raises what it likes
@@ -166,8 +177,9 @@ def build_views(views: Views, rows: Rows) -> Callable[[Any, torch.Tensor], Any]:
     Parameters
     ----------
     views : str, View, callable, list or tuple of these, or None
-        A name in ``VIEWS``, a component, a function ``x -> x'`` of the batch tensor, or
-        several of these, applied in order. None and an empty list change nothing.
+        A name in ``VIEWS``, a component, a function ``x -> x'`` of the batch tensor or
+        ``(x, index) -> x'`` of it and its row numbers, or several of these, applied in order.
+        None and an empty list change nothing.
 
     rows : Rows
         The training data.
@@ -197,6 +209,41 @@ def build_views(views: Views, rows: Rows) -> Callable[[Any, torch.Tensor], Any]:
         "'corruption', a component of skcontrast.views, a function of the batch, or a "
         "list of these."
     )
+
+
+def build_slots(
+    views: Views, rows: Rows, n: int, network: Callable | None = None
+) -> list[Callable[[Any, torch.Tensor], Any]]:
+    """Make the functions of ``n`` views of each row, equal but for views with ``build_slots``.
+
+    Parameters
+    ----------
+    views : str, View, callable, list or tuple of these, or None
+
+    rows : Rows
+        The training data.
+
+    n : int
+        Number of views. Their functions are called in order for every batch.
+
+    network : torch module, default=None
+        With the parts ``encoder`` and ``projector``, for views that read what is learned.
+
+    Returns
+    -------
+    slots : list of callable
+        Each ``(x, index) -> x'``.
+    """
+    if rows.kind == "blocks" or isinstance(views, type):
+        return [build_views(views, rows)] * n
+    if isinstance(views, (list, tuple)) and views:
+        parts = [build_slots(view, rows, n, network) for view in views]
+        return [_in_turn(list(slot)) for slot in zip(*parts)]
+    if isinstance(views, str) or hasattr(views, "build_slots"):
+        views = resolve_for(rows.kind, views, import_module("skcontrast.views").VIEWS_OF, "views")
+        if hasattr(views, "build_slots"):
+            return views.build_slots(rows, n, network)
+    return [build_views(views, rows)] * n
 
 
 class Compose(View):
@@ -297,3 +344,7 @@ class Compose(View):
 
     def build(self, rows: Rows) -> Callable[[Any, torch.Tensor], Any]:
         return build_views(self.views, rows)
+
+    def build_slots(self, rows: Rows, n: int, network: Any = None) -> list[Callable]:
+        """Make the functions of ``n`` views of each row, as :func:`build_slots` does."""
+        return build_slots(self.views, rows, n, network)

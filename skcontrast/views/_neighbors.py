@@ -23,7 +23,7 @@ def _to_numpy(batch, is_sparse):
     return sp.csr_matrix(entries, shape=batch.shape)
 
 
-def _read(rows, index, chunk, space="features"):
+def read_rows(rows, index, chunk, space="features"):
     """Rows ``index`` as one matrix, read ``chunk`` rows at a time."""
     if space == "prior":
         return rows.side["prior"][index.to(rows.device)].float().cpu().numpy()
@@ -136,7 +136,7 @@ class Neighbors(View):
         return frozenset({"any" if self.space == "prior" and not self.hardest else "numbers"})
 
     def build(self, rows: Rows) -> Callable:
-        graph = torch.as_tensor(self._graph(rows), device=rows.index_device)
+        graph = torch.as_tensor(rows.once(self._graph, rows), device=rows.index_device)
         k = graph.shape[1]
 
         def draw(index):
@@ -173,13 +173,13 @@ class Neighbors(View):
         if metric == "auto":
             metric = "cosine" if rows.is_sparse and self.space == "features" else "euclidean"
         search = NearestNeighbors(n_neighbors=k + 1, metric=metric)
-        search.fit(_read(rows, candidates, chunk, self.space))
+        search.fit(read_rows(rows, candidates, chunk, self.space))
         number = candidates.cpu().numpy()
         graph = np.empty((rows.n_rows, k), dtype=np.int64)
         for start in range(0, rows.n_rows, chunk):
             stop = min(start + chunk, rows.n_rows)
             query = torch.arange(start, stop, device=rows.index_device)
-            read = _read(rows, query, chunk, self.space)
+            read = read_rows(rows, query, chunk, self.space)
             found = search.kneighbors(read, return_distance=False)
             found = number[found]  # (stop - start, k + 1)
             # Stable: the row itself goes last, wherever duplicates have put it, and the

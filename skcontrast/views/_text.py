@@ -1,6 +1,7 @@
 """Views of documents: words taken away, repeated, cut to a span, moved or misspelled."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,10 @@ class WordDeletion(TextView):
     rate : float, default=0.5
         Probability that a word is taken away, in [0, 1).
 
+    span : int, default=1
+        Words that are taken away together: above 1 each document is cut into spans of so many
+        words, from a random place on.
+
     References
     ----------
     Wei and Zou, "EDA: easy data augmentation techniques for boosting performance on text
@@ -54,18 +59,27 @@ class WordDeletion(TextView):
     0.5
     """
 
-    _parameter_constraints = {"rate": [Interval(Real, 0, 1, closed="left")]}
+    _parameter_constraints = {
+        "rate": [Interval(Real, 0, 1, closed="left")],
+        "span": [Interval(Integral, 1, None, closed="left")],
+    }
 
-    def __init__(self, rate: float = 0.5):
+    def __init__(self, rate: float = 0.5, span: int = 1):
         self.rate = rate
+        self.span = span
 
     def build(self, rows: TokenRows) -> Callable:
-        rate = self.rate
+        rate, span = self.rate, self.span
 
         def delete(x, index):
-            score = torch.rand(x.weights.shape, device=x.device)
+            score, row = torch.rand(x.weights.shape, device=x.device), x.row_of_token()
+            if span > 1:  # a word has the score of the first one of its span
+                place = torch.arange(len(row), device=x.device) - x.offsets[row]
+                shift = torch.randint(span, (len(x),), device=x.device)[row]
+                first = (place + shift).remainder(span).minimum(place)
+                score = score[torch.arange(len(row), device=x.device) - first]
             score = torch.where(x.weights > 0, score, -1.0)
-            kept = some_kept(score, rate, x.row_of_token(), len(x))
+            kept = some_kept(score, rate, row, len(x))
             return x.with_weights(torch.where(kept, x.weights, 0.0))
 
         return delete
@@ -124,6 +138,11 @@ class SpanCrop(TextView):
         The share of the words that a span holds is drawn between these, in (0, 1]; at
         least one word is kept.
 
+    anchored : bool, default=False
+        Whether the spans of all further views are placed by where that of the first one is: they
+        lie within it, overlap with it or are next to it. With ``InfoNCE(compose="sum")`` the
+        positive of the first span is their mean, as in the paper.
+
     References
     ----------
     Giorgi et al., "DeCLUTR: deep contrastive learning for unsupervised textual
@@ -142,14 +161,21 @@ class SpanCrop(TextView):
     _parameter_constraints = {
         "low": [Interval(Real, 0, 1, closed="right")],
         "high": [Interval(Real, 0, 1, closed="right")],
+        "anchored": ["boolean"],
     }
 
-    def __init__(self, low: float = 0.3, high: float = 0.7):
+    def __init__(self, low: float = 0.3, high: float = 0.7, anchored: bool = False):
         self.low = low
         self.high = high
+        self.anchored = anchored
 
     def build(self, rows: TokenRows) -> Callable:
+        return self.build_slots(rows, 1)[0]
+
+    def build_slots(self, rows: TokenRows, n: int, network: Any = None) -> list[Callable]:
+        """Make the functions of ``n`` spans of each document; the first is the anchor."""
         low, high = self.low, self.high
+        anchor: dict[str, tuple] = {}
         if low > high:
             raise ValueError(
                 f"SpanCrop: low={low} is above high={high}: type SpanCrop(low={high}, high={low})."
@@ -159,14 +185,24 @@ class SpanCrop(TextView):
             length = x.lengths()
             share = low + (high - low) * torch.rand(len(x), device=x.device)
             size = (share * length).ceil().clamp_min(1)
-            free = (length - size).clamp_min(0) + 1
-            start = (torch.rand(len(x), device=x.device) * free).floor()
+            first, last = torch.zeros_like(size), (length - size).clamp_min(0)
+            if anchor:
+                start, stop = anchor["span"]
+                first, last = (start - size).clamp_min(0), last.minimum(stop)
+            start = first + (torch.rand(len(x), device=x.device) * (last - first + 1)).floor()
             row = x.row_of_token()
             place = torch.arange(len(row), device=x.device) - x.offsets[row]
             kept = (place >= start[row]) & (place < (start + size)[row])
-            return x.with_weights(torch.where(kept, x.weights, 0.0))
+            return x.with_weights(torch.where(kept, x.weights, 0.0)), (start, start + size)
 
-        return crop
+        def of_anchor(x, index):
+            anchor.clear()
+            made, span = crop(x, index)
+            if self.anchored:
+                anchor["span"] = span
+            return made
+
+        return [of_anchor] + [lambda x, index: crop(x, index)[0]] * (n - 1)
 
 
 class Shuffle(TextView):

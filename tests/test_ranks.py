@@ -1,0 +1,92 @@
+"""One fit in two processes is the fit of one."""
+
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch.distributed as dist
+from ranks_jobs import DRAWN, JOBS, REFUSED, TRAINABLE, X, encoder
+
+from skcontrast._training.ranks import Alone, processes
+from skcontrast.checkpoint import Checkpoint
+
+pytestmark = pytest.mark.skipif(not dist.is_available(), reason="torch without torch.distributed")
+
+SCRIPT = Path(__file__).parent / "ranks_jobs.py"
+
+
+def run(folder, what, size):
+    """What the jobs gave in each of ``size`` processes; None of one that died."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running, outs = [], [folder / f"{what}{size}{rank}.pkl" for rank in range(size)]
+    package = str(SCRIPT.parents[1])
+    for rank, out in enumerate(outs):
+        env = {**os.environ, "OMP_NUM_THREADS": "1"}
+        env["PYTHONPATH"] = os.pathsep.join([package, env.get("PYTHONPATH", "")])
+        if size > 1:
+            env |= {"RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)}
+            env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        command = [sys.executable, str(SCRIPT), str(out), str(rank), what, str(folder / "runs")]
+        running.append(subprocess.Popen(command, env=env, cwd=SCRIPT.parent))
+    for process in running:
+        process.wait(timeout=600)
+    return [pickle.loads(out.read_bytes()) if out.exists() else None for out in outs]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ranks")
+    return run(folder, "alone", 1)[0], *run(folder, "shared", 2)
+
+
+@pytest.mark.parametrize("name", [*JOBS, *TRAINABLE])
+def test_two_processes_train_what_one_trains(found, name):
+    (losses, weights, _), (same, others, _), (again, of_second, untouched) = (
+        f[name] for f in found
+    )
+    tolerance = {"rtol": 0, "atol": 1e-5 if name == "float32" else 1e-8}
+    np.testing.assert_allclose(same, losses, **tolerance)
+    for key, values in weights.items():
+        np.testing.assert_allclose(others[key], values, **tolerance, err_msg=key)
+    assert same == again and untouched
+    assert all(np.array_equal(others[key], of_second[key]) for key in others)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_what_is_drawn_is_the_same_for_all(found, name):
+    (losses, weights, _), (again, of_second, _) = (f[name] for f in found[1:])
+    assert losses == again and np.isfinite(losses).all()
+    assert all(np.array_equal(weights[key], of_second[key]) for key in weights)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_shared_is_refused_by_all(found, name):
+    expected = {"other rows": "different rows or parameters", "batch norm": "LayerNorm"}
+    assert all(expected[name] in f[name] for f in found[1:])
+
+
+def test_a_process_that_dies_ends_the_others_and_the_training_goes_on(tmp_path):
+    told, _ = run(tmp_path, "killed", 2)
+    assert "start all of them again" in told
+    # With the processes that there are by now: here one.
+    folder = tmp_path / "runs"
+    losses = encoder(checkpoint=Checkpoint(folder, every=1)).fit(X).loss_curve_
+    unbroken = encoder().fit(X).loss_curve_
+    np.testing.assert_allclose(losses, unbroken, atol=1e-8)
+    (path,) = folder.glob("*.pt")
+    assert losses == encoder(checkpoint=Checkpoint(folder, every=1)).fit(X).loss_curve_
+
+
+def test_a_process_without_a_launcher_is_alone(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    assert type(processes()) is Alone
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert type(processes()) is Alone
