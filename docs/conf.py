@@ -87,7 +87,7 @@ site_summary = (
 site_parts = {
     "Start": "index|install|user_guide|glossary|faq",
     "Guide": "guide|tuning|objectives|auxiliary|supervised|kernel_conditional|text|series|recordings"
-    "|multiview|anomalies|topics|contrastive_pca|retrieval|postprocessing|proker|metrics|prediction_contrast|preferences|plotting|tangent|cost|reproducibility|components|anatomy"
+    "|multiview|anomalies|topics|contrastive_pca|retrieval|postprocessing|proker|metrics|prediction_contrast|preferences|plotting|tangent|cost|cluster|reproducibility|components|anatomy"
     "|reliability|developing",
     "Evidence": "evidence|quality|ablation|when|regression|longtail|streams|speed|scaling|text_quality|topic_quality|anomaly_quality|label_noise"
     "|word2vec|series_quality|multiview_quality|contrast_quality|retrieval_quality|postprocessing_quality|width|choosing|findings|papers"

@@ -19,7 +19,7 @@ from skcontrast._inputs.table import TableInput
 from skcontrast._output import Output, wanted_parts
 from skcontrast._training import modules
 from skcontrast._training.callbacks import CallbackSupportMixin, with_callbacks
-from skcontrast._training.devices import DTYPES, memory_advice, resolve_device, seeded
+from skcontrast._training.devices import DTYPES, in_turn, memory_advice, resolve_device
 from skcontrast._training.fitted import FittedEncoder, embedded, keep
 from skcontrast._training.loop import train
 from skcontrast._training.memory import remembered
@@ -179,7 +179,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         side |= memory.side(objective, ordered)
         call, batch_size = call.sized(X.shape[0], self.batch_size)
         run = Run(self, call, X, side, given["target"])
-        with seeded(run.draws, device), memory_advice(batch_size):
+        with in_turn(run.draws, device), memory_advice(batch_size):
             train_index, held_out = self._hold_out(source, X, side, objective, run)
             rows = modules.rows(source, X, side, dtype, device, train_index, run.ranks)
             fitted = {"input_": source, "objective_": objective, **of_y}

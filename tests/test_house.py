@@ -34,6 +34,7 @@ FLOORS = {
     "_files": 0,
     "_budget": 1,
     "_clusters": 0,
+    "_draws": 0,
     "_canonical": 0,
     "_arrays": 0,
     "_inputs": 1,

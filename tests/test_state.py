@@ -1,6 +1,7 @@
 """What a caller set in torch, NumPy and scikit-learn, and other threads, change no fit."""
 
 import pickle
+import random
 import threading
 import warnings
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 from text_instances import topics, vectorizer_instances
 
 import skcontrast
+from skcontrast._training.devices import in_turn
 from skcontrast.inspection import TangentSurrogate
 from skcontrast.networks import MLP
 
@@ -197,17 +199,76 @@ def in_threads(tasks):
     return found
 
 
+@contextmanager
+def a_thread_that_draws():
+    """Another thread draws from torch's generator meanwhile: it gets what it would get alone."""
+    drawn, over = [], threading.Event()
+
+    def draw():
+        while not over.is_set():
+            drawn.append(torch.rand(3))
+            over.wait(1e-3)
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        thread = threading.Thread(target=draw)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+        alone = torch.Generator().manual_seed(5)
+        assert all(torch.equal(got, torch.rand(3, generator=alone)) for got in drawn)
+        assert torch.equal(torch.get_rng_state(), alone.get_state())
+
+
 @on_models
 def test_a_fit_beside_others_is_the_fit_alone(model, rows, y):
     expected = fitted_outputs(model, rows, y)
     before = generators()
     other = skcontrast.ContrastiveEncoder(max_iter=3, random_state=1, network=DROPOUT)
     tasks = [lambda: fitted_outputs(model, rows, y)] * 2 + [lambda: other.fit(X)] * 2
-    for got in in_threads(tasks)[:2]:
+    with a_thread_that_draws():
+        found = in_threads(tasks)[:2]
+    for got in found:
         for name, value in got.items():
             np.testing.assert_array_equal(value, expected[name])
     for now, then in zip(generators(), before):
         np.testing.assert_array_equal(now, then)
+
+
+# One of each kind that trains, and trains fast.
+KINDS = (2, 5, 6, 7, 9, 15, 21, 27, 29, 31, 34, 36)
+
+
+@pytest.mark.parametrize(
+    ("model", "rows", "y"),
+    [CASES[i] for i in KINDS],
+    ids=[type(CASES[i][0]).__name__ for i in KINDS],
+)
+def test_eight_fits_at_once_are_the_fit_alone(model, rows, y):
+    fitted = deepcopy(model).fit(rows, y)
+    expected, before = outputs(fitted, rows), generators()
+    state = random.getstate()
+    tasks = [lambda: outputs(deepcopy(model).fit(rows, y), rows)] * 8
+    # A model is used meanwhile that this process has not built yet.
+    tasks.append(lambda: outputs(pickle.loads(pickle.dumps(fitted)), rows))
+    for got in in_threads(tasks):
+        for name, value in expected.items():
+            np.testing.assert_array_equal(got[name], value)
+    for now, then in zip(generators(), before):
+        np.testing.assert_array_equal(now, then)
+    assert random.getstate() == state
+
+
+def test_transform_does_not_wait_for_a_fit():
+    encoder = skcontrast.ContrastiveEncoder(max_iter=1, random_state=0, network=DROPOUT).fit(X)
+    loaded, done = pickle.loads(pickle.dumps(encoder)), threading.Event()
+    thread = threading.Thread(target=lambda: (loaded.transform(X), done.set()), daemon=True)
+    with in_turn(0, torch.device("cpu")):  # as in a fit
+        thread.start()
+        assert done.wait(30)
 
 
 def test_states_of_threads_are_their_own():

@@ -12,6 +12,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skcontrast import ContrastiveEncoder
+from skcontrast._draws import draws_state, set_draws_state
 from skcontrast._training.fitted import ENCODERS
 from skcontrast.networks import MLP
 from skcontrast.objectives import OBJECTIVES, AlignmentUniformity, InfoNCE, SupCon
@@ -120,9 +121,9 @@ def test_validation_sees_the_same_views_in_every_epoch():
 
     class Views(Callback):
         def on_batch_begin(self, net, batch=None, training=None, **kwargs):
-            kept = torch.get_rng_state()
+            kept = draws_state()
             view = net.module_.views[1](batch["x"], batch["index"])
-            torch.set_rng_state(kept)
+            set_draws_state(kept)
             views["training" if training else "validation"].append(view)
 
     encoder(early_stopping=True, validation_fraction=0.5, callbacks=[Views()]).fit(X)
@@ -138,7 +139,7 @@ def test_validation_leaves_the_training_draws_alone():
             self.states = []
 
         def on_epoch_begin(self, net, **kwargs):
-            self.states.append(torch.get_rng_state())
+            self.states.append(draws_state())
 
     seen = [Draws(), Draws()]
     for fraction, record in zip((0.2, 0.2), seen):

@@ -9,6 +9,7 @@ import torch
 from skorch.callbacks import Callback
 from test_training import Recorder, X, Y, embedding, encoder
 
+from skcontrast._draws import draws_state
 from skcontrast.objectives import InfoNCE
 from skcontrast.optimizers import AdamW
 
@@ -28,7 +29,7 @@ def test_warm_start_goes_on_from_the_weights():
 def test_warm_start_draws_other_views_and_keeps_the_same_rows_held_out():
     class States(Callback):
         def on_train_begin(self, net, **kwargs):
-            self.state, self.held_out = torch.get_rng_state(), net.validation_batches
+            self.state, self.held_out = draws_state(), net.validation_batches
 
     seen = States()
     model = encoder(warm_start=True, early_stopping=True, callbacks=[seen]).fit(X)
@@ -90,7 +91,7 @@ def test_partial_fit_does_not_repeat_its_draws():
             self.states = []
 
         def on_train_begin(self, net, **kwargs):
-            self.states.append(tuple(torch.get_rng_state().tolist()))
+            self.states.append(tuple(draws_state().tolist()))
 
     seen = States()
     model = encoder(callbacks=[seen])

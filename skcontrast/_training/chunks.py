@@ -1,10 +1,10 @@
 """Rows through a network some at a time, with the gradients of all at once."""
 
-from functools import partial
-
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+
+from skcontrast._draws import replayed
 
 
 def in_chunks(function, x, size, *beside, dim=0):
@@ -21,7 +21,7 @@ def in_chunks(function, x, size, *beside, dim=0):
         # By it torch knows whose generator to set back: it looks into no batch of another kind.
         where = torch.empty(0, device=x.device)
         of_part = lambda _, *part: function(*part)
-        evaluate = partial(checkpoint, of_part, where, use_reentrant=False)
+        evaluate = lambda *part: checkpoint(replayed(of_part), where, *part, use_reentrant=False)
     parts = zip(*(each.split(size) for each in (x, *beside)))
     found = [evaluate(*part) for part in parts]
     if torch.is_tensor(found[0]):

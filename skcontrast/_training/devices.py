@@ -1,10 +1,10 @@
 """Devices and seeds: where training runs, and that it leaves no trace on generators."""
 
-import os
-import threading
 from contextlib import contextmanager
 
 import torch
+
+from skcontrast._draws import LOCK, own_draws
 
 # Type of the weights and the data for each precision; bfloat16 only casts inside.
 DTYPES = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
@@ -52,29 +52,23 @@ def device_at_hand(device):
         return torch.device("cpu")
 
 
-class _Lock:
-    """One training at a time: the parts of a network draw from torch's one generator."""
+@contextmanager
+def in_turn(seed, device):
+    """One training at a time, with draws as in :func:`seeded`.
 
-    def __init__(self):
-        self.renew()
-        # A child of a fork has none of the threads that may have held it.
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.renew)
-
-    def renew(self):
-        self.held = threading.RLock()
-
-
-_LOCK = _Lock()
+    Each has all threads of torch, and on a GPU the one generator that there is.
+    """
+    with LOCK.held, seeded(seed, device):
+        yield
 
 
 @contextmanager
 def seeded(seed, device):
-    """Seed torch's generators inside the block and put them back afterwards.
+    """Draw from this seed inside the block: what is drawn elsewhere stays as it is.
 
-    Other threads wait, so that each draws what it would draw alone.
+    On the CPU that holds for other threads too. A GPU has one generator, which is put back.
     """
-    with _LOCK.held, _seeded(seed, device):
+    with own_draws(seed) if device.type == "cpu" else _seeded(seed, device):
         yield
 
 
@@ -83,7 +77,7 @@ def _seeded(seed, device):
     # torch.manual_seed would seed every device, and leave those changed that are not used.
     devices = [device] if device.type == "cuda" else []
     mps_state = torch.mps.get_rng_state() if device.type == "mps" else None
-    with torch.random.fork_rng(devices=devices):
+    with LOCK.held, torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             with torch.cuda.device(device):

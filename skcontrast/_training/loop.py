@@ -13,6 +13,7 @@ import torch
 from skorch.callbacks import EpochTimer
 from torch import nn
 
+from skcontrast._draws import draws_state, nothing_drawn, set_draws_state
 from skcontrast._progress import Forecast, Progress, say
 from skcontrast._training.devices import seeded
 
@@ -94,10 +95,11 @@ class _Net(skorch.NeuralNet):
             named = [*self.module_.named_parameters(), *self.criterion_.named_parameters()]
             # A list: every callback may go through it.
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
-        if self.optimizer.max_grad_norm is not None:
-            nn.utils.clip_grad_norm_(self.parameters_, self.optimizer.max_grad_norm)
-        self.optimizer_.step()
-        self.module_.stepped()
+        with nothing_drawn():
+            if self.optimizer.max_grad_norm is not None:
+                nn.utils.clip_grad_norm_(self.parameters_, self.optimizer.max_grad_norm)
+            self.optimizer_.step()
+            self.module_.stepped()
         self.step_ += 1
         return loss.detach()
 
@@ -202,7 +204,7 @@ def training_state(net, epochs):
         "optimizer": net.optimizer_.state_dict(),
         "step": net.step_,
         "epochs": epochs.state(),
-        "rng": torch.get_rng_state(),
+        "rng": draws_state(),
     }
     if net.rows.device.type == "cuda":
         state["cuda_rng"] = torch.cuda.get_rng_state(net.rows.device)
@@ -229,7 +231,7 @@ def _restore(net, epochs, state):
     net.criterion_.load_state_dict(state["criterion"])
     net.step_ = state["step"]
     epochs.restore(state["epochs"])
-    torch.set_rng_state(state["rng"].cpu())
+    set_draws_state(state["rng"].cpu())
     if "cuda_rng" in state and net.rows.device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda_rng"].cpu(), net.rows.device)
 

@@ -5,6 +5,7 @@ import copy
 import torch
 
 from skcontrast._component import resolve, resolve_for, warn
+from skcontrast._draws import initial_seed
 from skcontrast._inputs.several import prepared
 from skcontrast._inputs.stacked import Stacked
 from skcontrast._inputs.stream import Streamed
@@ -74,7 +75,7 @@ def build(estimator, fitted, rows, given, call):
     known["momentum"] = vars(estimator).get("momentum")
     prepared(criterion, rows.side, {**given, **known}, width)
     criterion = criterion.to(dtype)
-    with seeded(torch.initial_seed(), rows.device):
+    with seeded(initial_seed(), rows.device):
         own = objective.own_views(rows.kind)
         module.own_views = {term: build_views(view, rows) for term, view in own.items()}
     if call.further:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from skcontrast._draws import initial_seed
 from skcontrast._inputs.rows import concatenate
 from skcontrast._training.chunks import in_chunks
 from skcontrast._training.devices import seeded
@@ -66,7 +67,7 @@ class ViewNetwork(nn.Module):
         if self.own_views:
             # A pass and draws of their own: all else is as it would be without them. The seed is
             # another one in each step, and the same again where a training goes on.
-            with seeded(torch.initial_seed() + 1 + step, x.device):
+            with seeded(initial_seed() + 1 + step, x.device):
                 made["own"] = {
                     term: self._seen(x, index, [None] * term.reads_whole + [view])
                     for term, view in self.own_views.items()

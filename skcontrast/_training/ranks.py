@@ -13,6 +13,7 @@ from itertools import islice
 import torch
 import torch.distributed as dist
 
+from skcontrast._draws import draws_state, initial_seed, set_draws_state
 from skcontrast._training.chunks import check_norms, in_chunks
 from skcontrast._training.devices import seeded
 
@@ -71,7 +72,7 @@ class Ranks(Alone):
         # Numbers drawn by the network are of this process alone: all others stay in step.
         self.n_encoded += 1
         place = (self.step * 64 + self.n_encoded) * self.size + self.rank
-        with seeded((torch.initial_seed() + place) % 2**63, x.device):
+        with seeded((initial_seed() + place) % 2**63, x.device):
             out = in_chunks(function, mine[0], chunk_size, *mine[1:], dim=dim)
         if torch.is_tensor(out):
             return self._gathered(out, counts, dim)
@@ -131,11 +132,11 @@ class Ranks(Alone):
 def _generators():
     """States of the generators that a training may draw from."""
     cuda = [torch.cuda.get_rng_state()] if torch.cuda.is_initialized() else []
-    return [torch.get_rng_state(), *cuda]
+    return [draws_state(), *cuda]
 
 
 def _set_generators(states):
-    torch.set_rng_state(states[0])
+    set_draws_state(states[0])
     for state in states[1:]:
         torch.cuda.set_rng_state(state)
 

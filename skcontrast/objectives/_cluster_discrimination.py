@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from skcontrast._clusters import cluster_means, find_centers
 from skcontrast._component import Integral, Interval, Real, StrOptions
+from skcontrast._draws import initial_seed
 from skcontrast.functional import (
     logsumexp,
     mine_negatives,
@@ -33,7 +34,7 @@ class _BuiltClusterDiscrimination(BuiltByEpochs):
     def prepare(self, side, given, n_components=None):
         self.space = side.get("prior") if self.objective.space == "prior" else None
         # A generator of its own: batches and views are those of a training without the term.
-        generator = torch.Generator().manual_seed(torch.initial_seed())
+        generator = torch.Generator().manual_seed(initial_seed())
         shape = self.n_clusters, given["width"]
         self.centers = nn.Parameter(normalize(torch.randn(shape, generator=generator)))
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
+from skcontrast._draws import spare_draws
 from skcontrast._inputs.rows import CHUNK, SparseBatch
 from skcontrast.functional import BlockSize, jensen_shannon, mean_over, pair_loss
 from skcontrast.networks import build_network
@@ -34,7 +35,7 @@ class _BuiltDistribution(BuiltPrediction):
                 "DistributionContrast reads counts, and rows hold negative numbers: pass "
                 "scipy.sparse.csr_matrix(X), which is not centred, or type standardize=False."
             )
-        with torch.random.fork_rng(devices=[]):  # no draw is spent on it
+        with spare_draws():  # no draw is spent on it
             self.head, _ = build_network("linear", n_components, rows.n_features, "decoder")
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real
+from skcontrast._draws import spare_draws
 from skcontrast.functional import normalize, over_anchors, softplus
 from skcontrast.objectives._base import BuiltObjective, Objective, anchor_index
 
@@ -26,7 +27,7 @@ class _BuiltDiscrimination(BuiltObjective):
 
     def prepare(self, side, given, n_components=None):
         # No draw is spent on it: all else is as in a training without the term.
-        with torch.random.fork_rng(devices=[]):
+        with spare_draws():
             self.memory = normalize(torch.randn(self.n_samples, given["width"]))
 
     def refresh(self, epoch, project):

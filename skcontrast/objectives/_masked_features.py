@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from skcontrast._component import Component, Interval, Real, Shorthand
+from skcontrast._draws import spare_draws
 from skcontrast._inputs.several import prepared
 from skcontrast.networks import build_network
 from skcontrast.objectives._base import Objective, _Composite
@@ -21,7 +22,7 @@ class _BuiltMaskedFeatures(nn.Module):
     def prepare(self, side, given, n_components=None):
         prepared(self.term, side, given, n_components)
         # No draw is spent on it: all else is as in a training of the task alone.
-        with torch.random.fork_rng(devices=[]):
+        with spare_draws():
             decoder = self.objective.decoder
             self.rebuild, _ = build_network(decoder, n_components, n_components, "decoder")
 

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from skcontrast._draws import initial_seed
 from skcontrast._inputs.rows import CHUNK, SparseBatch
 from skcontrast.functional import over_anchors
 from skcontrast.networks import build_network
@@ -129,7 +130,7 @@ def plain_entries(z, row, column):
 
 def own_draws(step):
     """A generator for a step of the training: without weight all is as without a term."""
-    return torch.Generator().manual_seed((torch.initial_seed() + 2 + step) % 2**63)
+    return torch.Generator().manual_seed((initial_seed() + 2 + step) % 2**63)
 
 
 def dropped(z, rate, step):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Component, Interval, Real, Shorthand, StrOptions
+from skcontrast._draws import spare_draws
 from skcontrast._inputs.rows import SparseBatch
 from skcontrast._inputs.series import SeriesBatch
 from skcontrast._inputs.tokens import TokenBatch, bag_of_words
@@ -65,7 +66,7 @@ class _BuiltReconstruction(BuiltPrediction):
                 self.blocks.append(built)
             return
         # No draw is spent on it: all else is as in a training without the term.
-        with torch.random.fork_rng(devices=[]):
+        with spare_draws():
             if rows.kind == "tokens" or rows.is_sparse:
                 width = BUCKETS if rows.kind == "tokens" else rows.n_features
                 self.head = EntryDecoder(objective.decoder, n_components, width)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from skcontrast._component import Component, Shorthand, StrOptions
+from skcontrast._draws import spare_draws
 from skcontrast._inputs.series import SeriesBatch
 from skcontrast.functional import normalize
 from skcontrast.networks import MLP, build_network
@@ -40,7 +41,7 @@ class _BuiltReplaced(BuiltPrediction):
         n_in = n_components + rows.n_features * (objective.on == "whole")
         mlp = isinstance(objective.head, str) and objective.head == "mlp"
         # No draw is spent on it: all else is as in a training without the term.
-        with torch.random.fork_rng(devices=[]):
+        with spare_draws():
             head = MLP((128,)) if mlp else objective.head
             self.head, _ = build_network(head, n_in, n_out, "head")
 

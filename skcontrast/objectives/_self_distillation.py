@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real, StrOptions
+from skcontrast._draws import spare_draws
 from skcontrast.functional import normalize
 from skcontrast.networks._momentum import Momentum
 from skcontrast.objectives._base import BuiltObjective, Objective
@@ -35,7 +36,7 @@ class _BuiltDistillation(BuiltObjective):
                 "row: type view=None, to learn from the views of the estimator."
             )
         # No draw is spent on it: all else is as in a training without the term.
-        with torch.random.fork_rng(devices=[]):
+        with spare_draws():
             self.head = nn.Linear(given["width"], self.objective.n_outputs, bias=False)
         self.teacher = Momentum(given["momentum"], {"head": self.head})
         self.teacher.passing = False  # it stays with the head and the center

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real
+from skcontrast._draws import spare_draws
 from skcontrast.objectives._base import Objective
 from skcontrast.objectives._info_nce import InfoNCE
 from skcontrast.objectives._prediction import BuiltPrediction
@@ -32,7 +33,7 @@ class _BuiltSparse(BuiltPrediction):
     def prepare(self, side, given, n_components=None):
         self.idle = torch.zeros(n_components, dtype=torch.long)
         # No draw is spent on it: all else is as in a training without the term.
-        with torch.random.fork_rng(devices=[]):
+        with spare_draws():
             self.head = nn.Linear(n_components, given["rows"].n_features)
 
     def forward(self, views, embedding=None, **named):

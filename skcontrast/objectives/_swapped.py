@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real
+from skcontrast._draws import initial_seed
 from skcontrast.functional import balanced_assignment, normalize
 from skcontrast.objectives._base import BuiltByEpochs, Objective
 from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS, Temperature
@@ -19,7 +20,7 @@ class _BuiltPrototypes(BuiltByEpochs):
 
     def prepare(self, side, given, n_components=None):
         # A generator of its own: batches and views are those of a training without the term.
-        generator = torch.Generator().manual_seed(torch.initial_seed())
+        generator = torch.Generator().manual_seed(initial_seed())
         shape = self.n_prototypes, given["width"]
         self.prototypes = nn.Parameter(normalize(torch.randn(shape, generator=generator)))
 
