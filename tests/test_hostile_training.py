@@ -80,7 +80,12 @@ def test_a_selector_reads_one_of_several_targets():
 
 
 def test_advice_on_several_targets_can_be_typed():
-    said = assert_refused("reads one target", y={"a": Y, "b": Y}, sampler="class_balanced")
+    class Own(InfoNCE):
+        """An objective without the parameter ``target``."""
+
+        requires = "views", "target"
+
+    said = assert_refused("Own reads one target", y={"a": Y, "b": Y}, objective=Own())
     assert "target=" not in said
     assert "y['a']" in said
 
