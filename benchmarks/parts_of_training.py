@@ -156,7 +156,8 @@ def measure(folder, set_name, row, seed, size_name, protocol, signature):
         except ValueError as error:
             return {"refused": str(error).partition("\n")[0]}
         seconds, rows = time.process_time() - begin, {}
-        kept = kept_columns(row, model.output_.part_columns_)
+        alone = {"learned": (0, train.shape[1])}  # of steps, beside which nothing stands
+        kept = kept_columns(row, getattr(model.output_, "part_columns_", alone))
         for part in (row, f"{row}, alone"):
             features = Features(train[:, kept[part]], test[:, kept[part]])
             rows[part] = {"scores": scored(features, y, y_test, size)}

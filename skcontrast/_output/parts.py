@@ -16,6 +16,8 @@ from sklearn.utils.extmath import row_norms
 # Most columns that are passed on as they are; of more, as many directions are, from so many
 # rows. Kernel and neighbourhood compare rows in the first directions.
 MOST_COLUMNS, DIRECTION_ROWS, COMPARED = 2048, 4096, 256
+# Of sparse rows of more columns directions are kept as sums of rows, which take less room.
+WIDE = 2**15
 # Normal scores lie between these: the ends of a sample say little about its tails.
 MOST_SCORE = 3.0
 # As near to the end of a column that is the end, as scikit-learn has it.
@@ -37,11 +39,15 @@ class Columns(BaseEstimator):
     Attributes
     ----------
     components_ : ndarray of shape (n_directions, n_features), float32, or None
-        Right singular vectors of the rows.
+        Right singular vectors of the rows. Of sparse rows of more than 32,768 columns they have
+        the shape (n_directions, n_rows), and say how much of each row of ``rows_`` they hold.
+
+    rows_ : CSR matrix of shape (n_features, n_rows), float32, or None
+        Rows that directions are sums of, one a column.
     """
 
     def fit(self, S, rng):
-        self.components_ = None
+        self.components_ = self.rows_ = None
         if S.shape[1] > MOST_COLUMNS:
             S = S[np.sort(rng.permutation(S.shape[0])[:DIRECTION_ROWS])]
             S = S.astype(np.float64)  # small directions drown in the rounding of float32
@@ -52,10 +58,18 @@ class Columns(BaseEstimator):
             values, vectors = (v[..., -MOST_COLUMNS:] for v in eigh(inner, driver="evd"))
             kept = np.flatnonzero(values > 1e-7 * values[-1])[::-1]
             directions = (vectors[:, kept] / np.sqrt(values[kept])).T
-            self.components_ = np.asarray(directions @ S, dtype=np.float32)
+            if sp.issparse(S) and S.shape[1] > WIDE:
+                self.rows_ = sp.csr_matrix(S.T, dtype=np.float32)
+            else:
+                directions = directions @ S
+            self.components_ = np.asarray(directions, dtype=np.float32)
         return self
 
     def transform(self, S):
+        rows = vars(self).get("rows_")  # which earlier versions did not keep
+        if rows is not None:
+            S = S.astype(np.float32) @ rows
+            S = S.toarray() if sp.issparse(S) else S
         if self.components_ is not None:
             return np.asarray(S @ self.components_.T, dtype=np.float64)
         return (S.toarray() if sp.issparse(S) else np.asarray(S)).astype(np.float64)

@@ -157,7 +157,9 @@ def _output(output, source, learned):
     kinds["neighborhood"] = "Neighborhood"
     _need(all(type(p).__name__ == kinds.get(n) for n, p in parts.items()), "parts_ are others")
     if first.components_ is not None:
-        _need(first.components_.shape[1] == width, "components_ are of other columns")
+        rows = vars(first).get("rows_")
+        seen = first.components_.shape[1] if rows is None else rows.shape[0]
+        _need(seen == width, "components_ are of other columns")
     shown = width if first.components_ is None else len(first.components_)
     widths, lifted = {"columns": shown, "learned": learned}, first.n_compared(shown)
     if "ranks" in parts:

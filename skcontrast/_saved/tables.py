@@ -178,7 +178,10 @@ TABLES = {
         ?told_               bool
         ?absent_             none arrays
     """,
-    "Columns": "components_  none float k f",
+    "Columns": """
+        components_          none float k c
+        ?rows_               none table f c
+    """,
     "Whitening": f"""
         {_COLUMNS}
         mean_                float f

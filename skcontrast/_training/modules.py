@@ -51,7 +51,7 @@ def build(estimator, fitted, rows, given, call):
         names = ("network_", "projector_", "_width")
         fitted |= {name: vars(estimator)[name] for name in names}
     else:
-        fitted |= _described(estimator, fitted)
+        fitted |= _described(estimator, fitted, rows)
     source, dtype = fitted["input_"], DTYPES[estimator.precision]
     module, width = build_module(fitted, source.layout, dtype, source.choices["width"])
     module.chunk_size = estimator.chunk_size
@@ -129,13 +129,14 @@ def _width_of(projector, n_in):
     return projector(first.new_zeros(2, n_in)).shape[1]
 
 
-def _described(estimator, fitted):
+def _described(estimator, fitted, rows):
     """Networks as descriptions without weights, and the learned width that is asked for."""
     source, projector = fitted["input_"], estimator.projector
     network = estimator._settled("network", estimator.network, source)
     advice = f"network={source.choices['network']!r}{source.hint}"
+    network = resolve_for(source.kind, network, NETWORKS_OF, "network", advice, "numbers")
     return {
-        "network_": resolve_for(source.kind, network, NETWORKS_OF, "network", advice, "numbers"),
+        "network_": network.suited(rows) if hasattr(network, "suited") else network,
         "projector_": None if projector is None else resolve(projector, NETWORKS),
         # Beside parts ``n_components`` counts the columns of all of them.
         "_width": estimator._widths(source, estimator._parts(fitted["objective_"], source))[0],

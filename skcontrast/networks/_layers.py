@@ -6,6 +6,7 @@ import copy
 from typing import Literal
 
 import torch
+from sklearn.base import clone
 from torch import nn
 from torch.nn.functional import embedding_bag
 
@@ -20,6 +21,7 @@ from skcontrast._component import (
 )
 from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.rows import SparseBatch
+from skcontrast.networks._buckets import MOST_COLUMNS, N_BUCKETS, reader
 
 ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
@@ -144,12 +146,19 @@ class MLP(Component):
     width : int or "auto", default="auto"
         Number of learned columns; see :class:`Linear`.
 
+    n_buckets : int, None or "auto", default="auto"
+        Of more columns than this the network reads signed sums in so many buckets, by a fixed
+        hash, so that its weights and a training step do not grow with the columns. None reads
+        the columns themselves. "auto" is 16,384 where an estimator trains on sparse rows of
+        more than 32,768 columns, else None.
+
     References
     ----------
     Ba et al., "Layer normalization", 2016. He et al., "Deep residual learning for image
     recognition", CVPR 2016. Gorishniy et al., "Revisiting deep learning models for
     tabular data", NeurIPS 2021. Gao et al., "SimCSE: simple contrastive learning of
     sentence embeddings", EMNLP 2021, for dropout as a view.
+    Weinberger et al., "Feature hashing for large scale multitask learning", ICML 2009, for buckets.
 
     Examples
     --------
@@ -166,6 +175,7 @@ class MLP(Component):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "skip": ["boolean"],
         "width": WIDTH,
+        "n_buckets": [*WIDTH, None],
     }
 
     def __init__(
@@ -176,6 +186,7 @@ class MLP(Component):
         dropout: float = 0.0,
         skip: bool = True,
         width: int | Literal["auto"] = "auto",
+        n_buckets: int | Literal["auto"] | None = "auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -183,6 +194,12 @@ class MLP(Component):
         self.dropout = dropout
         self.skip = skip
         self.width = width
+        self.n_buckets = n_buckets
+
+    def suited(self, rows):
+        """The same network for these training rows: with buckets where "auto" takes some."""
+        takes = self.n_buckets == "auto" and rows.is_sparse and rows.n_features > MOST_COLUMNS
+        return clone(self).set_params(n_buckets=N_BUCKETS) if takes else self
 
     def build(self, n_features_in: int, n_components: int) -> nn.Module:
         """Make the torch module (n, n_features_in) -> (n, n_components)."""
@@ -193,12 +210,14 @@ class MLP(Component):
                 f"MLP: hidden_layer_sizes={self.hidden_layer_sizes!r} must hold integers of at "
                 "least 1: type hidden_layer_sizes=(256, 256)."
             )
+        read, n_in, share = reader(n_features_in, self.n_buckets)
         gain = nn.init.calculate_gain("tanh" if self.activation == "tanh" else "relu")
-        widths = (n_features_in, *sizes)
-        layers = [self._layer(a, b, gain) for a, b in zip(widths, sizes)]
-        head = InputLayer(widths[-1], n_components)
-        shortcut = InputLayer(n_features_in, n_components) if self.skip and sizes else None
-        return _Layers(layers, head, shortcut)
+        widths = (n_in, *sizes)
+        gains = (share * gain, *[gain] * len(sizes))
+        layers = [self._layer(*each) for each in zip(widths, sizes, gains)]
+        head = InputLayer(widths[-1], n_components, 1.0 if sizes else share)
+        shortcut = InputLayer(n_in, n_components, share) if self.skip and sizes else None
+        return _Layers(layers, head, shortcut, read)
 
     def _layer(self, n_in, n_out, gain):
         layer = [InputLayer(n_in, n_out, gain)]
@@ -218,21 +237,25 @@ class MLP(Component):
 class _Layers(nn.Module):
     accepts_sparse = True
 
-    def __init__(self, layers, head, shortcut):
+    def __init__(self, layers, head, shortcut, read):
         super().__init__()
+        self.read = read
         self.layers = nn.ModuleList(layers)
         self.head = head
         self.shortcut = shortcut
 
     def forward(self, x):
-        h = x
-        for h in self.hidden(x):  # noqa: B007
+        h = x = self.read(x)
+        for h in self._hidden(x):  # noqa: B007
             pass
         z = self.head(h)
         return z if self.shortcut is None else z + self.shortcut(x)
 
     def hidden(self, x):
         """Each hidden layer of a batch, one after the other."""
+        return self._hidden(self.read(x))
+
+    def _hidden(self, x):
         h = x
         for i, layer in enumerate(self.layers):
             out = layer(h)
