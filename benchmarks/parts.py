@@ -18,8 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-MARKS = "<!-- parts -->", "<!-- end of parts -->"
-
 
 def table(n, d=60):
     """Columns of a low rank with noise; some have long tails."""
@@ -134,6 +132,14 @@ def in_a_process(package, name):
     return float(out.split()[-1])
 
 
+def write_table(page, name, lines):
+    """Put the lines of a table between the marks of its name in a page."""
+    page, marks = Path(page), (f"<!-- {name} -->", f"<!-- end of {name} -->")
+    first, rest = page.read_text().split(marks[0])
+    last = rest.split(marks[1])[1]
+    page.write_text("\n".join([first + marks[0], "", *lines, "", marks[1]]) + last)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before")
@@ -156,10 +162,7 @@ def main():
         lines.append(f"| {name} | {old} | {now:.3g} | {ratio} |")
         print(lines[-1], flush=True)
     if args.write:
-        page = Path(args.write)
-        first, rest = page.read_text().split(MARKS[0])
-        last = rest.split(MARKS[1])[1]
-        page.write_text("\n".join([first + MARKS[0], "", *lines, "", MARKS[1]]) + last)
+        write_table(args.write, "parts", lines)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scale import TITLE
 
 SIZES = (1000, 2000, 5000, 10_000, 20_000, 50_000)
 # The encoder has its default number of epochs.
@@ -128,6 +129,9 @@ def main():
     text += "\n" + table.to_markdown(index=False, floatfmt=["", "", "", ".1f", ".1f", ".1f"]) + "\n"
     print(text)
     if options.write:
+        before = options.write.read_text(encoding="utf-8") if options.write.exists() else ""
+        more = before.partition(TITLE)[2]  # what benchmarks/scale.py has written
+        text += f"\n{TITLE}{more}" if more else ""
         options.write.write_text(text, encoding="utf-8")
 
 

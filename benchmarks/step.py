@@ -1,10 +1,14 @@
 """Cost of the estimator around the training step: epochs and transform beside raw torch.
 
     python benchmarks/step.py [--device cpu] [--threads 2] [--repeats 7]
+    python benchmarks/step.py --profile [--write docs/speed.md]
 
 Each repeat runs an epoch of ContrastiveEncoder and one of a hand-written loop on tensor
 slices (same network, data, view, batch size, loss and optimizer), in turns in one
 process, and the ratio of the medians is printed.
+
+With ``--profile``, where the time of a step of the default ``ContrastiveEncoder`` goes: shares by
+kind of operation, on one thread.
 """
 
 import argparse
@@ -16,6 +20,9 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
+from parts import table, write_table
+from skorch.callbacks import Callback
+from torch.profiler import profile
 
 from skcontrast import ContrastiveEncoder
 from skcontrast._training.fitted import encoder_of
@@ -148,12 +155,90 @@ def import_time():
     print(f"import skcontrast: {statistics.median(spent):.3f} s beyond the interpreter, no torch")
 
 
+# Epochs whose CPU time is taken, before one is profiled, and the steps of each.
+N_TIMED, N_STEPS = 5, 16
+
+# Kinds of operations by parts of their names; the first that fits counts.
+KINDS = {
+    "matrix products": ("mm", "linear"),
+    "layer normalisation and ReLU": ("layer_norm", "LayerNorm", "clamp_min", "relu", "threshold"),
+    "optimizer": ("adamw", "AdamW", "foreach"),
+    "rows and views: random numbers, gathering": (
+        "random", "randint", "uniform", "index", "take", "scatter", "repeat", "topk", "perm",
+    ),
+    "other arithmetic, and memory": (
+        "add", "mul", "div", "sub", "neg", "exp", "log", "sum", "mean", "norm", "where", "gt",
+        "cat", "copy", "fill", "zero", "empty", "clone", "expand", "ones", "arange",
+    ),
+}  # fmt: skip
+
+
+class Profiled(Callback):
+    """Takes the CPU time of some epochs, and profiles the one after them."""
+
+    spent = float("inf")
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.profile = profile() if len(net.history) == N_TIMED + 1 else None
+        if self.profile:
+            self.profile.start()
+        self.begin = time.process_time()
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.profile:
+            self.profile.stop()
+        else:
+            self.spent = min(self.spent, time.process_time() - self.begin)
+
+
+def shares_of_a_step(batch_size):
+    """Share of the time of a step by kind of operation; what is left is Python and dispatch."""
+    seen, n_epochs = Profiled(), N_TIMED + 1
+    settings = {"max_iter": n_epochs, "callbacks": [seen], "random_state": 0}
+    ContrastiveEncoder(batch_size=batch_size, **settings).fit(table(N_STEPS * batch_size))
+    times = {}
+    for event in seen.profile.events():
+        if event.name.startswith("aten::"):
+            times.setdefault(event.name, []).append(event.self_cpu_time_total / 1e6)
+    shares = dict.fromkeys(KINDS, 0.0)
+    for name, values in times.items():
+        kind = next((k for k, parts in KINDS.items() if any(p in name for p in parts)), None)
+        if kind:
+            # At its place in a step the shortest: in others another process had the processor.
+            places = max(1, len(values) // N_STEPS)
+            spent = N_STEPS * sum(min(values[place::places]) for place in range(places))
+            shares[kind] += spent / seen.spent
+    return {**shares, "Python and what starts the operations": 1 - sum(shares.values())}
+
+
+def profile_steps(repeats):
+    """Lines of a table: medians of the shares at two batch sizes."""
+    sizes = (256, 64)
+    columns = []
+    for size in sizes:
+        runs = [shares_of_a_step(size) for _ in range(repeats)]
+        columns.append({kind: statistics.median(run[kind] for run in runs) for kind in runs[0]})
+    yield "| share of a default step | " + " | ".join(f"batch {size}" for size in sizes) + " |"
+    yield "|---|---|---|"
+    for kind in columns[0]:
+        yield f"| {kind} | " + " | ".join(f"{column[kind]:.0%}" for column in columns) + " |"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--write")
     options = parser.parse_args()
+    if options.profile:
+        torch.set_num_threads(1)
+        lines = list(profile_steps(options.repeats))
+        print(*lines, sep="\n")
+        if options.write:
+            write_table(options.write, "profile", lines)
+        return
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, {options.device}, {options.threads} threads")
     X = np.random.default_rng(0).standard_normal((N_ROWS, N_FEATURES)).astype(np.float32)

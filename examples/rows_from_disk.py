@@ -2,8 +2,8 @@
 ===============================================================
 
 An array that does not fit in memory stays on disk: ``np.load(..., mmap_mode="r")`` gives rows as
-they are asked for, and the encoder asks for a batch at a time. The default view compares all rows
-with one another; for so many rows ``views="corruption"`` is the one to take.
+they are asked for, and the encoder asks for a batch at a time. The output goes to disk in
+the same way. ``views="corruption"`` spares the search for neighbours.
 """
 
 import tempfile
@@ -48,13 +48,17 @@ print(f"Trained in {time.perf_counter() - start:.0f} s")
 few, test = slice(0, 200), slice(250_000, 300_000)
 raw = LogisticRegression(max_iter=1000).fit(rows[few], y[few])
 head = LogisticRegression(max_iter=1000).fit(encoder.transform(rows[few]), y[few])
+out = np.lib.format.open_memmap(
+    Path(folder.name, "out.npy"), "w+", np.float32, (50_000, encoder.n_components_)
+)
+encoder.transform(rows[test], out=out)
 print(f"columns alone  {raw.score(rows[test], y[test]):.3f}")
-print(f"with embedding {head.score(encoder.transform(rows[test]), y[test]):.3f}")
+print(f"with embedding {head.score(out, y[test]):.3f}")
 
 # %%
 # A map of a thousand of these rows.
 
 EmbeddingMapDisplay.from_embedding(encoder.transform(rows[-1000:]), y[-1000:], method="pca")
 plt.show()
-del rows
+del rows, out
 folder.cleanup()

@@ -9,6 +9,7 @@ from skcontrast._version import __version__
 # import torch.
 _PUBLIC = {
     "AlignmentUniformityDisplay": "skcontrast.plotting",
+    "Batches": "skcontrast._inputs.batches",
     "CanonicalCorrelation": "skcontrast.multiview",
     "ContrastiveAnomalyDetector": "skcontrast.anomaly",
     "ContrastiveEncoder": "skcontrast.representation",
@@ -45,6 +46,7 @@ _PUBLIC = {
 
 __all__ = [
     "AlignmentUniformityDisplay",
+    "Batches",
     "CanonicalCorrelation",
     "ContrastiveAnomalyDetector",
     "ContrastiveEncoder",
@@ -82,6 +84,7 @@ __all__ = [
 
 
 if TYPE_CHECKING:  # what editors and type checkers read in place of _PUBLIC
+    from skcontrast._inputs.batches import Batches
     from skcontrast.adaptation import (
         KernelReplayClassifier,
         ProKeRClassifier,

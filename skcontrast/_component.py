@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 # Modules whose lines are not the user's.
-_INSIDE = ("skcontrast.", "sklearn.", "contextlib")
+_INSIDE = ("skcontrast.", "sklearn.", "skorch.", "contextlib")
 
 
 def warn(message, category=UserWarning):

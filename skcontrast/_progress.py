@@ -3,6 +3,14 @@
 from contextlib import contextmanager
 from time import perf_counter
 
+from sklearn.exceptions import EfficiencyWarning
+
+from skcontrast._component import warn
+
+# A fit of more seconds is told of, by the time of so many steps after so many first ones, which
+# load and compile.
+LONG, TIMED_STEPS, FIRST_STEPS = 600, 20, 5
+
 
 def clock(seconds):
     """A length of time as one reads it: "0.03 s", "4.2 s", "45 s", "3 min 20 s", "2 h 5 min"."""
@@ -44,6 +52,44 @@ class Progress:
             up_to = "" if validation_loss is None else "up to "
             said.append(f"{up_to}{clock(left)} left")
         say(self.verbose, f"Epoch {number}/{self.n_epochs}: {', '.join(said)}")
+
+
+class Forecast:
+    """Warn once, early on, where a fit will take more than ten minutes.
+
+    Parameters
+    ----------
+    n_steps : int
+        Of the whole fit.
+
+    n_epochs : int
+    """
+
+    def __init__(self, n_steps, n_epochs):
+        self.n_steps, self.n_epochs, self.n_done = n_steps, n_epochs, 0
+
+    def step(self):
+        """Say that a step begins."""
+        self.n_done += 1
+        if self.n_done == FIRST_STEPS:
+            self.start = perf_counter()
+        elif self.n_done == FIRST_STEPS + TIMED_STEPS:
+            seconds = (perf_counter() - self.start) / TIMED_STEPS
+            if seconds * self.n_steps > LONG:
+                self._warn(seconds)
+
+    def _warn(self, seconds):
+        n_epochs = int(LONG / seconds * self.n_epochs / self.n_steps)
+        advice = f"type max_iter={n_epochs} to end within ten minutes"
+        if not n_epochs:
+            more = "type max_iter=1, or " if self.n_epochs > 1 else ""
+            epoch = clock(seconds * self.n_steps / self.n_epochs)
+            advice = f"an epoch alone takes {epoch}, so {more}fit on a part of the rows"
+        warn(
+            f"Training will take about {clock(seconds * self.n_steps)}, {self.n_steps:,} steps of "
+            f"{clock(seconds)}: {advice}. verbose=1 shows how far it is.",
+            EfficiencyWarning,
+        )
 
 
 def say(verbose, sentence):

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._component import ShorthandMixin, check_count, check_parameters, resolve_for
 from skcontrast._inputs.side import check_weight, read_side
+from skcontrast._inputs.stream import read_rows
 from skcontrast._inputs.table import TableInput
 from skcontrast._output import Output, wanted_parts
 from skcontrast._training import modules
@@ -53,9 +54,9 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         ----------
         X : rows, of n_samples
             Of a table: {array-like, DataFrame, sparse matrix, torch.Tensor} of shape
-            (n_samples, n_features). A ``np.memmap`` is read batch by batch; the columns of a
-            DataFrame of pandas or polars may be categories, and have missing values.
-            Of texts: an iterable of str or of lists of words, read once.
+            (n_samples, n_features); columns of a DataFrame may be categories, and have missing
+            values. A ``np.memmap`` is read batch by batch, and so are a data set of pyarrow and
+            :class:`skcontrast.Batches`. Of texts: an iterable of str or lists of words, read once.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Target, for what requires it: classes, numbers, columns of labels, which may be sparse,
@@ -122,8 +123,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
             Fitted estimator.
         """
         given = {"target": y, "condition": condition, "prior": prior, "groups": groups}
-        further = hasattr(self, "weights_")
-        return self._fit(X, given, Call(None, 1, further, partial=True))
+        return self._fit(X, given, Call(None, 1, hasattr(self, "weights_"), partial=True))
 
     def finetune(
         self: Self,
@@ -170,7 +170,7 @@ class BaseContrastive(ShorthandMixin, FittedEncoder, CallbackSupportMixin, BaseE
         """Follow X from what a user gave to what was learned, which is written at the end."""
         check_parameters(self)
         device, dtype = resolve_device(self.device), DTYPES[self.precision]
-        source, X = self._read(X, call)
+        source, X = read_rows(self._read, X, call)
         memory, X, given = remembered(self, call, X, given)
         objective, sampler, views = self._resolved(call, source, X)
         ordered = source.ordered or reads_order([views, *objective.own_views(source.kind).values()])

@@ -1,7 +1,8 @@
 """Optimizers: the update rule, the learning-rate schedule, clipping and weight decay."""
 
+import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import torch
@@ -16,6 +17,33 @@ _SHARED_CONSTRAINTS = {
     "warmup": [Interval(Real, 0, 1, closed="left")],
     "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
 }
+
+
+class _Lean(Optimizer):
+    """The methods of torch's optimizers as they are before torch keeps its compiler off them.
+
+    The first call of what it has decorated loads that compiler, for over a second, though
+    nothing is compiled here.
+    """
+
+    add_param_group = inspect.unwrap(Optimizer.add_param_group)
+    load_state_dict = inspect.unwrap(Optimizer.load_state_dict)
+    state_dict = inspect.unwrap(Optimizer.state_dict)
+    zero_grad = inspect.unwrap(Optimizer.zero_grad)
+    _undecorated: Callable[..., float | None]
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Change the parameters along their gradients."""
+        with torch.no_grad():
+            return self._undecorated(closure)
+
+
+class _AdamW(_Lean, torch.optim.AdamW):
+    _undecorated = inspect.unwrap(torch.optim.AdamW.step)
+
+
+class _SGD(_Lean, torch.optim.SGD):
+    _undecorated = inspect.unwrap(torch.optim.SGD.step)
 
 
 class _Optimizer(Component):
@@ -106,8 +134,8 @@ class AdamW(_Optimizer):
         """Make the torch optimizer."""
         groups = self.groups(parameters)
         # One kernel for all tensors: on a CPU a tenth of the time of the default loop.
-        fused = all(p.device.type in ("cpu", "cuda") for g in groups for p in g["params"])
-        return torch.optim.AdamW(groups, lr=learning_rate, fused=fused)
+        fused = _only_on(("cpu", "cuda"), groups)
+        return _AdamW(groups, lr=learning_rate, fused=fused)
 
 
 class SGD(_Optimizer):
@@ -150,8 +178,15 @@ class SGD(_Optimizer):
 
     def build(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> Optimizer:
         """Make the torch optimizer."""
-        options = {"momentum": self.momentum, "nesterov": self.nesterov}
-        return torch.optim.SGD(self.groups(parameters), lr=learning_rate, **options)
+        groups = self.groups(parameters)
+        # On a CPU the one kernel rounds Nesterov's step in another way.
+        fused = _only_on(("cuda",) if self.nesterov else ("cpu", "cuda"), groups)
+        options = {"momentum": self.momentum, "nesterov": self.nesterov, "fused": fused}
+        return _SGD(groups, lr=learning_rate, **options)
+
+
+def _only_on(devices, groups):
+    return all(p.device.type in devices for group in groups for p in group["params"])
 
 
 OPTIMIZERS = {"adamw": AdamW, "sgd": SGD}

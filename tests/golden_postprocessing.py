@@ -55,7 +55,8 @@ def sgw(case):
             shrinkage=0.0, n_groups=case.number("n_groups"), random_state=Given(order)
         )
         white.append(model.fit_transform(x) * np.sqrt(len(x) / (len(x) - 1)))
-        np.testing.assert_array_equal(model.permutation_, order)
+        if case.number("n_groups") > 1:
+            np.testing.assert_array_equal(model.permutation_, order)
     case.check("y", white)
 
 
@@ -67,7 +68,7 @@ def wmse(case):
     """
     eps, white = case.number("eps"), []
     for z in (case.arrays["z0"], case.arrays["z1"]):
-        ratio = eps / (1 - eps) / np.cov(z.T).trace() * z.shape[1]
+        ratio = eps / (1 - eps) / z.var(axis=0, ddof=1).mean()
         s = ratio / (1 + ratio)
         model = Whitening(method="cholesky", shrinkage=s)
         white.append(model.fit_transform(z) * np.sqrt((1 - s) / (1 - eps)))

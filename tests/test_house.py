@@ -27,7 +27,7 @@ FLOORS = {
     "_site": -1,
     "_typing": 0,
     "_version": 0,
-    "_progress": 0,
+    "_progress": 1,
     "_state": 0,
     "functional": 0,
     "_component": 0,

@@ -94,6 +94,32 @@ def test_confident_joint_is_its_definition():
     assert (np.abs(calibrated - exact) < 1).all()
 
 
+def test_halves_are_rounded_to_even_numbers_before_what_is_missing_is_shared_out():
+    # Of eight rows of class 0, 4 and 2 are counted: of all eight they stand for 5.33 and 2.67.
+    # Of six rows of class 1, 1 and 3 are: for 1.5 and 4.5. Class 2 has no row.
+    p = np.full((14, 3), 0.3)
+    p[[0, 1, 2, 3, 8]] = 0.9, 0, 0
+    p[[4, 5, 9, 10, 11]] = 0, 0.9, 0
+    y, classes = np.repeat([0, 1], [8, 6]), range(3)
+    counted = confident_joint(p, y, classes=classes, calibrate=False)
+    assert counted.tolist() == [[4, 2, 0], [1, 3, 0], [0, 0, 1]]
+    joint = confident_joint(p, y, classes=classes)
+    assert joint.tolist() == [[5, 3, 0], [2, 4, 0], [0, 0, 0]]
+
+
+def test_a_label_as_probable_as_another_class_is_no_issue():
+    p = np.array([[0.5, 0.5], [0.9, 0.1], [0.5 - 1e-7, 0.5 + 1e-7], [0.4, 0.6], [0.1, 0.9]])
+    for y in ([0, 0, 0, 1, 1], [1, 0, 1, 1, 1]):
+        assert not any(label_issues(p, y, rule=rule).any() for rule in RULES)
+
+
+def test_of_several_reached_classes_the_most_probable_counts():
+    """The last row reaches the thresholds 0.3 and 0.28 of classes 1 and 2, not the 0.9 of 0."""
+    p = np.array([[0.9, 0.1, 0.0], [0.3, 0.3, 0.4], [0.5, 0.22, 0.28], [0.4, 0.32, 0.28]])
+    joint = confident_joint(p, [0, 1, 2, 2], calibrate=False)
+    assert joint.tolist() == [[1, 0, 0], [0, 1, 1], [0, 1, 1]]
+
+
 def test_a_threshold_counts_as_reached_within_its_tolerance():
     y = np.array([0, 0, 1, 1])
     p = np.array([[0.6, 0.4], [0.6 - 1e-7, 0.4 + 1e-7], [0.2, 0.8], [0.2, 0.8]])

@@ -58,12 +58,12 @@ def queued(z, keys, queue, numbers, form, keep_top=1.0, drop_top=0.0):
     return losses
 
 
-def contrasted(z, memory, noise, log_z):
+def contrasted(z, memory, noise, log_z, tau=TAU):
     """Noise contrast, one noise row after the other."""
     z, losses = unit(z), []
     share = len(noise[0]) / len(memory)
     for a, row in enumerate(z.reshape(-1, z.shape[-1])):
-        p = lambda m, row=row: exp(m @ row / TAU - log_z)
+        p = lambda m, row=row: exp(m @ row / tau - log_z)
         own = p(memory[a % z.shape[1]])
         loss = -log(own / (own + share))
         losses.append(loss - sum(log(share / (p(memory[k]) + share)) for k in noise[a]))
@@ -112,6 +112,22 @@ def test_memory_and_teacher_are_loops():
     scores, taught, center = draw(4, 5, 6), draw(2, 5, 6, seed=1), draw(6, seed=2)
     loss = SelfDistillation(None, 6, 0.5, 0.3)(scores, keys=taught, center=center)
     close(loss, distilled(scores.numpy(), taught.numpy(), center.numpy(), 0.5, 0.3))
+
+
+def test_noise_may_be_the_own_row_and_more_than_all_rows():
+    """At a small temperature too, where the logit of an anchor passes -20."""
+    z, memory = draw(1, 3, 3).requires_grad_(), normalize(draw(5, 3, seed=1))
+    memory[0] = -normalize(z.detach()[0, 0])
+    noise = torch.tensor([[0, 1, 2, 3, 4, 0, 1], [1, 1, 1, 2, 3, 4, 4], [2, 0, 1, 3, 4, 0, 3]])
+    loss = InstanceDiscrimination(7, temperature=0.07)(
+        z, memory=memory, noise_index=noise, log_normalizer=torch.tensor(5.7, dtype=z.dtype)
+    )
+    close(loss, contrasted(z.detach().numpy(), memory.numpy(), noise.tolist(), 5.7, 0.07), 1e-13)
+    p = ((memory @ normalize(z[0, 0])) / 0.07 - 5.7).exp() * 5 / 7  # over K / N
+    assert p[0].log() < -20
+    expected = (1 + 1 / p[0]).log() + (1 + p[noise[0]]).log().sum()
+    gradients = [torch.autograd.grad(x, z, retain_graph=True)[0] for x in (loss[0], expected)]
+    torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-14)
 
 
 # ------------------------------------------------------------------------------------ laws

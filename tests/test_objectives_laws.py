@@ -115,6 +115,13 @@ def test_detached_weights_change_the_gradient_and_not_the_value():
         assert not torch.allclose(slope(held, three), slope(free, three))
 
 
+def test_one_row_has_an_alignment():
+    views = draw(2)
+    alone = AlignmentUniformity(alpha=2, uniformity_weight=0)
+    apart = torch.stack([alone(views[:, [i]]) for i in range(5)])
+    torch.testing.assert_close(apart.mean(), alone(views))
+
+
 def test_uniformity_is_zero_at_collapse_and_bounded():
     collapsed = torch.ones(2, 6, 3, dtype=torch.float64)
     same(AlignmentUniformity()(collapsed), torch.zeros((), dtype=torch.float64))

@@ -2,10 +2,12 @@
 
 import io
 import re
+import warnings
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.exceptions import EfficiencyWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 import skcontrast
@@ -17,6 +19,7 @@ from skcontrast import (
     SupervisedContrastiveClassifier,
     SupervisedContrastiveRegressor,
     Word2VecVectorizer,
+    _progress,
 )
 from skcontrast._progress import Progress, clock
 
@@ -119,6 +122,28 @@ def test_the_time_left_is_that_of_the_last_epochs(monkeypatch):
         "Epoch 3/4: loss 0.3333, 2.0 s, 2.0 s left",
         "Epoch 4/4: loss 0.2500, 0.50 s",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rows", "said"),
+    [
+        (1.0, 256 * 200, "16 min 40 s, 1,000 steps of 1.0 s: type max_iter=3 to end within ten"),
+        (100.0, 256 * 30, "an epoch alone takes 50 min 0 s, so type max_iter=1"),
+        (0.5, 256 * 200, None),
+    ],
+)
+def test_a_long_fit_is_told_of_once_whatever_verbose(monkeypatch, seconds, rows, said):
+    now = iter(np.arange(1e6) * 20 * seconds)  # asked twice, 20 steps apart
+    monkeypatch.setattr(_progress, "perf_counter", lambda: next(now))
+    model = ContrastiveEncoder(
+        4, network="linear", views="noise", passthrough=False, max_iter=5, random_state=0
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(np.random.default_rng(0).normal(size=(rows, 2)).astype(np.float32))
+    told = [w for w in caught if w.category is EfficiencyWarning]
+    assert [said in str(w.message) for w in told] == [True] * bool(said)
+    assert all(w.filename == __file__ for w in told)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from skcontrast._inputs.rows import Rows, concatenate
+from skcontrast._inputs.rows import Rows, concatenate, to_device
 
 
 class CheckedBlocks:
@@ -150,7 +150,8 @@ class BlockRows(Rows):
         super().__init__(X, side=side, train_index=train_index, **options)
 
     def _store(self, X):
-        on_device = all(rows.index_device == self.device for rows in self.blocks.values())
+        homes = {rows.index_device.type for rows in self.blocks.values()}
+        on_device = homes == {self.device.type}
         self.index_device = self.device if on_device else torch.device("cpu")
         self.present = None if X.present is None else torch.as_tensor(X.present).to(self.device)
 
@@ -161,8 +162,9 @@ class BlockRows(Rows):
 
     def take(self, index):
         """The rows ``index`` as a BlockBatch."""
-        taken = {k: rows.take(index.to(rows.index_device)) for k, rows in self.blocks.items()}
-        present = None if self.present is None else self.present[:, index.to(self.device)]
+        blocks = self.blocks.items()
+        taken = {k: rows.take(to_device(index, rows.index_device)) for k, rows in blocks}
+        present = None if self.present is None else self.present[:, to_device(index, self.device)]
         return BlockBatch(taken, present)
 
     def standardized(self, name, index):

@@ -60,7 +60,7 @@ class SparseBatch:
 
     def to(self, device):
         """The batch on ``device``."""
-        moved = (t.to(device, non_blocking=True) for t in (self.indices, self.offsets, self.values))
+        moved = (to_device(t, device) for t in (self.indices, self.offsets, self.values))
         return SparseBatch(*moved, self.n_features)
 
     def padded(self, missing):
@@ -96,6 +96,16 @@ def concatenate(batches):
     return torch.cat(batches) if torch.is_tensor(first) else first.joined(batches)
 
 
+def to_device(tensor, device):
+    """The tensor on ``device``, without waiting for it: CUDA copies while the host goes on.
+
+    That takes page-locked memory to copy from.
+    """
+    if torch.device(device).type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
 def to_batch(X, mean, scale, dtype, device):
     """Convert a block of rows (n, n_features), dense or CSR, to a batch on ``device``.
 
@@ -110,7 +120,7 @@ def to_batch(X, mean, scale, dtype, device):
             X.shape[1],
         )
         return batch.to(device)
-    return tensor_of(X).to(dtype).to(device, non_blocking=True)
+    return to_device(tensor_of(X).to(dtype), device)
 
 
 def standardized(X, mean, scale):
@@ -139,7 +149,7 @@ def table_rows(X, side=None, mean=None, scale=None, features=None, **options):
     :class:`Rows`.
     """
     if sp.issparse(X):
-        layout, features = SparseRows, None
+        layout, features = MappedSparseRows if _is_mapped(X.data) else SparseRows, None
     else:
         layout = MappedRows if isinstance(X, np.memmap) else DenseRows
     return layout(X, (mean, scale), features, side=side, **options)
@@ -171,6 +181,8 @@ class Rows(Dataset):
     kind, is_sparse = "numbers", False
     # The feature of each column as 0, 1, ... (n_features,); None where each is one of its own.
     features = None
+    # Whether rows pass by, so that those of ``train_index`` alone can be read at any time.
+    passing = False
     # Number of blocks that a row is given as, 0 where it is one thing, and whether these are rows
     # of one kind, block after block.
     n_given, stacked = 0, False
@@ -223,7 +235,7 @@ class Rows(Dataset):
 
     def __getitems__(self, index):
         """Named tensors of one batch: ``x``, ``index`` and the side information."""
-        moved = index.to(self.device, non_blocking=True)
+        moved = to_device(index, self.device)
         side = {name: tensor.index_select(0, moved) for name, tensor in self.side.items()}
         return {"x": self.take(index), "index": moved, **side}
 
@@ -263,14 +275,11 @@ class DenseRows(Rows):
 
     def take(self, index):
         """Features of the rows ``index``: a tensor (n, n_features)."""
-        batch = self._data.index_select(0, index)
-        if batch.device == self.device:
-            return batch
-        return batch.pin_memory().to(self.device, non_blocking=True)
+        return to_device(self._data.index_select(0, index), self.device)
 
     def reference(self, max_rows=CHUNK):
         """Features of the training rows, all of them where that copies nothing."""
-        if self.all_train and self._data.device == self.device:
+        if self.all_train and self._data.device.type == self.device.type:
             return self._data
         return super().reference(max_rows)
 
@@ -308,6 +317,26 @@ class SparseRows(Rows):
     def take(self, index):
         """Features of the rows ``index``: a SparseBatch."""
         entry, offsets = ragged_entries(self._starts, self._lengths, index)
-        entry, offsets = entry.to(self.device), offsets.to(self.device)
+        entry, offsets = (to_device(t, self.device) for t in (entry, offsets))
         data = self._data
         return SparseBatch(data.indices[entry], offsets, data.values[entry], self.n_features)
+
+
+class MappedSparseRows(Rows):
+    """Rows of a CSR matrix on disk, whose entries are read batch by batch."""
+
+    is_sparse = True
+
+    def _store(self, X, scales, features):
+        self._X, self._scales = X, scales
+
+    def take(self, index):
+        """Features of the rows ``index``: a SparseBatch."""
+        return to_batch(self._X[index.numpy()], *self._scales, self.dtype, self.device)
+
+
+def _is_mapped(array):
+    """Whether an array is a view of a memory map, as SciPy keeps the parts of a matrix."""
+    while array is not None and not isinstance(array, np.memmap):
+        array = getattr(array, "base", None)
+    return array is not None

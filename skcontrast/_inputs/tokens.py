@@ -6,7 +6,13 @@ import numpy as np
 import torch
 
 from skcontrast._inputs.documents import numbered
-from skcontrast._inputs.rows import Rows, SparseBatch, ragged_entries, ragged_parts
+from skcontrast._inputs.rows import (
+    Rows,
+    SparseBatch,
+    ragged_entries,
+    ragged_parts,
+    to_device,
+)
 from skcontrast._inputs.word_features import count_words, frequency_of, word_features
 
 
@@ -228,6 +234,6 @@ class TokenRows(Rows):
     def take(self, index):
         """The documents ``index``, a tensor of row numbers, as a TokenBatch."""
         token, offsets = ragged_entries(self._starts, self._lengths, index)
-        token, offsets = token.to(self.device), offsets.to(self.device)
+        token, offsets = (to_device(t, self.device) for t in (token, offsets))
         weights = torch.ones(len(token), dtype=self.dtype, device=self.device)
         return TokenBatch(self._ids[token], offsets, weights, self.words)

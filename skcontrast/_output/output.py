@@ -33,6 +33,7 @@ from threadpoolctl import threadpool_limits
 
 from skcontrast._component import did_you_mean
 from skcontrast._inputs.base import PARTS
+from skcontrast._inputs.stream import at_hand
 from skcontrast._output.directions import leading_directions, projected
 from skcontrast._output.labels import columns_suffice, told
 from skcontrast._output.parts import Columns, Kernel, Neighborhood, Ranks
@@ -150,6 +151,7 @@ class Output(BaseEstimator):
         if not self.parts:
             return self
         # Drawn apart from training, which the parts take no part in.
+        X = at_hand(X)[0]
         rng, whole, self.told_ = np.random.default_rng(0), X, False
         X = X[np.sort(rng.permutation(X.shape[0])[:MOST_ROWS])]
         with threadpool_limits(1, user_api="blas"):  # last bits depend on their number
@@ -178,7 +180,7 @@ class Output(BaseEstimator):
             return self
         new = copy.copy(self)
         new.part_means_, new.part_scales_ = dict(self.part_means_), dict(self.part_scales_)
-        rng = np.random.default_rng(0)
+        rng, X = np.random.default_rng(0), at_hand(X)[0]
         for most in (MOST_ROWS, FEWER_ROWS):
             X = X[np.sort(rng.permutation(X.shape[0])[:most])]
         with threadpool_limits(1, user_api="blas"):

@@ -12,7 +12,9 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skcontrast._component import check_count
 from skcontrast._inputs.base import ColumnsOfInput
+from skcontrast._inputs.batches import PIECE, n_rows_of, pieces, stream_of, written
 from skcontrast._inputs.side import LEARNED_OF_Y
 from skcontrast._state import OwnState
 from skcontrast._training.devices import DTYPES, device_at_hand, seeded
@@ -131,7 +133,7 @@ class ReadsOnce(OwnState, TransformerMixin):
 class FittedEncoder(ColumnsOfInput, ClassNamePrefixFeaturesOutMixin, ReadsOnce):
     """What an estimator with a fitted encoder gives: columns, and their names."""
 
-    def transform(self, X: RowsLike) -> np.ndarray:
+    def transform(self, X: RowsLike, out: np.ndarray | None = None) -> np.ndarray:
         """Bring rows to the columns of the output; views and projector take no part.
 
         Parameters
@@ -139,12 +141,45 @@ class FittedEncoder(ColumnsOfInput, ClassNamePrefixFeaturesOutMixin, ReadsOnce):
         X : rows, of n_samples
             As in :meth:`fit`.
 
+        out : ndarray of shape (n_samples, n_components_), default=None
+            Where to write the output, such as a memory map; rows are then read and transformed
+            piece by piece. It may be float32 where the output would be float64.
+
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_components_)
-            float32 for float32 input and for texts, else float64.
+            ``out``, where it was given; else float32 for float32 input and for texts, float64
+            for others.
         """
         check_is_fitted(self, "weights_")
+        if out is not None:
+            return written(map(self._transformed, pieces(X)), n_rows_of(X), out)
+        if stream_of(X) is not None:
+            return np.concatenate([self._transformed(rows) for rows in pieces(X)])
+        return self._transformed(X)
+
+    def transform_batches(self, X: RowsLike, batch_size: int = PIECE) -> Iterator[np.ndarray]:
+        """Transform rows piece by piece, each when it is asked for.
+
+        Parameters
+        ----------
+        X : rows, of n_samples
+            As in :meth:`fit`. Of a memory map, a data set of Arrow, or
+            :class:`skcontrast.Batches`, of which the next are read in a thread, one piece is in
+            memory at a time.
+
+        batch_size : int, default=16_384
+            Rows of a piece; the last may have fewer.
+
+        Returns
+        -------
+        pieces : iterator of ndarray of shape (batch_size, n_components_)
+            As :meth:`transform` gives them, or in the container that ``set_output`` asks for.
+        """
+        check_is_fitted(self, "weights_")
+        return map(self.transform, pieces(X, check_count(batch_size, "batch_size")))
+
+    def _transformed(self, X):
         X = self.input_.read(X)
         return self.output_.transform(self.input_, X, embed(self, X))
 

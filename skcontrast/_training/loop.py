@@ -13,7 +13,7 @@ import torch
 from skorch.callbacks import EpochTimer
 from torch import nn
 
-from skcontrast._progress import Progress, say
+from skcontrast._progress import Forecast, Progress, say
 from skcontrast._training.devices import seeded
 
 
@@ -82,9 +82,11 @@ class _Net(skorch.NeuralNet):
         return self.criterion_(**made, **batch).mean()
 
     def train_step(self, batch, **fit_params):
+        self.forecast.step()
         if self.n_steps:
             self._set_rate()
-        self.optimizer_.zero_grad(set_to_none=True)
+        for parameter in self.parameters_:
+            parameter.grad = None
         loss = self._loss(batch)
         loss.backward()
         self.module_.ranks.add_gradients(self.module_.encoder)
@@ -299,10 +301,12 @@ def train(
     net.initialize()
     if state is not None:
         _restore(net, epochs, state)
+    n_left = max_iter - len(epochs.loss_curve)
+    net.forecast = Forecast(len(batches) * n_left, n_left)
     with suppress(_Stop):
         net.notify("on_train_begin", X=rows, y=None)
-        if len(epochs.loss_curve) < max_iter and epochs.n_waiting < patience:
-            net.fit_loop(rows, epochs=max_iter - len(epochs.loss_curve))
+        if n_left > 0 and epochs.n_waiting < patience:
+            net.fit_loop(rows, epochs=n_left)
     with suppress(_Stop):
         net.notify("on_train_end", X=rows, y=None)
     net.optimizer_.zero_grad(set_to_none=True)  # the encoder is kept, its gradients not

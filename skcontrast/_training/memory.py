@@ -124,7 +124,8 @@ class Memory:
 def _check_kept(X):
     kinds = (np.ndarray, Documents, CheckedBlocks)
     if not (sp.issparse(X) or isinstance(X, kinds)):
-        what = {"Recording": "a recording", "Stacked": "blocks of texts"}[type(X).__name__]
+        kinds = {"Recording": "a recording", "Stacked": "blocks of texts", "Streamed": "a stream"}
+        what = kinds[type(X).__name__]
         raise ValueError(f"replay keeps single rows, and X is {what}: type replay=None.")
 
 

@@ -8,6 +8,7 @@ from skcontrast._component import resolve, resolve_for, warn
 from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.several import prepared
 from skcontrast._inputs.stacked import Stacked
+from skcontrast._inputs.stream import Streamed
 from skcontrast._inputs.target import parts_of
 from skcontrast._output import Output
 from skcontrast._training.chunks import check_norms
@@ -218,7 +219,7 @@ def _go_on(estimator, module, criterion):
 def rows(source, X, side, dtype, device, train_index, ranks):
     """The rows of a training, of what an input has checked; ``ranks`` are its processes."""
     options = {"dtype": dtype, "device": device, "train_index": train_index}
-    if isinstance(X, Stacked):
+    if isinstance(X, (Stacked, Streamed)):
         made = X.training(source.rows, side, **options)
     else:
         made = source.rows(X, side, **options)
@@ -300,6 +301,13 @@ def build_batches(sampler, rows, batch_size, objective):
     Those of a list do meet, where the objective asks for whole groups.
     """
     sizes = batch_size, objective.min_rows
+    if rows.passing:
+        if not isinstance(sampler, Uniform):
+            raise ValueError(
+                f"sampler={sampler!r} chooses among all rows, and those of a stream pass by: type "
+                "sampler='uniform'."
+            )
+        return rows.in_turn(*sizes)
     if objective.whole_groups:
         if not isinstance(sampler, Uniform):
             raise ValueError(

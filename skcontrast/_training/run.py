@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skcontrast._component import resolve
+from skcontrast._inputs.stream import at_hand
 from skcontrast._training.callbacks import FitTasks
 from skcontrast._training.checkpoint import of_data, open_checkpoint
 from skcontrast._training.embed import learned, optimizer_to_tensors
@@ -15,8 +16,9 @@ from skcontrast._training.ranks import processes
 from skcontrast.optimizers import OPTIMIZERS
 
 AUTO_BATCH = 256
-# What max_iter="auto" stands for: about so many steps, and epochs between these.
-AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 5, 100
+# What max_iter="auto" stands for: about so many steps, and epochs between these; but of so many
+# steps that a fit would take hours there are fewer epochs, at least one.
+AUTO_STEPS, LEAST_EPOCHS, MOST_EPOCHS, MOST_STEPS = 600, 5, 100, 20_000
 
 
 class Call(NamedTuple):
@@ -55,9 +57,9 @@ class Call(NamedTuple):
         batch_size = min(AUTO_BATCH if batch_size == "auto" else int(batch_size), n_rows)
         if self.max_iter != "auto":
             return self, batch_size
+        least = min(LEAST_EPOCHS, max(1, MOST_STEPS * batch_size // n_rows))
         n_epochs = round(AUTO_STEPS * batch_size / n_rows)
-        n_epochs = min(max(n_epochs, LEAST_EPOCHS), MOST_EPOCHS)
-        return self._replace(max_iter=n_epochs), batch_size
+        return self._replace(max_iter=min(max(n_epochs, least), MOST_EPOCHS)), batch_size
 
 
 class Run:
@@ -70,6 +72,7 @@ class Run:
     call : Call
 
     X : checked rows
+        Of a stream, callbacks hear of those that are kept.
 
     side : dict of str to ndarray
 
@@ -96,6 +99,7 @@ class Run:
 
     def __init__(self, estimator, call, X, side, y):
         self.call = call
+        X, y = at_hand(X, y)
         self.labels = y if getattr(estimator, "passthrough", None) == "auto" else None
         apart = call.partial or call.second
         self.ranks = processes()

@@ -49,8 +49,9 @@ def draw_directions(direction: Tensor, concentration: Tensor, n_draws: int = 1) 
     # Drawn in single precision whatever the rows are: the same draws for both.
     with torch.no_grad():
         half = torch.full((PROPOSALS, *kappa.shape), m / 2, device=direction.device)
-        # A check of the arguments would wait for the device.
-        gamma = torch.distributions.Gamma(half, 1.0, validate_args=False)
+        # A check of the arguments, and a number from the host, would wait for the device.
+        rate = torch.ones_like(half)
+        gamma = torch.distributions.Gamma(half, rate, validate_args=False)
         first, second = gamma.sample((2,)).clamp_min(1e-30)
         beta = first / (first + second)
         chance = torch.rand_like(beta).clamp_min(1e-30).log()

@@ -17,7 +17,7 @@ from skcontrast.metrics._checks import (
 )
 
 SCORES = "self_confidence", "normalized_margin", "weighted_entropy"
-# How far below its threshold a probability still counts as having reached it.
+# How far below its threshold, or the largest of its row, a probability still counts as there.
 NEAR = 1e-6
 
 
@@ -104,7 +104,7 @@ def _quality(p, codes, score):
         others[rows, codes] = -np.inf
         return (own - others.max(axis=1) + 1) / 2
     entropy = -xlogy(p, p).sum(axis=1) / np.log(p.shape[1])
-    q = np.maximum(entropy, 1e-12) / np.maximum(own, 1e-12)
+    q = np.maximum(entropy, 1e-12) / np.maximum(own, 1e-6)
     return np.log1p(q) / q
 
 
@@ -135,8 +135,9 @@ def confident_joint(
         Classes in the order of the columns; None is those of y, sorted.
 
     calibrate : bool, default=True
-        Whether the rows of C are brought to the number of rows with each label. What is left after
-        rounding down goes to the entries with the largest fractions, the last of equal ones.
+        Whether the rows of C are brought to the number of rows with each label. They are rounded,
+        halves to even numbers, and what is then missing or too much is taken by the entries that
+        rounding moved most; which of equal ones is left open.
 
     Returns
     -------
@@ -191,10 +192,15 @@ def _joint(p, codes):
 
 def _calibrated(joint, codes):
     counts = np.bincount(codes, minlength=len(joint))
-    exact = joint / joint.sum(axis=1, keepdims=True) * counts[:, None]
-    whole = np.floor(exact + 1e-9).astype(int)
-    for row, left, n in zip(whole, exact - whole, counts):
-        row[np.argsort(left, kind="stable")[::-1][: n - row.sum()]] += 1
+    exact = np.divide(joint.T, joint.sum(axis=1), order="C") * counts
+    # The second scaling is by one. Equal fractions differ by its rounding, as in cleanlab, whose
+    # counts are then these.
+    exact = (exact / exact.sum() * len(codes)).T
+    whole = np.rint(exact).astype(int)
+    for row, rest, n in zip(whole, exact - whole, counts):
+        left = n - row.sum()
+        nearest = np.argsort(rest)[:: -1 if left > 0 else 1]
+        row[nearest[: abs(left)]] += np.sign(left)
     return whole
 
 
@@ -222,8 +228,8 @@ def label_issues(
         Of the calibrated joint C, "noise_rate" takes for all classes a and b the :math:`C_{ab}`
         rows labelled a with the largest :math:`p_{ib} - p_{ia}`, and "class" the
         :math:`n_a - C_{aa}` rows labelled a with the lowest :math:`p_{ia}`. "confident" takes the
-        rows that are confidently of another class. A row whose label is the most probable class is
-        never taken.
+        rows that are confidently of another class. A row whose label is the most probable class,
+        or within 1e-6 of it, is never taken.
 
     Returns
     -------
@@ -258,7 +264,7 @@ def label_issues(
                     wanted, doubt = joint[a, b], p[rows, b] - p[rows, a]
                 if a != b:
                     issues[rows[np.argsort(-doubt, kind="stable")[:wanted]]] = True
-    return issues & (p.argmax(axis=1) != codes)
+    return issues & (p[np.arange(len(p)), codes] < p.max(axis=1) - NEAR)
 
 
 def _checked(probabilities, y, classes):

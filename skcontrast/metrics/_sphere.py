@@ -6,7 +6,6 @@ from itertools import combinations_with_replacement
 from typing import Literal
 
 import numpy as np
-from scipy.special import logsumexp
 
 from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike
@@ -114,11 +113,19 @@ def uniformity(z: ArrayLike, t: float = 2, *, block_size: int = BLOCK) -> float:
     u = unit_rows(check_table(z))
     total = -np.inf
     for rows, columns in combinations_with_replacement(blocks(len(u), size), 2):
-        similarity = 2 * t * (u[rows] @ u[columns].T - 1)
-        if columns == rows:  # each pair once
-            similarity = similarity[np.triu_indices(len(similarity), k=1)]
-        if similarity.size:
-            total = np.logaddexp(total, logsumexp(similarity))
+        similarity = u[rows] @ u[columns].T
+        similarity -= 1
+        similarity *= 2 * t
+        same = columns == rows
+        if same:  # which has each pair twice, and rows with themselves
+            if len(similarity) < 2:
+                continue
+            np.fill_diagonal(similarity, -np.inf)
+        # Between -4 t and 0: only of a large t might all exponentials be rounded to 0.
+        top = similarity.max() if t > 100 else 0.0
+        similarity -= top
+        summed = np.exp(similarity, out=similarity).sum() / (1 + same)
+        total = np.logaddexp(total, np.log(summed) + top)
     n = len(u)
     # The bounds of the formula, which rounding can cross.
     return float(np.clip(total - np.log(n * (n - 1) / 2), -4 * t, 0.0))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Integral, Interval, Real
-from skcontrast.functional import normalize, over_anchors
+from skcontrast.functional import normalize, over_anchors, softplus
 from skcontrast.objectives._base import BuiltObjective, Objective, anchor_index
 
 # Up to so many rows, similarities to all of them cost less than collecting those to be compared.
@@ -166,5 +166,4 @@ class InstanceDiscrimination(Objective):
             log_normalizer = x.detach().logsumexp((0, 1)) - math.log(x.numel() / len(memory))
         # log of P / (K / N): the loss is that of a classifier with it as logit.
         gap = x - log_normalizer - math.log(noise_index.shape[1] / len(memory))
-        softplus = nn.functional.softplus
         return softplus(-gap[:, 0]) + softplus(gap[:, 1:]).sum(1)

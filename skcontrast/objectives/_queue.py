@@ -84,9 +84,9 @@ class Held:
 
     def __init__(self, objective, z, index, groups, queue, numbers, queue_groups):
         self.objective, self.groups, self.queue_groups = objective, groups, queue_groups
-        self.index = anchor_index(index, z[:1])
-        self.queue = self.numbers = None
+        self.index = self.queue = self.numbers = None
         if queue is not None:
+            self.index = anchor_index(index, z[:1])
             queue = normalize(queue.detach().to(z.dtype))
             self.queue = queue if queue.ndim == 3 else queue[None]  # (V, K, d)
             unknown = self.index.new_full((self.queue.shape[1],), -2)

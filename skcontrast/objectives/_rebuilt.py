@@ -39,7 +39,7 @@ class ColumnKinds(nn.Module):
         binary, grouped, place, first = self.columns
         low, span = self.low.to(rebuilt), (self.high - self.low).to(rebuilt)
         error = regression_error(rebuilt, y, "squared", delta)
-        if not binary.any():
+        if binary is None:
             return error, counts
         t = ((y.to(rebuilt) - low) / torch.where(binary, span, 1)).clamp(0, 1)
         error = torch.where(
@@ -60,8 +60,13 @@ class ColumnKinds(nn.Module):
         return error.index_copy(-1, first, total.log() + most - chosen), counts
 
     def _places(self):
-        """Columns of two values; those of categories, the category of each, and its first one."""
+        """Columns of two values; those of categories, the category of each, and its first one.
+
+        Columns of categories have two values, so that None in the first place says it of both.
+        """
         binary = self.low < self.high
+        if not binary.any():
+            return None, None, None, None
         grouped = (self.feature >= 0).nonzero()[:, 0]
         names, place = self.feature[grouped].unique(return_inverse=True)
         starts = [int((place == g).nonzero()[0]) for g in range(len(names))]

@@ -84,8 +84,10 @@ class AlignmentUniformity(Objective):
         """Loss of the batch: views (V, n, d) -> ()."""
         z = normalize(views)
         pairs = [alignment(x, y, self.alpha).mean() for x, y in combinations(z, 2)]
-        spread = [log_mean_gaussian(x, self.t, self.block_size) for x in z]
         aligned = self.alignment_weight * sum(pairs) / len(pairs)
+        if not self.uniformity_weight:  # one row alone has no spread
+            return aligned
+        spread = [log_mean_gaussian(x, self.t, self.block_size) for x in z]
         return aligned + self.uniformity_weight * sum(spread) / len(spread)
 
 

@@ -130,7 +130,9 @@ class ContrastiveEncoder(BaseContrastive):
     max_iter : int or "auto", default="auto"
         Number of epochs. "auto" takes as many as make about 600 steps, but at least 5 and at
         most 100: in batches of 256 rows these are 100 up to 1,536 rows, 38 of 4,000 rows and 5
-        from 30,720 rows on.
+        from 30,720 rows on. Beyond 1,024,000 rows, where 5 are 20,000 steps, there are fewer. A
+        fit that will take more than ten minutes says so early on, in an
+        :class:`sklearn.exceptions.EfficiencyWarning`.
 
     early_stopping : bool, default=False
         Whether to hold out rows, stop once their loss does not fall any more, and

@@ -74,7 +74,8 @@ class WholeGroups(BalancedBatches):
     def __iter__(self):
         # Drawn on the host, where sizes are read: asking the device for them would wait.
         groups = torch.randperm(len(self.on_host))
-        sizes = [int(self.on_host[part].sum()) for part in groups.tensor_split(self.n_batches)]
+        parts = groups.tensor_split(self.n_batches)
+        sizes = torch.stack([self.on_host[part].sum() for part in parts]).tolist()
         turn = groups.argsort().to(self.index.device, non_blocking=True)
         order = turn[self.codes].argsort(stable=True)
         yield from self.index[order].split(sizes)

@@ -13,6 +13,10 @@ from skcontrast._inputs.rows import CHUNK, Rows
 from skcontrast.views._base import View
 from skcontrast.views._partners import farthest
 
+# Candidates for rows of a stream, whose neighbours are sought anew in each epoch: among so many
+# it takes a third of the time of a training step.
+PASSING = 4096
+
 
 def _to_numpy(batch, is_sparse):
     """The batch as float32 ndarray or CSR on the host."""
@@ -65,7 +69,8 @@ class Neighbors(View):
 
     max_candidates : int, default=50_000
         With more training rows than these, neighbours are sought in a random sample of
-        so many, which bounds time and memory.
+        so many, which bounds time and memory. For rows of :class:`skcontrast.Batches` it is at
+        most 4096 of those that are kept.
 
     n_steps : int, default=1
         Number h of steps along the graph.
@@ -136,17 +141,25 @@ class Neighbors(View):
         return frozenset({"any" if self.space == "prior" and not self.hardest else "numbers"})
 
     def build(self, rows: Rows) -> Callable:
-        graph = torch.as_tensor(rows.once(self._graph, rows), device=rows.index_device)
-        k = graph.shape[1]
+        if rows.passing:
+            near = self._search(rows)
+        else:
+            graph = rows.once(self._graph, rows)
+            near = torch.as_tensor(graph, device=rows.index_device).__getitem__
+
+        def step(index):
+            found = near(index)  # (n, k)
+            pick = torch.randint(found.shape[1], index.shape, device=found.device)
+            return found.gather(1, pick[:, None])[:, 0]
 
         def draw(index):
-            reached = first = graph[index, torch.randint(k, index.shape, device=graph.device)]
+            reached = first = step(index)
             for _ in range(self.n_steps - 1):
-                reached = graph[reached, torch.randint(k, index.shape, device=graph.device)]
+                reached = step(reached)
             return torch.where(reached == index, first, reached)
 
         def replace(x, index):
-            index = index.to(graph.device)
+            index = index.to(rows.index_device)
             return farthest(rows, x, [draw(index) for _ in range(self.hardest or 1)])
 
         return replace
@@ -158,33 +171,43 @@ class Neighbors(View):
                 f"views='neighbors' needs at least 2 training rows, got {len(index)}: "
                 "pass more rows or type views='corruption'."
             )
-        if len(index) > self.max_candidates:
-            chosen = torch.randperm(len(index), device=index.device)[: self.max_candidates]
+        most = min(self.max_candidates, PASSING) if rows.passing else self.max_candidates
+        if len(index) > most:
+            chosen = torch.randperm(len(index), device=index.device)[:most]
             # Sorted: a memory map is then read from front to back.
             index = index[chosen].sort().values
         return index
 
-    def _graph(self, rows):
-        """Row numbers of the neighbours of every row: int64 (n_rows, k)."""
+    def _search(self, rows):
+        """A function that gives the numbers (m, k) of the neighbours of the rows ``index`` (m,)."""
         candidates = self._candidates(rows)
         k = min(self.n_neighbors, len(candidates) - 1)
-        chunk = min(CHUNK, self.max_candidates)
         metric = self.metric
         if metric == "auto":
             metric = "cosine" if rows.is_sparse and self.space == "features" else "euclidean"
         search = NearestNeighbors(n_neighbors=k + 1, metric=metric)
-        search.fit(read_rows(rows, candidates, chunk, self.space))
+        search.fit(read_rows(rows, candidates, self._chunk, self.space))
         number = candidates.cpu().numpy()
-        graph = np.empty((rows.n_rows, k), dtype=np.int64)
-        for start in range(0, rows.n_rows, chunk):
-            stop = min(start + chunk, rows.n_rows)
-            query = torch.arange(start, stop, device=rows.index_device)
-            read = read_rows(rows, query, chunk, self.space)
-            found = search.kneighbors(read, return_distance=False)
-            found = number[found]  # (stop - start, k + 1)
+
+        def near(index):
+            read = read_rows(rows, index, self._chunk, self.space)
+            found = number[search.kneighbors(read, return_distance=False)]  # (m, k + 1)
             # Stable: the row itself goes last, wherever duplicates have put it, and the
             # others stay in order. Without it the farthest is left out.
-            itself = found == np.arange(start, stop)[:, None]
+            itself = found == index.cpu().numpy()[:, None]
             order = itself.argsort(axis=1, kind="stable")[:, :k]
-            graph[start:stop] = np.take_along_axis(found, order, axis=1)
-        return graph
+            found = np.take_along_axis(found, order, axis=1)
+            return torch.as_tensor(found, device=rows.index_device)
+
+        return near
+
+    @property
+    def _chunk(self):
+        """Rows that are read at a time."""
+        return min(CHUNK, self.max_candidates)
+
+    def _graph(self, rows):
+        """Row numbers of the neighbours of every row: int64 (n_rows, k)."""
+        near = self._search(rows)
+        index = torch.arange(rows.n_rows, device=rows.index_device)
+        return np.concatenate([near(part).cpu().numpy() for part in index.split(self._chunk)])
