@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv, cross_validate
 
+from skcontrast._component import check_count
 from skcontrast._typing import ArrayLike, Estimator, RowsLike
 
 # Exponents of the power law that are tried.
@@ -130,6 +131,12 @@ def budget_curve(
     >>> curve.best(seconds=1e6) in budgets
     True
     """
+    listed = isinstance(budgets, Sequence) and not isinstance(budgets, str)
+    if not listed or not all(isinstance(params, Mapping) for params in budgets):
+        raise ValueError(
+            "budgets is no list of dicts: type the parameters of each candidate, as "
+            "[{'max_iter': 1}, {'max_iter': 3}, {'max_iter': 9}]."
+        )
     budgets = [dict(params) for params in budgets]
     if len(budgets) < 3:
         raise ValueError(
@@ -140,6 +147,8 @@ def budget_curve(
     for i, params in enumerate(budgets):
         params = dict(params)
         n = params.pop("n_samples", None)
+        if n is not None:
+            check_count(n, "n_samples", min(len(train) for train, _ in folds))
         rng = np.random.default_rng(0)
         few = [(np.sort(rng.permutation(train)[:n]), test) for train, test in folds]
         candidate = clone(estimator).set_params(**params)

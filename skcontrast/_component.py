@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import _param_validation as constraints
 from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils._param_validation import (
-    HasMethods,
     Interval,
     InvalidParameterError,
     Options,
@@ -75,6 +75,13 @@ def _registry(path):
         return table
     tables = [table[kind] for kind in kinds or table]
     return {key: entry for part in tables for key, entry in part.items()}
+
+
+class HasMethods(constraints.HasMethods):
+    """Constraint: an object with some methods; a class, which has them too, is none."""
+
+    def is_satisfied_by(self, value):
+        return not isinstance(value, type) and super().is_satisfied_by(value)
 
 
 class Shorthand(HasMethods):

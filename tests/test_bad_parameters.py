@@ -333,9 +333,9 @@ def test_messages_say_what_to_type():
     message = assert_refused("The", views=["corupt"])
     assert message == (
         "The 'views' parameter of ContrastiveEncoder must hold a str among {'corruption', "
-        "'dropout', 'mask', 'mixup', 'neighbor_bands', 'neighbors', 'noise', 'same_group', "
-        "'swap', 'time_offset'} or a component (view) or callables. Got 'corupt' among them "
-        "instead. Did you mean 'corruption'?"
+        "'dropout', 'mask', 'mixup', 'neighbor_bands', 'neighbors', 'noise', 'parts', "
+        "'same_group', 'swap', 'time_offset'} or a component (view) or callables. Got 'corupt' "
+        "among them instead. Did you mean 'corruption'?"
     )
     message = assert_refused("X", X * 1e20, standardize=False)
     assert re.fullmatch(

@@ -16,6 +16,11 @@ from skcontrast._inputs.frame import columns_of, floats, is_frame
 RAGGED = "setting an array element with a sequence"
 
 
+def one_line(value):
+    """What is said of a value in a message: its repr, which scikit-learn breaks into lines."""
+    return " ".join(repr(value).split())
+
+
 def first_line(error):
     """First line of what an error says."""
     said = str(error).partition("\n")[0]

@@ -3,7 +3,8 @@
 import numpy as np
 
 from skcontrast._component import did_you_mean
-from skcontrast._inputs.target import encode_target, parts_of
+from skcontrast._inputs.frame import is_frame
+from skcontrast._inputs.target import encode_target, n_rows, parts_of
 
 # What is read in place of y where a target is called so.
 BESIDE = ("condition", "groups")
@@ -52,7 +53,10 @@ def reads_y(component):
 
 def names_of(y):
     """Names of the targets that y holds; none where it is one target without a name."""
-    names = y if isinstance(y, dict) else getattr(y, "columns", ())
+    if isinstance(y, dict):
+        names = y
+    else:
+        names = y.columns if is_frame(y, "y") else ()
     return [name for name in names if isinstance(name, str)]
 
 
@@ -66,6 +70,8 @@ def target_of(given, component):
     names, who = names_of(y), f"{type(component).__name__}(target={source!r})"
     if source not in names:
         said = f"y has the targets {', '.join(map(repr, names))}" if names else "y has no names"
+        if isinstance(y, dict) and y and not names:
+            said = f"the names of y, such as {next(iter(y))!r}, are no strings"
         hint = did_you_mean(source, names) if names else ""
         advice = "type one of these" if names else f"pass y={{{source!r}: ...}} or a DataFrame"
         raise ValueError(
@@ -84,9 +90,12 @@ def check_one(y, components):
             who = type(c).__name__
             if not names:
                 raise ValueError(f"y is a dict without names: pass fit(X, y) for {who}.")
+            advice = f"pass y[{names[0]!r}]"
+            if hasattr(c, "target"):
+                advice = f"type {who}(target={names[0]!r})"
             raise ValueError(
-                f"{who} reads one target, and y has {', '.join(map(repr, names))}: type "
-                f"{who}(target={names[0]!r}), or another of them."
+                f"{who} reads one target, and y has {', '.join(map(repr, names))}: {advice}, or "
+                "another of them."
             )
 
 
@@ -108,9 +117,19 @@ def as_they_are(component):
     return [n for n in requires if n != "target" or source_of(component) == "y"]
 
 
+def _check_rows(name, n, n_samples):
+    if n != n_samples:
+        raise ValueError(
+            f"The target {name!r} has {n} rows, but X has {n_samples}: pass one entry for each row "
+            "of X."
+        )
+
+
 def read_targets(named, given, n_samples, earlier):
     """Tensors of the targets that are read by name or from beside X, and what they are."""
-    side, learned = {}, {}
+    side, learned, y = {}, {}, given.get("target")
+    for name in names_of(y) if isinstance(y, dict) else ():
+        _check_rows(name, n_rows(y[name], n_samples), n_samples)
     for key, c in named.items():
         source, value = source_of(c), target_of(given, c)
         before = (earlier or {}).get(source, {})
@@ -120,11 +139,7 @@ def read_targets(named, given, n_samples, earlier):
             side[key], found = encode_target(value, type(c).__name__, *how)
         except ValueError as error:
             raise ValueError(f"The target {source!r}: {error}") from None
-        if len(side[key]) != n_samples:
-            raise ValueError(
-                f"The target {source!r} has {len(side[key])} rows, but X has {n_samples}: pass one "
-                "entry for each row of X."
-            )
+        _check_rows(source, len(side[key]), n_samples)
         found = {k.removeprefix("target_").removesuffix("_"): v for k, v in found.items()}
         learned[source] = {**learned.get(source, {}), **found}
     return side, learned

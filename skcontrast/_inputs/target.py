@@ -15,6 +15,7 @@ from skcontrast._inputs.columns import (
     first_line,
     holds_categories,
     kind_of,
+    one_line,
 )
 from skcontrast._inputs.scales import LARGEST, column_scales
 
@@ -35,7 +36,9 @@ def target_type(*components):
         if "target" in getattr(c, "requires", ()) and getattr(c, "target", "y") == "y"
     }
     if len(readers) > 1:
-        said = [f"{c!r} needs a target of {TARGET_TYPES[kind]}" for kind, c in readers.items()]
+        said = [
+            f"{one_line(c)} needs a target of {TARGET_TYPES[kind]}" for kind, c in readers.items()
+        ]
         raise ValueError(f"{', and '.join(said)}: choose components that read the same target.")
     return next(iter(readers), "class")
 
@@ -68,6 +71,11 @@ def labelled(y):
 
     labels : ndarray of shape (n_labels,)
     """
+    if isinstance(y, dict):
+        names = ", ".join(map(repr, y))
+        raise ValueError(
+            f"One target is read, and y is a dict of {names or 'none'}: pass one, y[name]."
+        )
     array = column_or_1d(y if hasattr(y, "toarray") else as_array(y, "y"), warn=True)
     there = np.ones(len(array), dtype=bool)
     if hasattr(y, "columns"):

@@ -6,9 +6,11 @@ import torch
 
 from skcontrast._component import resolve, resolve_for, warn
 from skcontrast._draws import initial_seed
+from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.several import prepared
 from skcontrast._inputs.stacked import Stacked
 from skcontrast._inputs.stream import Streamed
+from skcontrast._inputs.target import parts_of
 from skcontrast._output import Output
 from skcontrast._training.chunks import check_norms
 from skcontrast._training.devices import DTYPES, seeded
@@ -95,8 +97,8 @@ def _add_momentum(estimator, module, objective, call):
     if "keys" not in objective.requires:
         if not call.second:
             warn(
-                f"momentum={momentum} makes keys, which objective={objective!r} does not read: "
-                "leave it out, or type objective=InfoNCE(queue_size=4096).",
+                f"momentum={momentum} makes keys, which objective={one_line(objective)} does not "
+                "read: leave it out, or type objective=InfoNCE(queue_size=4096).",
             )
         return
     parts = {"encoder": module.encoder, "projector": module.projector}
@@ -170,9 +172,10 @@ def _are_steps_needed(objective, rows, encoder, network):
     needed = "steps" in needs or "rows" in needs and rows.kind == "series"
     if needed and not hasattr(encoder, "steps"):
         raise ValueError(
-            f"objective={objective!r} reads the steps of series, and {type(network).__name__} "
-            "embeds no steps: type objective='info_nce', or SeriesContrastiveEncoder("
-            "network='dilated'), or pass a network whose module has a method steps(batch)."
+            f"objective={one_line(objective)} reads the steps of series, and "
+            f"{type(network).__name__} embeds no steps: type objective='info_nce', or "
+            "SeriesContrastiveEncoder(network='dilated'), or pass a network whose module has a "
+            "method steps(batch)."
         )
     return needed
 
@@ -182,8 +185,8 @@ def _count_gates(objective, encoder):
     n_gates = len(getattr(encoder, "experts", ()))
     if "gates" in objective.requires and not n_gates:
         raise ValueError(
-            f"objective={objective!r} reads the gates of experts, and this network has none: type "
-            "network='experts'."
+            f"objective={one_line(objective)} reads the gates of experts, and this network "
+            "has none: type network='experts'."
         )
     return n_gates
 
@@ -192,10 +195,11 @@ def _check_present(objective, rows):
     """Raise where rows lack blocks, and an objective would read those that they lack."""
     if getattr(rows, "present", None) is not None and not objective.accepts_missing:
         lacking = [n for n, there in zip(rows.names, rows.present) if not there.all()]
+        term = next((c for c in parts_of([objective]) if not c.accepts_missing), objective)
         raise ValueError(
             f"Some rows lack the blocks {', '.join(map(repr, lacking))}, which "
-            f"{type(objective).__name__} does not take: type objective='pairwise', 'one_to_k' or "
-            "'symile', or leave these rows out."
+            f"{type(term).__name__} does not take: type objective='pairwise', 'one_to_k' or "
+            "'symile' alone, or leave these rows out."
         )
 
 
@@ -208,8 +212,8 @@ def _go_on(estimator, module, criterion):
         criterion.load_state_dict(state, strict=False)  # a queue starts anew, with these rows
     elif state.keys() == now.keys():
         raise ValueError(
-            f"objective={estimator.objective!r} keeps a state for each row, class or column of y: "
-            "pass the same as before, or fit with warm_start=False."
+            f"objective={one_line(estimator.objective)} keeps a state for each row, class or "
+            "column of y: pass the same as before, or fit with warm_start=False."
         )
 
 
@@ -308,8 +312,8 @@ def build_batches(sampler, rows, batch_size, objective):
     if objective.whole_groups:
         if not isinstance(sampler, Uniform):
             raise ValueError(
-                f"objective={objective!r} reads all rows of a group together, which "
-                f"sampler={sampler!r} would part: type sampler='uniform'."
+                f"objective={one_line(objective)} reads all rows of a group together, which "
+                f"sampler={one_line(sampler)} would part: type sampler='uniform'."
             )
         return WholeGroups(rows, rows.train_index, *sizes)
     if "pairs" in rows.side and isinstance(sampler, Uniform):

@@ -41,7 +41,7 @@ CONSTRAINTS = {
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
     "tol": [Interval(Real, 0, None, closed="left")],
     "warm_start": ["boolean"],
-    "callbacks": [ListOf(("on_epoch_end",)), None],
+    "callbacks": [ListOf(("initialize", "on_epoch_end", "set_params")), None],
     "checkpoint": CHECKPOINT_CONSTRAINTS,
     "device": [str, torch.device],
     "precision": [StrOptions(set(DTYPES))],

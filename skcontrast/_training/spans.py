@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skcontrast._training.devices import device_at_hand
@@ -54,15 +53,18 @@ def _embedded(estimator, X, spans):
 
 def _checked(spans, lengths):
     """Spans (n_spans, 3), of rows with as many steps or words as ``lengths`` (n,)."""
-    given = np.asarray(spans)
+    form = "pass whole numbers (row, start, stop) for each span, or one pair (start, stop)"
+    try:
+        given = np.asarray(spans)
+    except ValueError:
+        raise ValueError(f"spans are of different lengths: {form}.") from None
+    if given.dtype.kind not in "iu" or not given.size:
+        raise ValueError(f"spans holds {given.dtype if given.size else 'none'}: {form}.")
     if given.shape == (2,):
         given = np.column_stack([np.arange(len(lengths)), np.tile(given, (len(lengths), 1))])
-    given = check_array(given, dtype=np.int64, input_name="spans")
-    if given.shape[1] != 3:
-        raise ValueError(
-            f"spans has the shape {given.shape}: pass (row, start, stop) for each span, or one "
-            "pair (start, stop)."
-        )
+    if given.ndim != 2 or given.shape[1] != 3:
+        raise ValueError(f"spans has the shape {given.shape}: {form}.")
+    given = given.astype(np.int64)
     row, start, stop = given.T
     known = (row >= 0) & (row < len(lengths))
     ends = lengths[np.where(known, row, 0)]

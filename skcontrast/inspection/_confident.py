@@ -279,12 +279,19 @@ def _checked(probabilities, y, classes):
         classes, codes = check_labels(y, len(p), "y", "probabilities")
     else:
         classes = np.asarray(classes)
+        if classes.ndim != 1 or len(np.unique(classes.astype(str))) < classes.size:
+            raise ValueError(f"classes={classes.tolist()!r}: name the class of each column once.")
         labels = check_column(y, len(p), "y", "probabilities")
         codes = codes_among(labels, classes)
         if codes.min() < 0:
             unknown = labels.tolist()[codes.argmin()]
             raise ValueError(f"y holds {unknown!r}, which is not in classes.")
-    if len(classes) != p.shape[1] or p.shape[1] < 2:
+    if p.shape[1] < 2:
+        raise ValueError(
+            "probabilities have 1 column, and labels of one class are not judged: pass those of "
+            "two classes or more."
+        )
+    if len(classes) != p.shape[1]:
         raise ValueError(
             f"probabilities have {p.shape[1]} columns for {len(classes)} classes: pass one a "
             "class, and with classes= their order where y lacks one."

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
@@ -67,6 +68,8 @@ class Judge:
             self.spread = float(np.median(distance[:, -1]) ** 2)
         if self.method != "neighbors":
             head = _default(rows) if self.head is None else clone(self.head)
+            if (codes == codes[0]).all():  # a fold without the one row of a class
+                head = DummyClassifier(strategy="most_frequent")
             self.classifier = head.fit(rows, self.classes[codes])
         return self
 

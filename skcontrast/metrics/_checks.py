@@ -107,6 +107,8 @@ def check_column(labels, n, name, table):
 def check_labels(labels, n, name="labels", table="z"):
     """Return the classes, and the number of the class of each of n rows."""
     labels = check_column(labels, n, name, table)
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        raise ValueError(f"{name} holds NaN, which is no class: leave out rows without a label.")
     try:
         return np.unique(labels, return_inverse=True)
     except TypeError as error:

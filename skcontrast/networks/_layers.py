@@ -19,6 +19,7 @@ from skcontrast._component import (
     StrOptions,
     resolve,
 )
+from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.rows import SparseBatch
 from skcontrast.networks._buckets import MOST_COLUMNS, N_BUCKETS, reader
 
@@ -364,8 +365,8 @@ def build_network(
     own = getattr(network, "width", "auto")
     if n_components is not None and own not in ("auto", n_components):
         raise ValueError(
-            f"{name}={network!r} has {own} columns, but n_components={n_components}: type one "
-            "of the two."
+            f"{name}={one_line(network)} has {own} columns, but "
+            f"n_components={n_components}: type one of the two."
         )
     if n_components is None:
         n_components = width if own == "auto" else int(own)

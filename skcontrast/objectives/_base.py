@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Component, Integral, Interval, Real, StrOptions
+from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.several import by_key, prepared, target_key
 from skcontrast.functional import BlockSize
 from skcontrast.temperatures import TEMPERATURE_CONSTRAINTS, Temperature, build_temperature
@@ -60,7 +61,7 @@ class BuiltObjective(nn.Module):
         """Weigh the anchors of a batch so that the mean is their weighted mean."""
         if loss.ndim == 0:
             raise ValueError(
-                f"{self.objective!r} has one loss for a whole batch, whose rows cannot be "
+                f"{one_line(self.objective)} has one loss for a whole batch, whose rows cannot be "
                 "weighted: type class_weight=None (of blocks, pair_weight=None), or an objective "
                 "with a loss for each row, such as 'supcon'."
             )

@@ -6,6 +6,7 @@ import numpy as np
 from torch import nn
 
 from skcontrast._component import Integral, Interval, Real, check_count
+from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.several import prepared
 from skcontrast.objectives._base import Objective, _Composite
 
@@ -51,9 +52,9 @@ class _BuiltOnColumns(nn.Module):
         stop = width if stop is None else stop
         if not start < stop <= width:
             raise ValueError(
-                f"{self.objective!r} reads the columns {start} to {stop}, and there are {width}: "
-                f"type start below stop, and stop up to n_components={width}, and so the widths "
-                "of Nested."
+                f"{one_line(self.objective)} reads the columns {start} to {stop}, and there are "
+                f"{width}: type start below stop, and stop up to n_components={width}, and so "
+                "the widths of Nested."
             )
         return stop - start
 

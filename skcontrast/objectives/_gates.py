@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
+from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.several import prepared
 from skcontrast.objectives._base import BuiltByEpochs, Objective, _Composite
 
@@ -86,8 +87,8 @@ class _BuiltOnGates(nn.Module):
         renewed = [term for term in terms if isinstance(term, BuiltByEpochs)]
         if renewed or objective.own_views("numbers"):
             raise ValueError(
-                f"{objective!r}: this objective reads where all rows lie, or views of its own, "
-                "which gates do not have: type OnGates(InfoNCE())."
+                f"{one_line(objective)}: this objective reads where all rows lie, or views of "
+                "its own, which gates do not have: type OnGates(InfoNCE())."
             )
 
     def prepare(self, side, given, n_components=None):

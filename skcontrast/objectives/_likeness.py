@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skcontrast._inputs.columns import columns, first_line, holds_categories
+from skcontrast._inputs.columns import columns, first_line, holds_categories, one_line
 from skcontrast.objectives._base import BuiltObjective
 
 
@@ -114,8 +114,8 @@ def check_shape(objective, target, n):
         )
     if objective.target_type == "labels" and (target.ndim != 2 or len(target) != n):
         raise ValueError(
-            f"{objective!r} needs a row of labels for each of the {n} samples, got a target of "
-            f"shape {tuple(target.shape)}: pass y of shape (n_samples, n_columns)."
+            f"{one_line(objective)} needs a row of labels for each of the {n} samples, got a "
+            f"target of shape {tuple(target.shape)}: pass y of shape (n_samples, n_columns)."
         )
 
 

@@ -5,6 +5,7 @@ from torch import nn
 
 from skcontrast._component import Component, Interval, Real, Shorthand
 from skcontrast._draws import spare_draws
+from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.several import prepared
 from skcontrast.networks import build_network
 from skcontrast.objectives._base import Objective, _Composite
@@ -122,9 +123,11 @@ class MaskedFeatures(_Composite):
         return *self.objective.requires, "step"
 
     def build(self, n_samples: int) -> nn.Module:
-        if "embedding" not in self.objective.requires:
+        needs = self.objective.requires
+        if "embedding" not in needs or "rows" in needs:
+            more = "reads rows beside it" if "embedding" in needs else "does not read it"
             raise ValueError(
-                f"MaskedFeatures has a task judge the embedding, and {self.objective!r} does not "
-                "read it: type CrossEntropy(), or PredictionError() for numbers."
+                f"MaskedFeatures has a task judge the embedding, and {one_line(self.objective)} "
+                f"{more}: type CrossEntropy(), or PredictionError() for numbers."
             )
         return _BuiltMaskedFeatures(self, self.objective.build(n_samples))

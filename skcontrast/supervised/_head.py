@@ -23,6 +23,7 @@ from skcontrast._component import (
     StrOptions,
     resolve,
 )
+from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.several import reads_y
 from skcontrast._inputs.target import target_type
 from skcontrast._progress import say
@@ -72,8 +73,8 @@ class BaseHead(ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
         if isinstance(model, type) or not isinstance(model, BaseContrastive):
             raise TypeError(
                 f"encoder={encoder!r} is no encoder of skcontrast: type one such as "
-                f"ContrastiveEncoder(objective={self._objective!r}), and put other steps before it "
-                "in a Pipeline."
+                f"ContrastiveEncoder(objective={one_line(self._objective)}), and put other "
+                "steps before it in a Pipeline."
             )
         if frozen:
             check_is_fitted(model, "weights_")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import clone
 
-from skcontrast._component import HasMethods, StrOptions
+from skcontrast._component import HasMethods
+from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.rows import CHUNK, Rows, SparseBatch
+from skcontrast._inputs.several import TARGET_CONSTRAINTS, target_key
 from skcontrast.views._base import View, with_values
 from skcontrast.views._neighbors import read_rows
 
@@ -29,8 +31,9 @@ class FeatureSelection(View):
     selector : feature selector of scikit-learn
         Such as ``SelectKBest(k=10)``.
 
-    target : {"y"}, default="y"
-        "y": the selector reads labelled rows and their classes. None is for one that reads no y.
+    target : str or None, default="y"
+        "y": the selector reads labelled rows and their classes. Of several targets it is the name
+        of one. None is for a selector that reads no y.
 
     Notes
     -----
@@ -59,10 +62,10 @@ class FeatureSelection(View):
 
     _parameter_constraints = {
         "selector": [HasMethods(["fit", "get_support"])],
-        "target": [StrOptions({"y"}), None],
+        "target": [*TARGET_CONSTRAINTS, None],
     }
 
-    def __init__(self, selector: Any, target: Literal["y"] | None = "y"):
+    def __init__(self, selector: Any, target: str | None = "y"):
         self.selector = selector
         self.target = target
 
@@ -75,13 +78,12 @@ class FeatureSelection(View):
         index = rows.train_index
         y = None
         if self.target:
-            y = rows.side["target"].cpu()[index.cpu()]
+            y = rows.side[target_key(self)].cpu()[index.cpu()]
             index, y = index[(y >= 0).to(index.device)], y[y >= 0].numpy()
         if len(index) > CHUNK:
             chosen = torch.randperm(len(index))[:CHUNK].sort().values
             index, y = index[chosen.to(index.device)], None if y is None else y[chosen.numpy()]
-        selector = clone(self.selector).fit(read_rows(rows, index, CHUNK), y)
-        support = np.asarray(selector.get_support())
+        support = self._support(read_rows(rows, index, CHUNK), y)
         kept = torch.as_tensor(support, dtype=rows.dtype, device=rows.device)
 
         def select(x, index):
@@ -90,3 +92,25 @@ class FeatureSelection(View):
             return x * kept
 
         return select
+
+    def _support(self, X, y):
+        """What the selector keeps of the columns, with draws of its own where it makes some."""
+        said = one_line(self)
+        if y is not None and not len(y):
+            raise ValueError(f"{said} reads labelled rows, and y has none: type target=None.")
+        # A selector without a random_state, or a score of it, draws from NumPy's global generator.
+        state = np.random.get_state()  # noqa: NPY002
+        np.random.seed(torch.initial_seed() % 2**32)  # noqa: NPY002
+        try:
+            support = np.asarray(clone(self.selector).fit(X, y).get_support())
+        except (TypeError, ValueError) as error:
+            reason = str(error).partition("\n")[0].rstrip(".:")
+            raise ValueError(
+                f"{said} does not read these rows, which are standardised ({reason}): pass another "
+                "selector, such as SelectKBest(k=10)."
+            ) from error
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
+        if not support.any():
+            raise ValueError(f"{said} keeps no column: pass one that does, as SelectKBest(k=10).")
+        return support

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_array
 
 from skcontrast._component import Integral, Interval, Real
 from skcontrast._inputs.tokens import TokenRows
@@ -83,7 +84,14 @@ class WordSubstitution(TextView):
                 "have a vector, and at least 2 are needed: pass vectors of words in the form in "
                 "which the documents have them, such as in lower case."
             )
-        table = np.stack([np.asarray(self.vectors[vocabulary[i]], np.float32) for i in have])
+        try:
+            table = np.array([self.vectors[vocabulary[i]] for i in have], dtype=np.float32)
+            table = check_array(table, input_name="vectors")
+        except (TypeError, ValueError):
+            raise ValueError(
+                "WordSubstitution: vectors hold what is no table of finite numbers: pass those of "
+                "one model, all of one length."
+            ) from None
         search = NearestNeighbors(n_neighbors=k + 1, metric="cosine").fit(table)
         found = search.kneighbors(table, return_distance=False)
         # Stable: the word itself goes last, wherever equal vectors have put it.
