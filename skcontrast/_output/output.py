@@ -23,13 +23,14 @@ keep their length.
 """
 
 import copy
+from functools import cache
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import normalize
 from sklearn.utils.extmath import row_norms
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from skcontrast._component import did_you_mean
 from skcontrast._inputs.base import PARTS
@@ -50,6 +51,12 @@ LITTLE = 0.01
 MAP = 3
 # Points from which local patterns count in full: a shorter series has few places for one.
 MANY_POINTS = 64
+
+
+@cache
+def blas():
+    """The libraries of this process that have threads: to look for them takes a while."""
+    return ThreadpoolController()
 
 
 def wanted_parts(passthrough, read, source):
@@ -191,17 +198,21 @@ class Output(BaseEstimator):
         """The columns of checked rows, in the dtype of the learned ones."""
         if not self.parts:
             return learned
-        n = X.shape[0]
-        out = np.empty((n, self.width(learned.shape[1])), dtype=learned.dtype)
-        for start in range(0, n, BLOCK):
-            rows = np.minimum(np.arange(start, start + BLOCK), n - 1)
-            S = self._standardized(source, X[rows], lambda _, z=learned[rows]: z)
-            values = self._values(S, learned[rows])
-            E = np.hstack([values[name] for name in self.part_columns_])
-            if self.n_components is not None:
-                E = self._directed(E)
-            out[start : start + BLOCK] = E[: n - start]
+        out = np.empty((X.shape[0], self.width(learned.shape[1])), dtype=learned.dtype)
+        # Products as small as these take longest with several threads, above all of busy cores.
+        with blas().limit(limits=1, user_api="blas"):
+            for start in range(0, len(out), BLOCK):
+                self._transform_block(source, X, learned, start, out)
         return out
+
+    def _transform_block(self, source, X, learned, start, out):
+        rows = np.minimum(np.arange(start, start + BLOCK), len(out) - 1)
+        S = self._standardized(source, X[rows], lambda _, z=learned[rows]: z)
+        values = self._values(S, learned[rows])
+        E = np.hstack([values[name] for name in self.part_columns_])
+        if self.n_components is not None:
+            E = self._directed(E)
+        out[start : start + BLOCK] = E[: len(out) - start]
 
     def width(self, n_learned):
         """Number of columns that come out."""
