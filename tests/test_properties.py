@@ -142,7 +142,9 @@ def embedding(X, y, params):
         assert one_sentence(error), str(error)
         assert set(vars(model)) == before
         if isinstance(error, FloatingPointError):
-            assert not params["standardize"], f"{error} on standardised rows"
+            # The spread of a distribution is free to run away, by a rate that is too large.
+            free = params["objective"] == "gaussian" and params["optimizer"] != "adamw"
+            assert free or not params["standardize"], f"{error} on standardised rows"
         return None
     return model.transform(X)
 

@@ -31,7 +31,9 @@ OPERATORS = "__init__", "__call__", "__add__", "__mul__"
 def lazy_modules():
     for path in sorted(ROOT.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        if any(isinstance(n, ast.FunctionDef) and n.name == "__getattr__" for n in ast.walk(tree)):
+        found = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+        # Not the method of a class.
+        if any(n.name == "__getattr__" and n.args.args[0].arg != "self" for n in found):
             yield path, tree
 
 

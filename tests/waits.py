@@ -54,10 +54,15 @@ WAITING = {
 }
 
 
+def _is_ours(module):
+    # Every call that may draw goes through the last one.
+    return module.startswith("skcontrast.") and module != "skcontrast._draws"
+
+
 def place():
     """Function of the package nearest to the call."""
     frame = sys._getframe(2)
-    while frame and not frame.f_globals.get("__name__", "").startswith("skcontrast."):
+    while frame and not _is_ours(frame.f_globals.get("__name__", "")):
         frame = frame.f_back
     if frame is None:
         return "torch"

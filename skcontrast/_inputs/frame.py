@@ -97,7 +97,8 @@ def floats(column, dtype=np.float64):
         return native.to_numpy(dtype=dtype, na_value=np.nan)
     if column.implementation.is_polars() and column.dtype.is_numeric():
         return native.cast(float).to_numpy().astype(dtype, copy=False)
-    if column.implementation.is_pyarrow() and column.dtype.is_numeric():
+    decimal = column.dtype.is_decimal()  # Arrow rounds them in another way than Python
+    if column.implementation.is_pyarrow() and column.dtype.is_numeric() and not decimal:
         return native.cast("double", safe=False).to_numpy().astype(dtype, copy=False)
     return np.array([np.nan if v is None else v for v in column.to_list()], dtype=dtype)
 

@@ -56,8 +56,8 @@ def build(estimator, fitted, rows, given, call):
         fitted |= _described(estimator, fitted, rows)
     source, dtype = fitted["input_"], DTYPES[estimator.precision]
     module, width = build_module(fitted, source.layout, dtype, source.choices["width"])
-    module.chunk_size = estimator.chunk_size
     if estimator.chunk_size is not None:
+        module.chunk_size = int(estimator.chunk_size)  # torch takes no number of NumPy
         why = f"chunk_size={estimator.chunk_size} encodes some rows at a time"
         check_norms(why, "chunk_size=None", module)
     objective = fitted["objective_"]

@@ -160,7 +160,7 @@ class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
         method: Literal["both", "neighbors", "confident"] = "both",
         n_neighbors: int = 20,
         classifier: Estimator | None = None,
-        cv: Any = 5,
+        cv: int | Any = 5,
         softness: float = 0.5,
         random_state: RandomState = None,
     ):

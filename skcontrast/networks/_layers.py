@@ -20,7 +20,7 @@ from skcontrast._component import (
     resolve,
 )
 from skcontrast._inputs.columns import one_line
-from skcontrast._inputs.rows import SparseBatch
+from skcontrast._inputs.rows import Rows, SparseBatch
 from skcontrast.networks._buckets import MOST_COLUMNS, N_BUCKETS, reader
 
 ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
@@ -196,7 +196,7 @@ class MLP(Component):
         self.width = width
         self.n_buckets = n_buckets
 
-    def suited(self, rows):
+    def suited(self, rows: Rows) -> MLP:
         """The same network for these training rows: with buckets where "auto" takes some."""
         takes = self.n_buckets == "auto" and rows.is_sparse and rows.n_features > MOST_COLUMNS
         return clone(self).set_params(n_buckets=N_BUCKETS) if takes else self

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real, StrOptions
-from skcontrast.functional import match_parts, mean_over, normalize, over_anchors
+from skcontrast.functional import BlockSize, match_parts, mean_over, normalize, over_anchors
 from skcontrast.objectives._base import PairObjective, Temperature
 from skcontrast.objectives._steps import seen_steps
 
@@ -42,8 +42,8 @@ class LateInteractionNCE(PairObjective):
     temperature : float, str or component, default=0.1
         Temperature tau: a positive number or "learned".
 
-    block_size : int, default=None
-        Anchors at a time; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Anchors at a time; "auto" chooses by size, None takes all.
 
     References
     ----------
@@ -74,7 +74,7 @@ class LateInteractionNCE(PairObjective):
         pool: Literal["mean_maxsim", "lse"] = "mean_maxsim",
         beta: float = 10.0,
         temperature: Temperature = 0.1,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.pool = pool
         self.beta = beta

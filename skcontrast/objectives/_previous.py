@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skcontrast.functional import mean_over, normalize, pair_loss
+from skcontrast.functional import BlockSize, mean_over, normalize, pair_loss
 from skcontrast.objectives._base import BuiltObjective, PairObjective, Temperature, anchor_index
 from skcontrast.objectives._info_nce import same_sample
 
@@ -51,8 +51,8 @@ class PreviousFeatures(PairObjective):
         Temperature tau: a positive number or "learned". A rule that follows the positive
         pairs of two views is not defined here.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     See Also
     --------
@@ -99,7 +99,7 @@ class PreviousFeatures(PairObjective):
 
     _module = _BuiltPreviousFeatures
 
-    def __init__(self, temperature: Temperature = 0.1, block_size: int | None = None):
+    def __init__(self, temperature: Temperature = 0.1, block_size: BlockSize = "auto"):
         self.temperature = temperature
         self.block_size = block_size
 

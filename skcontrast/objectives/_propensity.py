@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skcontrast._component import Interval, Real
-from skcontrast.functional import distinct, normalize, pair_sums
+from skcontrast.functional import BlockSize, distinct, normalize, pair_sums
 from skcontrast.kernels import KERNEL_CONSTRAINTS, Kernel
 from skcontrast.objectives._base import PairObjective, Temperature, anchor_index
 from skcontrast.objectives._guide import GUIDE_CONSTRAINTS, Guided, guide_rows
@@ -51,8 +51,8 @@ class PropensityNCE(Guided):
     weight_temperature : float, default=0.5
         Temperature T of the weights; large values make it :class:`InfoNCE`.
 
-    block_size : int, default=None
-        Side of a tile of the similarity matrix; None chooses by size.
+    block_size : int, "auto" or None, default="auto"
+        Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
     See Also
     --------
@@ -95,7 +95,7 @@ class PropensityNCE(Guided):
         kernel: str | Kernel = "auto",
         guide: Literal["projection", "prior"] = "projection",
         weight_temperature: float = 0.5,
-        block_size: int | None = None,
+        block_size: BlockSize = "auto",
     ):
         self.temperature = temperature
         self.kernel = kernel
