@@ -261,7 +261,7 @@ def test_warm_start(head, name):
         (PCA(), r"encoder=PCA\(\) is no encoder of skcontrast: type one such as Contrastive"),
         (FrozenEstimator(PCA()), "is no encoder of skcontrast: type one"),
         (make_pipeline(PCA(), ContrastiveEncoder()), "and put other steps before it in a Pipeline"),
-        (ContrastiveEncoder, "is no encoder of skcontrast: type one"),
+        (ContrastiveEncoder, r"Did you mean ContrastiveEncoder\(\)\?"),
         (Ridge(), "'encoder' parameter of .* must be an object implementing 'fit' and 'transform'"),
         ("supcon", "'encoder' parameter of .* must be an object implementing"),
     ],

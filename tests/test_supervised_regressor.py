@@ -283,7 +283,7 @@ def test_a_pipeline_and_a_search_are_heads():
 @pytest.mark.parametrize(
     ("head", "match"),
     [
-        (Ridge, r"must be a regressor of scikit-learn's kind.*Did you mean Ridge\(\)\?"),
+        (Ridge, r"must be an object implementing 'fit' and 'predict'.*Did you mean Ridge\(\)\?"),
         (LogisticRegression(), "must be a regressor of scikit-learn's kind"),
         ("ridge", "Got 'ridge' instead"),
         (False, "Got False instead"),
