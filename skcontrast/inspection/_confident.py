@@ -118,7 +118,7 @@ def confident_joint(
     r"""Count how often a row of one label is confidently of another class.
 
     .. math::
-        C_{ab} = \#\{i : y_i = a,\; b = \arg\max_{c : p_{ic} \ge t_c} p_{ic}\}, \qquad
+        C_{ab} = \sum_i 1[y_i = a] \; 1[b = \mathrm{argmax}_{c : p_{ic} \ge t_c} p_{ic}], \qquad
         t_c = \frac{1}{n_c} \sum_{i : y_i = c} p_{ic}
 
     A row that reaches no threshold is not counted.
