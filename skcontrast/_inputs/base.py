@@ -130,7 +130,7 @@ class Input(OneToOneFeatureMixin, BaseEstimator):
 
 
 class ColumnsOfInput:
-    """Number and names of the columns of X, for what has an input that reads X."""
+    """Number and names of the columns of X, for what has an input or an encoder that reads X."""
 
     _input_name = "input_"
 

@@ -25,6 +25,7 @@ from skcontrast._component import (
     check_parameters,
     warn,
 )
+from skcontrast._inputs.base import ColumnsOfInput
 from skcontrast._state import OwnState
 from skcontrast._typing import Estimator, RandomState, RowsLike, Self
 from skcontrast.anomaly._virtual import permuted, stacked
@@ -36,7 +37,7 @@ from skcontrast.representation import ContrastiveEncoder
 SAME = 1e-6
 
 
-class ContrastiveAnomalyDetector(OwnState, OutlierMixin, BaseEstimator):
+class ContrastiveAnomalyDetector(ColumnsOfInput, OwnState, OutlierMixin, BaseEstimator):
     r"""Find anomalies: rows that are far from their nearest neighbours in an encoder's space.
 
     With the encoder f and the rows :math:`x_1, \ldots, x_n` of the fit, the score of a row is
@@ -145,6 +146,8 @@ class ContrastiveAnomalyDetector(OwnState, OutlierMixin, BaseEstimator):
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
         "random_state": ["random_state"],
     }
+
+    _input_name = "encoder_"
 
     def __init__(
         self,
@@ -333,16 +336,6 @@ class ContrastiveAnomalyDetector(OwnState, OutlierMixin, BaseEstimator):
             -1 for anomalies, 1 for normal rows.
         """
         return np.where(self.fit(X).training_scores_ < self.offset_, -1, 1)
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of columns of X, where rows have columns."""
-        return self.encoder_.n_features_in_
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """Names of the columns of X, when all are strings."""
-        return self.encoder_.feature_names_in_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

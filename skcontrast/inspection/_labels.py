@@ -20,6 +20,7 @@ from skcontrast._component import (
     check_parameters,
     take_rows,
 )
+from skcontrast._inputs.base import ColumnsOfInput
 from skcontrast._inputs.side import check_one_each
 from skcontrast._inputs.target import UNLABELLED, classes_of, labelled
 from skcontrast._state import OwnState
@@ -33,7 +34,7 @@ from skcontrast.representation import ContrastiveEncoder
 UNKNOWN = -2
 
 
-class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
+class LabelCredibility(ColumnsOfInput, OwnState, TransformerMixin, BaseEstimator):
     r"""Rate labels by what the other rows say, suggest better ones, and soften doubtful ones.
 
     An encoder embeds the rows, and probabilities :math:`P_{ic}` of the classes of each row come
@@ -152,6 +153,8 @@ class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
         "softness": [Interval(Real, 0, 1, closed="both")],
         "random_state": ["random_state"],
     }
+
+    _input_name = "encoder_"
 
     def __init__(
         self,
@@ -368,16 +371,6 @@ class LabelCredibility(OwnState, TransformerMixin, BaseEstimator):
         if input_features is not None:
             self.encoder_.get_feature_names_out(input_features)
         return np.array([f"label_{c}" for c in self.classes_.tolist()], dtype=object)
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of columns of X, where rows have columns."""
-        return self.encoder_.n_features_in_
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """Names of the columns of X, when all are strings."""
-        return self.encoder_.feature_names_in_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -23,6 +23,7 @@ from skcontrast._component import (
     StrOptions,
     resolve,
 )
+from skcontrast._inputs.base import ColumnsOfInput
 from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.several import reads_y
 from skcontrast._inputs.target import target_type
@@ -37,7 +38,7 @@ from skcontrast.representation import ContrastiveEncoder
 from skcontrast.samplers import SAMPLERS
 
 
-class BaseHead(ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
+class BaseHead(ColumnsOfInput, ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
     """An encoder and a head: the encoder learns from all rows, the head from labelled ones."""
 
     _parameter_constraints = {
@@ -49,6 +50,7 @@ class BaseHead(ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
     _shorthand = {"encoder": {}}
+    _input_name = "encoder_"
 
     # What a target of this estimator holds, the objective of the default encoder, the one of
     # the fine-tuning, and what a message advises for a parameter of the encoder.
@@ -232,16 +234,6 @@ class BaseHead(ShorthandMixin, ReadsOnce, CallbackSupportMixin, BaseEstimator):
         return self.encoder_._embed_view(X, random_state)
 
     # ----------------------------------------------------- scikit-learn's side
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of features seen during fit, of rows that have features."""
-        return self.encoder_.n_features_in_
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """Names of features seen during fit, when all are strings."""
-        return self.encoder_.feature_names_in_
 
     def get_metadata_routing(self) -> MetadataRouter:
         """What stands beside X and y goes to the fit of the encoder.
