@@ -85,7 +85,7 @@ def label_quality(
     array([0.8 , 0.42, 0.65, 0.8 ])
     """
     check_option(score, "score", SCORES)
-    p, codes, _ = _checked(probabilities, y, classes)
+    p, codes = _checked(probabilities, y, classes)
     if adjust:
         t = _thresholds(p, codes)
         top = t[np.isfinite(t)].max()
@@ -163,7 +163,7 @@ def confident_joint(
     array([[2, 0],
            [1, 2]])
     """
-    p, codes, _ = _checked(probabilities, y, classes)
+    p, codes = _checked(probabilities, y, classes)
     joint = _joint(p, codes)
     return _calibrated(joint, codes) if calibrate else joint
 
@@ -248,7 +248,7 @@ def label_issues(
     array([False, False,  True, False, False])
     """
     check_option(rule, "rule", ("noise_rate", "class", "confident"))
-    p, codes, _ = _checked(probabilities, y, classes)
+    p, codes = _checked(probabilities, y, classes)
     issues = np.zeros(len(p), dtype=bool)
     if rule == "confident":
         found = _confident(p, codes)
@@ -257,18 +257,18 @@ def label_issues(
         joint = _calibrated(_joint(p, codes), codes)
         for a in np.unique(codes):
             rows = np.flatnonzero(codes == a)
-            for b in range(len(joint)):
-                if rule == "class":
-                    wanted, doubt = len(rows) - joint[a, a], -p[rows, a]
-                else:
-                    wanted, doubt = joint[a, b], p[rows, b] - p[rows, a]
-                if a != b:
-                    issues[rows[np.argsort(-doubt, kind="stable")[:wanted]]] = True
+            if rule == "class":
+                asked = [(len(rows) - joint[a, a], -p[rows, a])]
+            else:
+                others = np.delete(np.arange(len(joint)), a)
+                asked = [(joint[a, b], p[rows, b] - p[rows, a]) for b in others]
+            for wanted, doubt in asked:
+                issues[rows[np.argsort(-doubt, kind="stable")[:wanted]]] = True
     return issues & (p[np.arange(len(p)), codes] < p.max(axis=1) - NEAR)
 
 
 def _checked(probabilities, y, classes):
-    """Probabilities, number of the class of each row, and the classes."""
+    """Probabilities, and the number of the class of each row."""
     p = check_table(probabilities, "probabilities", 1)
     if p.min() < 0 or p.max() > 1 + 1e-6:
         raise ValueError(
@@ -296,4 +296,4 @@ def _checked(probabilities, y, classes):
             f"probabilities have {p.shape[1]} columns for {len(classes)} classes: pass one a "
             "class, and with classes= their order where y lacks one."
         )
-    return p, codes, classes
+    return p, codes
