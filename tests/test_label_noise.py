@@ -14,7 +14,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    RepeatedKFold,
+    ShuffleSplit,
+    cross_val_predict,
+)
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -261,6 +267,12 @@ def test_an_encoder_without_labels_reads_none_and_one_with_labels_only_those_of_
     assert_allclose(honest.score_samples(noise, labels), honest.training_scores_)
     supervised = LabelCredibility(clone(CHEAP).set_params(objective="supcon"), cv=2).fit(X, Y)
     assert supervised.encoder_.classes_.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("cv", [ShuffleSplit(2), RepeatedKFold(n_splits=3, n_repeats=2)])
+def test_folds_that_do_not_test_each_label_once_are_refused(cv):
+    with pytest.raises(ValueError, match="does not test each label once: type a number"):
+        as_it_is(cv=cv).fit(X, Y)
 
 
 def test_copies_of_a_row_with_different_labels():

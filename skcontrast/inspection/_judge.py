@@ -19,6 +19,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.extmath import row_norms
 
 from skcontrast._component import Integral
+from skcontrast._inputs.columns import one_line
 from skcontrast.anomaly._detector import SAME
 from skcontrast.inspection._credibility import class_shares, class_shares_of
 
@@ -153,4 +154,11 @@ def label_folds(codes, cv, rng):
     with warnings.catch_warnings():
         # A class with fewer rows than folds is not in the test set of each.
         warnings.filterwarnings("ignore", "The least populated class in y")
-        return list(cv.split(np.zeros((len(codes), 1)), codes))
+        folds = list(cv.split(np.zeros((len(codes), 1)), codes))
+    tested = np.sort(np.concatenate([test for _, test in folds]))
+    if not np.array_equal(tested, np.arange(len(codes))):
+        raise ValueError(
+            f"cv={one_line(cv)} does not test each label once: type a number, or KFold(5, "
+            "shuffle=True)."
+        )
+    return folds
