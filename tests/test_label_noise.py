@@ -291,6 +291,7 @@ ENCODERS = {
     "texts": (ContrastiveTextEncoder(3, max_iter=2), TEXTS),
     "series": (SeriesContrastiveEncoder(max_iter=2), SERIES),
     "blocks": (MultiViewContrastiveEncoder(max_iter=2), Blocks(a=X[:30, :3], b=X[:30, 3:])),
+    "dict of blocks": (MultiViewContrastiveEncoder(max_iter=2), {"a": X[:30, :3], "b": X[:30, 3:]}),
     "frozen": (FrozenEstimator(clone(CHEAP).fit(X)), X[:30]),
     "pipeline": (make_pipeline(StandardScaler(), CHEAP), X[:30]),
     "sparse output": (TfidfVectorizer(), TEXTS),

@@ -21,8 +21,9 @@ from skcontrast._component import (
     take_rows,
 )
 from skcontrast._inputs.base import ColumnsOfInput
+from skcontrast._inputs.blocks import as_blocks
 from skcontrast._inputs.side import check_one_each
-from skcontrast._inputs.target import UNLABELLED, classes_of, labelled
+from skcontrast._inputs.target import UNLABELLED, classes_of, labelled, n_rows
 from skcontrast._state import OwnState
 from skcontrast._typing import ArrayLike, Estimator, RandomState, RowsLike, Self
 from skcontrast.anomaly._detector import seeded
@@ -72,7 +73,8 @@ class LabelCredibility(ColumnsOfInput, OwnState, TransformerMixin, BaseEstimator
         variances add up to 10.
 
     cv : int or splitter, default=5
-        Folds of the labelled rows. A number makes stratified ones, of shuffled rows.
+        Folds of the labelled rows, each tested once. A number makes stratified ones, of shuffled
+        rows.
 
     softness : float, default=0.5
         Share g of the probabilities in softened labels.
@@ -95,7 +97,7 @@ class LabelCredibility(ColumnsOfInput, OwnState, TransformerMixin, BaseEstimator
         The encoder, fitted on all rows.
 
     classifier_ : classifier or None
-        The classifier, fitted on all labelled rows.
+        The classifier, fitted on all labelled rows; None with ``method="neighbors"``.
 
     rows_ : {ndarray, sparse matrix} of shape (n_samples, n_columns)
         The rows of the fit in the space of the encoder.
@@ -103,8 +105,8 @@ class LabelCredibility(ColumnsOfInput, OwnState, TransformerMixin, BaseEstimator
     codes_ : ndarray of int of shape (n_samples,)
         Numbers of their classes, -1 for a row without a label.
 
-    spread_ : float
-        The square of s.
+    spread_ : float or None
+        The square of s; None with ``method="confident"``.
 
     n_features_in_ : int
         Number of columns of X, where rows have columns.
@@ -194,7 +196,7 @@ class LabelCredibility(ColumnsOfInput, OwnState, TransformerMixin, BaseEstimator
         """
         check_parameters(self)
         X = _listed(X)
-        n = X.shape[0] if hasattr(X, "shape") else len(X)
+        n = n_rows(X, 0)
         check_one_each(y, n, type(self).__name__)
         codes, classes = classes_of(y, type(self).__name__)
         there, rng = np.flatnonzero(codes >= 0), check_random_state(self.random_state)
@@ -328,7 +330,7 @@ class LabelCredibility(ColumnsOfInput, OwnState, TransformerMixin, BaseEstimator
         Returns
         -------
         labels : ndarray of shape (n_samples, n_classes)
-            The probabilities alone for rows without a label.
+            The probabilities alone for rows without a label of the fit.
         """
         return self._softened(*self._judged(X, y))
 
@@ -384,7 +386,7 @@ def _listed(X):
     """Rows that can be counted and chosen from."""
     if sp.issparse(X):
         return X.tocsr()
-    X = list(X) if isinstance(X, Iterator) else X
+    X = list(X) if isinstance(X, Iterator) else as_blocks(X) if isinstance(X, dict) else X
     return X if hasattr(X, "__len__") or hasattr(X, "shape") else np.asarray(X)
 
 
