@@ -318,6 +318,13 @@ def test_the_order_of_classes_does_not_matter_and_none_is_forgotten(tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(rows), one.predict_proba(rows))
 
 
+def test_gaussians_that_a_class_does_without_are_zero_in_every_call():
+    model = KernelReplayClassifier(n_components=3, random_state=0)
+    for label, rows in (("a", X[:2]), ("b", X[2:4])):
+        model.partial_fit(rows, [label] * 2)
+    assert not model.mixture_weights_[:, 2].any() and not model.mixture_variances_[:, 2].any()
+
+
 def test_rows_of_a_known_class_move_its_mixture():
     model = replayed("abc", n_components=1)
     mean = model.mixture_means_[0, 0]

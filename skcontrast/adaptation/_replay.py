@@ -77,7 +77,7 @@ class KernelReplayClassifier(ShorthandMixin, ScoreMixin, ReadsRows, BaseEstimato
         Weights of the Gaussians, 0 of those that a class does without.
 
     mixture_means_, mixture_variances_ : ndarray of shape (n_classes, n_components, n_features)
-        Means and variances of the Gaussians.
+        Means and variances of the Gaussians, 0 of those that a class does without.
 
     classifier_ : ProKeRClassifier or None
         Kernel ridge regression on the drawn rows; None while there is one class.
@@ -197,11 +197,10 @@ class KernelReplayClassifier(ShorthandMixin, ScoreMixin, ReadsRows, BaseEstimato
         check_size(X, "X")
         if first:
             self._seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-            self.classes_, self.n_seen_ = found, np.zeros(len(found), dtype=np.int64)
-            shape = len(found), int(self.n_components)
-            self.mixture_weights_ = np.zeros(shape)
-            self.mixture_means_ = np.zeros((*shape, X.shape[1]))
-            self.mixture_variances_ = np.ones((*shape, X.shape[1]))
+            shape = 0, int(self.n_components), X.shape[1]
+            self.classes_, self.n_seen_ = found[:0], np.zeros(0, dtype=np.int64)
+            self.mixture_weights_ = np.zeros(shape[:2])
+            self.mixture_means_, self.mixture_variances_ = np.zeros(shape), np.zeros(shape)
         self._make_room(joined_classes(found, self.classes_, "earlier calls"))
         for code, label in enumerate(found):
             self._remember(np.searchsorted(self.classes_, label), X[codes == code])
