@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from skcontrast._component import check_count, take_rows
 from skcontrast._inputs.columns import untorched
 from skcontrast._inputs.frame import is_frame
-from skcontrast._inputs.side import n_rows
+from skcontrast._inputs.target import n_rows
 
 # Rows of a piece of what is transformed.
 PIECE = 16_384

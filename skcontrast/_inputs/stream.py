@@ -10,7 +10,7 @@ import torch
 from skcontrast._component import take_rows
 from skcontrast._inputs.batches import ahead, cut, last_start, stream_of
 from skcontrast._inputs.rows import Rows
-from skcontrast._inputs.side import n_rows
+from skcontrast._inputs.target import n_rows
 
 
 def read_rows(read, X, call):
