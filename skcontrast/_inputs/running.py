@@ -5,7 +5,7 @@ import scipy.sparse as sp
 
 from skcontrast._inputs.scales import SMALLEST, TINY, row_length, scaler_of, two_valued
 
-# Rows before count as no more than this, so that a new one weighs a thousandth at least.
+# Rows before count as no more than this, so that those of a call still move the scales.
 MEMORY = 1000
 
 

@@ -106,8 +106,8 @@ class ContrastiveEncoder(BaseContrastive):
     standardize : bool or "running", default=True
         Whether columns are centred and scaled to unit variance first, columns of two
         values to a range of one. Sparse rows are not centred, and share one scale. "running":
-        each :meth:`partial_fit` moves mean and variance towards those of its rows, in which a
-        row weighs at least a thousandth.
+        each :meth:`partial_fit` moves mean and variance towards those of its rows, beside
+        which all rows before weigh as 1,000 at most.
 
     optimizer : str or component, default="adamw"
         "adamw", "sgd" or an object from :mod:`skcontrast.optimizers`, which holds the
