@@ -102,6 +102,7 @@ def test_other_partners_are_means_of_the_likely_class():
         "block= names the block 'c'": lambda: pseudo_partners(X, right, "c"),
         "holds no two blocks": lambda: pseudo_partners(np.hstack([X["a"], X["b"]]), right, "b"),
         "credibility has the shape": lambda: pseudo_partners(X, right[1:], "b"),
+        "credibility holds no numbers": lambda: pseudo_partners(X, ["sure"] * 200, "b"),
         "leaves 0 sure rows": lambda: pseudo_partners(X, right, "b", threshold=1.0),
         "is no table of numbers": lambda: pseudo_partners(
             Blocks(a=X["a"], t=["a tree"] * 200), right, "a"

@@ -13,7 +13,7 @@ from skcontrast._clusters import cluster_means, find_centers, nearest_center
 from skcontrast._component import check_count
 from skcontrast._inputs.blocks import Blocks, check_name
 from skcontrast._typing import ArrayLike
-from skcontrast.metrics._checks import check_table
+from skcontrast.metrics._checks import check_numbers, check_table
 
 # Temperature of the losses, and rows of a tile of similarities.
 TEMPERATURE, TILE = 0.1, 1024
@@ -150,12 +150,12 @@ def pseudo_partners(
     """
     if not isinstance(X, Blocks) or len(X.names) < 2:
         raise ValueError("X holds no two blocks: type Blocks(a=A, b=B).")
-    check_name(block, {name: None for name in X.names}, "block=")
+    check_name(block, X.names, "block=")
     tables = {name: check_table(X[name], f"X[{name!r}]") for name in X.names}
-    sure = np.asarray(credibility, dtype=float)
+    sure = check_numbers(credibility, "credibility")
     if sure.shape != (len(X),):
         raise ValueError(
-            f"credibility has the shape {sure.shape}: pass a number for {len(X)} rows."
+            f"credibility has the shape {sure.shape}: pass one number for each of {len(X)} rows."
         )
     sure = sure > threshold
     target = tables.pop(block)
