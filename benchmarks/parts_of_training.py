@@ -193,6 +193,12 @@ def measured(options):
     return frame[~frame.row.str.startswith("without ")]
 
 
+def shown(points):
+    """Mean and interval, in bold where the interval does not hold zero."""
+    text = interval(points, 1) if len(points) else ""
+    return f"**{text}**" if len(points) and differ(points) else text
+
+
 def table(frame):
     """Points beside the reference of each row, on how many sets it gains and loses, and seconds."""
     lines, kinds = [], frame.drop_duplicates("set").set_index("set").kind
@@ -203,14 +209,13 @@ def table(frame):
         line = {"typed": f"`{row}`" if row.endswith(")") else row}
         for n in BUDGETS:
             points = against(frame, row, reference(row), n)
-            text = interval(points, 1)
-            line[labels(n)] = f"**{text}**" if differ(points) else text
+            line[labels(n)] = shown(points)
             line[f"gains, losses, {n}"] = f"{(points > LEAST).sum()}, {(points < -LEAST).sum()}"
             if n == "5":
                 tables = points[kinds.reindex(points.index) == "table"]
-                line["of tables"] = interval(tables, 1) if len(tables) else ""
+                line["of tables"] = shown(tables)
         alone = against(frame, f"{row}, alone", f"{reference(row)}, alone", "5")
-        line["learned columns alone, 5"] = interval(alone, 1) if len(alone) else ""
+        line["learned columns alone, 5"] = shown(alone)
         line["seconds"] = seconds(frame, row)
         lines.append(line)
     return markdown(pd.DataFrame(lines), index=False)

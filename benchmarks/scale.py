@@ -26,7 +26,7 @@ COLUMNS, CHUNK = 64, 65_536
 ROWS, STREAMED = (10_000, 100_000, 1_000_000), (100_000, 1_000_000, 10_000_000)
 # Rows transformed, at most: their cost does not depend on how many there are.
 TRANSFORMED = 100_000
-TITLE = "## From disk, up to ten million rows"
+TITLE = "## From disk"
 PAGE = """{title}
 
 `ContrastiveEncoder()` at its defaults on {columns} float32 columns, with {threads} threads: from

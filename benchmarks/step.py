@@ -232,6 +232,8 @@ def main():
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--write")
     options = parser.parse_args()
+    if options.write and not options.profile:
+        parser.error("--write goes with --profile")
     if options.profile:
         torch.set_num_threads(1)
         lines = list(profile_steps(options.repeats))

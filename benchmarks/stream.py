@@ -37,7 +37,7 @@ rows of the stream and trains on them beside those of each call;
 Below, classes come two by two, with 40 calls for each pair. Then logistic regression on 16 learned
 columns tells all classes apart: accuracy on test rows, of all classes and of the first two.
 "labelled" is `SupCon()`, "unlabelled" `InfoNCE()`; "joint" sees all classes at once, "untrained" is
-the network at its start. Mean of {} draw(s); differences of a hundredth are chance.
+the network at its start. Mean of {} draws; differences of a hundredth are chance.
 
     python benchmarks/stream.py {}
 

@@ -1,6 +1,7 @@
 """Rows in batches: what a fit of them learns, what it refuses, and what comes out of them."""
 
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -185,6 +186,13 @@ def test_sources_that_are_refused():
     for source in (X, "rows.parquet", 3):
         with pytest.raises(TypeError, match="gives no batches of rows"):
             Batches(source)
+    for path in ("rows.parquet", Path("rows.parquet")):
+        with pytest.raises(TypeError, match=r"X is 'rows.parquet', .* pyarrow.dataset.dataset"):
+            encoder().fit(path)
+    frame = pd.DataFrame(X)
+    for batches in ([X, X[:, :3]], [X, X[0]], [frame, X], [frame, frame.rename(columns=str)]):
+        with pytest.raises(ValueError, match=r"^X gives batches that are no one table \(.*kind"):
+            encoder().fit(Batches(batches))
     turns = iter([[X], [X[1:]], [X, X]])
     with pytest.raises(ValueError, match="500 rows in its first pass and 499"):
         encoder().fit(Batches(lambda: next(turns)))

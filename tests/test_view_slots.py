@@ -78,6 +78,8 @@ def test_a_clean_anchor_takes_none_of_them():
     torch.testing.assert_close(two, 2 * one, rtol=1e-4, atol=1e-5)
     assert len(set(one.round(decimals=4)[:, 0].tolist())) == 1  # one shift for all rows
     encoder.set_params(n_views=2, clean_anchor=False).fit(X)
+    with pytest.raises(ValueError, match="EachView holds no view"):
+        ContrastiveEncoder(views=EachView([]), **FAST).fit(X)
     for n_views, clean in ((2, True), (3, False)):
         with pytest.raises(ValueError, match="2 views, and . views of each row are changed: type"):
             encoder.set_params(n_views=n_views, clean_anchor=clean).fit(X)

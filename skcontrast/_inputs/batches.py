@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from skcontrast._component import check_count, take_rows
-from skcontrast._inputs.columns import untorched
+from skcontrast._inputs.columns import first_line, untorched
 from skcontrast._inputs.frame import is_frame
 from skcontrast._inputs.target import n_rows
 
@@ -213,9 +213,19 @@ def ahead(items):
 
 def joined(batches):
     """Batches of one kind as one, row after row."""
-    first = batches[0]
     if len(batches) == 1:
-        return first
+        return batches[0]
+    try:
+        return _stacked(batches)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"X gives batches that are no one table ({first_line(error)}): give batches of one "
+            "kind, with the same columns."
+        ) from None
+
+
+def _stacked(batches):
+    first = batches[0]
     if sp.issparse(first):
         return sp.vstack(batches, format="csr")
     if isinstance(first, list):

@@ -1,6 +1,7 @@
 """Tables: arrays, sparse matrices, memory maps, tensors and data frames, as rows of numbers."""
 
 from copy import copy
+from os import PathLike
 
 import numpy as np
 import scipy.sparse as sp
@@ -139,6 +140,11 @@ class TableInput(Input):
                 "seconds since the first."
             )
         refuse_masked(X, "X")
+        if isinstance(X, (str, PathLike)):
+            raise TypeError(
+                f"X is {str(X)!r}, and not rows: type pyarrow.dataset.dataset(path) for Parquet, "
+                "or np.load(path, mmap_mode='r') for an array on disk."
+            )
         if is_frame(X):
             return self._check_frame(X, reset, n_least)
         if not reset and self.expansion_ is not None and not self.expansion_.is_plain:

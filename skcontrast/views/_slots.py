@@ -52,6 +52,8 @@ class EachView(Compose):
 
     def build_slots(self, rows: Rows, n: int, network: Any = None) -> list[Callable]:
         """Make the functions of ``n`` views of each row, one of each member."""
+        if not len(self.views):
+            raise ValueError("EachView holds no view: type a list with one for each changed view.")
         if len(self.views) != n:
             raise ValueError(
                 f"EachView has {len(self.views)} views, and {n} views of each row are changed: "
