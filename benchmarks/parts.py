@@ -152,6 +152,8 @@ def main():
         function, *values = MEASURES[args.measure]
         print(function(*values))
         return
+    if not any(args.only in name for name in MEASURES):
+        parser.error(f"--only {args.only}: no measure has it in its name")
     here = Path(__file__).resolve().parents[1]
     packages = [Path(args.before).resolve(), here] if args.before else [here]
     lines = ["| CPU seconds, one thread | before | now | ratio |", "|---|---|---|---|"]
