@@ -94,7 +94,7 @@ class InfoNCE(Excluding):
     block_size : int, "auto" or None, default="auto"
         Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
-    exclude : {"groups"}, default=None
+    exclude : {"groups", "other_groups"}, default=None
         "groups": rows of one group, as ``fit(X, groups=...)`` says, are no negatives of each
         other. With ``views="same_group"`` they are positives. An anchor that has no negative
         left has loss 0 with two views. "other_groups": rows of its own group alone are, as of one
