@@ -216,10 +216,11 @@ class InfoNCE(Excluding):
         """Raise when an estimator's views do not suit: of one anchor each form reads two."""
         super().check_views(n_views, makes_negatives)
         if self.form == "one_way" and n_views > self.min_views and not self.compose:
+            other = "compose='sum'" if self.hard_negatives else "form='ntxent'"
             raise ValueError(
                 f"InfoNCE(form='one_way', hard_negatives={self.hard_negatives}) reads "
                 f"{self.min_views} views or blocks of a row, and there are {n_views}: leave "
-                f"{n_views - self.min_views} out, or type form='ntxent'."
+                f"{n_views - self.min_views} out, or type {other}."
             )
         if self.form == "two_way" and self.queue_size is not None and n_views > 2:
             raise ValueError(

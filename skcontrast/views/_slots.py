@@ -55,7 +55,7 @@ class EachView(Compose):
         if len(self.views) != n:
             raise ValueError(
                 f"EachView has {len(self.views)} views, and {n} views of each row are changed: "
-                f"type n_views={len(self.views)} with clean_anchor=False, or "
+                f"type {n} views, or n_views={len(self.views)} with clean_anchor=False, or "
                 f"n_views={len(self.views) + 1} with clean_anchor=True."
             )
         return [build_slots(view, rows, 1, network)[0] for view in self.views]
