@@ -126,7 +126,7 @@ class _OwnDraws(TorchFunctionMode):
         draw, kwargs = _DRAWS.get(func), kwargs or {}
         if draw is None or kwargs.get("generator") is not None or not _on_cpu(args, kwargs):
             return func(*args, **kwargs)
-        if draw is not _given and not self.replays:
+        if not self.replays:
             _check_made_once()
         return draw(self.generator, func, args, kwargs)
 

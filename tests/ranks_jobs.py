@@ -9,6 +9,9 @@ import numpy as np
 import series_cases
 import torch
 from instances import blobs
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
 from skorch.callbacks import Callback
 from test_training import TRAINABLE
 from torch import nn
@@ -45,6 +48,13 @@ def of_blocks():
     return multiview_cases.encoder(precision="float64", batch_size=25, networks=plain)
 
 
+def searched():
+    """A search whose workers fit on folds of their own, in each process."""
+    grid = {"emb__n_components": [2, 3]}
+    steps = [("emb", encoder(max_iter=1)), ("clf", LogisticRegression())]
+    return GridSearchCV(Pipeline(steps), grid, cv=2, n_jobs=2).fit(X, Y).best_estimator_[0]
+
+
 # Name -> a fit; those of all objectives come by name.
 JOBS = {
     "float32": lambda: encoder(precision="float32").fit(X),
@@ -70,6 +80,8 @@ JOBS = {
     "steps pooled by attention": lambda: series_cases.encoder(
         "hierarchical", network=AttentionPooling(DilatedConv(8, 2)), precision="float64"
     ).fit(series_cases.series()[0]),
+    "bfloat16": lambda: encoder(precision="bfloat16").fit(X),
+    "search": searched,
     "further": lambda: encoder(max_iter=2).partial_fit(X).partial_fit(X),
 }
 # What one process draws in other ways: the two only have to be equal.
@@ -79,6 +91,7 @@ DRAWN = {
 }
 REFUSED = {
     "other rows": lambda rank: encoder().fit(X + rank),
+    "other parameters": lambda rank: encoder(batch_size=20 + rank).fit(X),
     "batch norm": lambda rank: encoder(
         network=nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4)), n_components=None
     ).fit(X),

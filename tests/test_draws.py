@@ -120,11 +120,16 @@ def test_draws_are_made_again_for_a_pass_that_is(reentrant):
     assert torch.equal(got, expected)
 
 
+def noisy(x):
+    return x * torch.rand(x.shape)
+
+
+@pytest.mark.parametrize("layers", [LAYERS, noisy], ids=["layers", "own draws"])
 @pytest.mark.parametrize("reentrant", [False, True])
-def test_draws_that_cannot_be_made_again_are_refused(reentrant):
+def test_draws_that_cannot_be_made_again_are_refused(reentrant, layers):
     x = X.clone().requires_grad_()
     with own_draws(7), pytest.raises(RuntimeError, match="under torch.utils.checkpoint"):
-        checkpoint(LAYERS, x, use_reentrant=reentrant)
+        checkpoint(layers, x, use_reentrant=reentrant)
 
 
 def test_a_generator_that_was_given_is_taken():

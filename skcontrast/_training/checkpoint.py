@@ -98,15 +98,23 @@ def open_checkpoint(estimator, X, side, further=False):
 
 def fingerprint(estimator, X, side, start=None):
     """Name of a fit: its parameters, its data and the weights at its start, by hash."""
-    # What does not change the result is left out.
-    skipped = ("checkpoint", "verbose", "callbacks", "device", "warm_start")
-    params = {k: v for k, v in estimator.get_params(deep=False).items() if k not in skipped}
-    parts = [__version__, of_data(estimator, X, side), _described(params), joblib.hash(start)]
+    params = _described(_deciding(estimator))
+    parts = [__version__, _of_data(estimator, X, side), params, joblib.hash(start)]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 
 
-def of_data(estimator, X, side):
-    """The class of an estimator and its data, as text that is the same in every process."""
+def shared_text(estimator, X, side):
+    """Text that is the same in processes which train one model: modules need no equal weights."""
+    return f"{_of_data(estimator, X, side)}|{_without_addresses(_deciding(estimator))}"
+
+
+def _deciding(estimator):
+    """Parameters without those that do not change the result."""
+    skipped = ("checkpoint", "verbose", "callbacks", "device", "warm_start")
+    return {k: v for k, v in estimator.get_params(deep=False).items() if k not in skipped}
+
+
+def _of_data(estimator, X, side):
     shape = X.shape
     if isinstance(X, np.memmap):
         X = np.asarray(X[np.linspace(0, len(X) - 1, min(len(X), SAMPLED_ROWS)).astype(int)])

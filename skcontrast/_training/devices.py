@@ -1,5 +1,6 @@
 """Devices and seeds: where training runs, and that it leaves no trace on generators."""
 
+import os
 from contextlib import contextmanager
 
 import torch
@@ -18,7 +19,7 @@ def resolve_device(device):
     """Turn "auto", "cuda:1" or a torch.device into a torch.device that is there."""
     if isinstance(device, str) and device == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda")
+            return own_gpu()
         has_mps = hasattr(torch.backends, "mps") and torch.backends.mps.is_available()
         return torch.device("mps" if has_mps else "cpu")
     try:
@@ -42,6 +43,14 @@ def resolve_device(device):
     if device.type not in ("cpu", "cuda", "mps"):
         raise ValueError(f"device={str(device)!r} is not supported: type 'cpu', 'cuda' or 'mps'.")
     return device
+
+
+def own_gpu():
+    """The CUDA device: where a launcher numbers the processes of a machine, one for each."""
+    number = os.environ.get("LOCAL_RANK")
+    if number is None:
+        return torch.device("cuda")
+    return torch.device("cuda", int(number) % torch.cuda.device_count())
 
 
 def device_at_hand(device):

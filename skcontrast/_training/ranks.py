@@ -9,13 +9,14 @@ that of its own rows, so that the gradients of the encoder add up to those of on
 import os
 from datetime import timedelta
 from itertools import islice
+from multiprocessing import current_process
 
 import torch
 import torch.distributed as dist
 
 from skcontrast._draws import draws_state, initial_seed, set_draws_state
 from skcontrast._training.chunks import check_norms, in_chunks
-from skcontrast._training.devices import seeded
+from skcontrast._training.devices import own_gpu, seeded
 
 # What a launcher tells each process that it starts.
 LAUNCHED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -124,21 +125,21 @@ class Ranks(Alone):
         if len(set(told)) > 1:
             raise ValueError(
                 f"The {self.size} processes of this launch fit different rows or parameters, and "
-                "train one model together: give all of them the same X, which a memory map need "
-                "not copy, or start them without a launcher."
+                "train one model together: give all of them the same X and parameters, where a "
+                "memory map need not be copied, or start them without a launcher."
             )
 
 
 def _generators():
     """States of the generators that a training may draw from."""
-    cuda = [torch.cuda.get_rng_state()] if torch.cuda.is_initialized() else []
+    cuda = [torch.cuda.get_rng_state(own_gpu())] if torch.cuda.is_initialized() else []
     return [draws_state(), *cuda]
 
 
 def _set_generators(states):
     set_draws_state(states[0])
     for state in states[1:]:
-        torch.cuda.set_rng_state(state)
+        torch.cuda.set_rng_state(state, own_gpu())
 
 
 class _Gather(torch.autograd.Function):
@@ -175,7 +176,9 @@ def processes():
     if not dist.is_available():
         return Alone()
     if not dist.is_initialized():
-        if not all(name in os.environ for name in LAUNCHED) or os.environ["WORLD_SIZE"] == "1":
+        # The workers of a search have what the launcher told the process that began them.
+        told = current_process().name == "MainProcess" and set(LAUNCHED) <= os.environ.keys()
+        if not told or os.environ["WORLD_SIZE"] == "1":
             return Alone()
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         _together(dist.init_process_group, backend, timeout=PATIENCE)

@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 from skcontrast._component import resolve
 from skcontrast._inputs.stream import at_hand
 from skcontrast._training.callbacks import FitTasks
-from skcontrast._training.checkpoint import of_data, open_checkpoint
+from skcontrast._training.checkpoint import open_checkpoint, shared_text
 from skcontrast._training.embed import learned, optimizer_to_tensors
 from skcontrast._training.frozen import optimizer_name
 from skcontrast._training.loop import Training
@@ -103,7 +103,7 @@ class Run:
         self.labels = y if getattr(estimator, "passthrough", None) == "auto" else None
         apart = call.partial or call.second
         self.ranks = processes()
-        self.ranks.check_same(lambda: of_data(estimator, X, side))
+        self.ranks.check_same(lambda: shared_text(estimator, X, side))
         # One process reads the file, which need not be on the disk of the others, and writes it.
         opened = None if apart else (estimator, X, side, call.further)
         self.checkpoint = opened and self.ranks.once(open_checkpoint, *opened)
