@@ -194,8 +194,7 @@ class InfoNCE(Excluding):
     @property
     def requires(self) -> tuple[str, ...]:
         """Named tensors: keys too, where a queue holds them."""
-        more = () if self.queue_size is None else ("keys",)
-        return (*super().requires, *more)
+        return super().requires + (() if self.queue_size is None else ("keys",))
 
     @property
     def queued(self) -> slice:
