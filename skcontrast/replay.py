@@ -74,13 +74,18 @@ class Reservoir(Component):
         index : int ndarray
             Numbers of rows, the new ones being counted on from the kept ones.
         """
-        number = len(kept) + np.arange(len(new))
-        n_free = min(self.size - len(kept), len(new))
-        index, late = np.append(np.arange(len(kept)), number[:n_free]), number[n_free:]
+        number, index = len(kept) + np.arange(len(new)), self._still(len(kept), random)
+        n_free = min(self.size - len(index), len(new))
+        index, late = np.append(index, number[:n_free]), number[n_free:]
         place = random.integers(n_seen.sum() + n_free + 1 + np.arange(len(late)))
         enters = place < self.size
         index[place[enters]] = late[enters]  # of two for one place the later one stays
         return index
+
+    def _still(self, n_kept, random):
+        """Numbers of the kept rows, some at random where ``size`` is smaller than it was."""
+        index = np.arange(n_kept)
+        return index if n_kept <= self.size else random.choice(index, self.size, replace=False)
 
 
 class ClassBalancedReservoir(Reservoir):
@@ -124,8 +129,9 @@ class ClassBalancedReservoir(Reservoir):
         random: np.random.Generator,
     ) -> np.ndarray:
         n_seen = n_seen.copy()
-        index, classes = list(range(len(kept))), list(kept)
-        n_kept = np.bincount(kept % len(n_seen), minlength=len(n_seen))
+        index = self._still(len(kept), random)
+        n_kept = np.bincount(kept[index] % len(n_seen), minlength=len(n_seen))
+        index, classes = list(index), list(kept[index])
         for number, code in enumerate(new, len(kept)):
             n_seen[code] += 1
             if len(index) < self.size:

@@ -171,6 +171,17 @@ def test_distributions_are_the_loop(n_views, block_size):
     close(objective(views, rows=sparse.take(sparse.train_index)), expected)
 
 
+def test_tiles_of_pairs_of_distributions_are_as_small_as_there_are_words(monkeypatch):
+    sizes, home = [], "skcontrast.objectives._distribution."
+    counted = lambda p, q: sizes.append((len(p), len(q))) or jensen_shannon(p, q)
+    monkeypatch.setattr(home + "jensen_shannon", counted)
+    monkeypatch.setattr(home + "TILE_ENTRIES", 24)
+    for block_size, side in (("auto", 2), (None, 5), (3, 3)):
+        DistributionContrast(block_size=block_size)(draw(2, 5, 6), rows=torch.ones(5, 6))
+        assert max(sizes) == (side, side)
+        sizes.clear()
+
+
 # --------------------------------------------------------------------- limits
 
 

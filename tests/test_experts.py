@@ -165,4 +165,7 @@ def test_what_gates_cannot_do_is_said():
     with pytest.raises(ValueError, match="reads the gates of experts.*network='experts'"):
         ContrastiveEncoder(4, objective=InfoNCE() + OnGates(InfoNCE()), **SMALL).fit(X)
     with pytest.raises(ValueError, match="which gates do not have"):
-        OnGates(MinedNegatives()).build(10)
+        OnGates(InfoNCE() + MinedNegatives()).build(10)
+    objective = InfoNCE() + OnGates(InfoNCE(queue_size=8))
+    with pytest.raises(ValueError, match="type momentum=None"):
+        ContrastiveEncoder(4, network="experts", objective=objective, momentum=0.9, **SMALL).fit(X)

@@ -91,7 +91,7 @@ def test_negatives_that_cannot_be_read_are_refused():
     three = np.hstack([A, B, B])
     with pytest.raises(ValueError, match=r"type tied=\['block1', 'block2'\]"):
         encoder(blocks=[5, 4, 4], objective=HARD).fit(three)
-    with pytest.raises(ValueError, match="reads 3 views or blocks of a row, and there are 4"):
+    with pytest.raises(ValueError, match="there are 4: leave 1 out, or type compose='sum'"):
         encoder(blocks=[5, 4, 2, 2], tied=["block2", "block3"], objective=HARD).fit(three)
     with pytest.raises(ValueError, match="takes the last view for hard negatives"):
         encoder(objective=HARD).fit(np.hstack([A, B]))

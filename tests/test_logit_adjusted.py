@@ -235,9 +235,9 @@ def test_queues_hold_the_latest_rows_of_each_class():
         loss = built(rows, **named)
         loss.mean().backward()
         further = {
-            "keys": [views[0, i].numpy() for i, _ in keys],
-            "key_target": [c for _, c in keys],
-            "key_index": [batch.index(i) if i in batch else -1 for i, _ in keys],
+            "queue": [views[0, i].numpy() for i, _ in keys],
+            "queue_target": [c for _, c in keys],
+            "queue_index": [batch.index(i) if i in batch else -1 for i, _ in keys],
         }
         prior = dict.fromkeys(range(4), 0.25)
         expected = naive(rows.detach(), target[batch].tolist(), 0.3, 1.0, prior, further)
@@ -251,6 +251,15 @@ def test_queues_hold_the_latest_rows_of_each_class():
     before = built.queued.clone()
     built(views[:, :3], target=target[:3], index=torch.arange(3))
     assert torch.equal(built.queued, before)
+
+
+@pytest.mark.parametrize("queue_size", [0, 2])
+def test_keys_that_another_term_reads_are_none_of_its_own(queue_size):
+    objective = InfoNCE(queue_size=8) + LogitAdjusted(queue_size=queue_size)
+    settings = {"momentum": 0.9, "max_iter": 1, "batch_size": 16, "random_state": 0}
+    X, y = np.random.default_rng(0).normal(size=(40, 4)), np.arange(40) % 3
+    encoder = ContrastiveEncoder(objective=objective, **settings).fit(X, y)
+    assert np.isfinite(encoder.loss_curve_).all()
 
 
 def test_a_class_that_the_batch_lacks_has_keys():

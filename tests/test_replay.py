@@ -90,6 +90,14 @@ def test_without_places_nothing_changes_and_a_seed_makes_it_the_same_again():
     assert any((plain.weights_[k] != w).any() for k, w in first.weights_.items())
 
 
+@pytest.mark.parametrize("policy", [Reservoir, ClassBalancedReservoir])
+def test_fewer_places_keep_a_part_of_the_rows(policy):
+    random, codes = np.random.default_rng(0), np.arange(20) % 2
+    for _ in range(20):
+        index = policy(6).keep(codes, np.arange(40) % 2, np.array([10, 10, 0]), random)
+        assert len(set(index)) == len(index) == 6 and max(index) < 60
+
+
 def test_a_call_trains_on_its_rows_and_those_that_were_kept():
     seen = []
 

@@ -81,7 +81,8 @@ def test_a_clean_anchor_takes_none_of_them():
     with pytest.raises(ValueError, match="EachView holds no view"):
         ContrastiveEncoder(views=EachView([]), **FAST).fit(X)
     for n_views, clean in ((2, True), (3, False)):
-        with pytest.raises(ValueError, match="2 views, and . views of each row are changed: type"):
+        said = "2 views, and (.) views of each row are changed: type \\1 views, or n_views=2 with"
+        with pytest.raises(ValueError, match=said):
             encoder.set_params(n_views=n_views, clean_anchor=clean).fit(X)
 
 

@@ -232,6 +232,13 @@ def test_corruption_by_candidates_takes_the_row_nearest_in_all_other_features(fe
             assert torch.equal(out[i, own], x[distance.argmin(), own])
 
 
+def test_candidates_are_compared_without_a_wait_for_the_device(monkeypatch):
+    rows = dense_rows(8, 6, features=[0, 1, 1, 2, 2, 2])
+    view, x = Corruption(n_candidates=4).build(rows), rows.take(rows.train_index)
+    monkeypatch.setattr(torch.Tensor, "__int__", None)
+    assert view(x, rows.train_index).shape == x.shape
+
+
 def test_sparse_corruption_draws_stored_entries():
     X = sparse_matrix()
     x, out = apply(Corruption(rate=1.0), table_rows(X))

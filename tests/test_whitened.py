@@ -8,7 +8,10 @@ from skcontrast import ContrastiveEncoder
 from skcontrast.functional import whiten
 from skcontrast.objectives import (
     AlignmentUniformity,
+    CrossEntropy,
+    CrossViewDistribution,
     InfoNCE,
+    LogitAdjusted,
     PolyView,
     Reconstruction,
     SupCon,
@@ -97,6 +100,25 @@ def test_copies_are_further_views():
         ContrastiveEncoder(objective=Whitened(InfoNCE()), n_views=1).fit(np.eye(6))
     with pytest.raises(ValueError, match="makes 8 groups of 5 columns: type n_groups up to 5"):
         Whitened(InfoNCE())(x)
+
+
+def test_keys_are_white_too_and_copies_have_embeddings_and_a_queue():
+    x, keys, target = draw(), draw(seed=1), torch.arange(12) % 3
+    found = Whitened(CrossViewDistribution(), n_groups=1)(x, keys=keys)
+    torch.testing.assert_close(found, CrossViewDistribution()(whiten(x), keys=whiten(keys)))
+    twice = Whitened(CrossEntropy(), n_groups=1, n_copies=2)(x, embedding=x, target=target)
+    torch.testing.assert_close(twice, CrossEntropy()(x, target=target).repeat(2))
+    rng = np.random.RandomState(0)
+    for term, copies, momentum in (
+        (InfoNCE(queue_size=16), 2, None),
+        (InfoNCE(queue_size=16), 2, 0.9),
+        (LogitAdjusted(target="groups"), 1, None),  # which reads all rows before it begins
+    ):
+        objective = Whitened(term, n_groups=1, n_copies=copies)
+        settings = {"max_iter": 2, "batch_size": 16, "momentum": momentum, "random_state": 0}
+        encoder = ContrastiveEncoder(8, objective=objective, **settings)
+        groups = np.arange(60) % 3 if momentum is None and copies == 1 else None
+        assert np.isfinite(encoder.fit(rng.randn(60, 4), groups=groups).loss_curve_).all()
 
 
 def test_white_views_do_not_collapse():

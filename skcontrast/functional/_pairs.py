@@ -32,7 +32,7 @@ from skcontrast.functional._rows import (
     logsumexp,
     slices,
 )
-from skcontrast.functional._tiles import tiled
+from skcontrast.functional._tiles import of_anchors, tiled
 
 # Above this many pairs a dense float32 matrix and its gradient pass 256 MB, and "auto" takes
 # tiles.
@@ -140,11 +140,10 @@ def by_tiles(tile, anchors, candidates, temperature, block_size):
     block_size = tile_side(anchors, candidates, block_size)
     if torch.is_grad_enabled() and block_size < max(n, m):
         tile = partial(checkpoint, tile, use_reentrant=False, preserve_rng_state=False)
-    per_anchor = torch.is_tensor(temperature) and temperature.ndim == 1
     # Split: the gradient of a slice would be padded to all rows.
     columns = list(zip(candidates.split(block_size), slices(m, block_size)))
     for a, i in zip(anchors.split(block_size), slices(n, block_size)):
-        tau = temperature[i, None] if per_anchor else temperature
+        tau = of_anchors(temperature, i)
         yield [tile(a, b, tau, i, j) for b, j in columns]
 
 

@@ -41,7 +41,7 @@ def tiled(tile, merge, sums, anchors, candidates, tau, side, detach_mean):
     """
     first = slice(0, 1)
     with torch.enable_grad():
-        constant = anchors[:1].detach(), candidates[:1].detach(), _of(_fixed(tau), first)
+        constant = anchors[:1].detach(), candidates[:1].detach(), of_anchors(_fixed(tau), first)
         if any(x is not None and x.requires_grad for x in tile(*constant, first, first)):
             return None
     options = tile, merge, sums, side, detach_mean
@@ -52,7 +52,7 @@ def _fixed(tau):
     return tau.detach() if torch.is_tensor(tau) else tau
 
 
-def _of(tau, rows):
+def of_anchors(tau, rows):
     """The temperature of some anchors, as a tile reads it."""
     return tau[rows, None] if torch.is_tensor(tau) and tau.ndim else tau
 
@@ -64,7 +64,7 @@ class _Tiled(torch.autograd.Function):
         tile, merge, sums, side, _ = options
         blocks = []
         for i in slices(len(a), side):
-            tiles = [tile(a[i], b[j], _of(tau, i), i, j) for j in slices(len(b), side)]
+            tiles = [tile(a[i], b[j], of_anchors(tau, i), i, j) for j in slices(len(b), side)]
             blocks.append(merge(tiles))
         found = [None if f[0] is None else torch.cat(f) for f in zip(*blocks)]
         ctx.options, ctx.is_one, ctx.tau = options, a is b, None if torch.is_tensor(tau) else tau
@@ -90,7 +90,7 @@ class _Tiled(torch.autograd.Function):
                 sums(*(x if x is None else x[i] for x in f)) for f in (found, gradients)
             )
             for j in pieces:
-                leaves = [a[i].detach(), b[j].detach(), _fixed(_of(tau, i))]
+                leaves = [a[i].detach(), b[j].detach(), _fixed(of_anchors(tau, i))]
                 wanted = [x for x, to in zip(leaves, (to_a, to_b, to_tau)) if to is not None]
                 with torch.enable_grad():
                     for x in wanted:

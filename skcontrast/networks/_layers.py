@@ -304,8 +304,7 @@ def _dry_run(module, n_features_in, name):
     )
 
 
-def _build_module(network, n_features_in, n_components, name):
-    module = copy.deepcopy(network)
+def _build_module(module, n_features_in, n_components, name):
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     width = _dry_run(module, n_features_in, name)
@@ -314,7 +313,7 @@ def _build_module(network, n_features_in, n_components, name):
         part.training = training
     if n_components is not None and n_components != width:
         raise ValueError(
-            f"{name}: the {type(network).__name__} gives {width} columns, but "
+            f"{name}: the {type(module).__name__} gives {width} columns, but "
             f"n_components={n_components}: type n_components={width} or None."
         )
     if not getattr(module, "accepts_sparse", False):
@@ -358,7 +357,7 @@ def build_network(
         kind = network.__name__
         raise TypeError(f"{name}: got the class {kind}, not an object: type {kind}(...).")
     if isinstance(network, nn.Module):
-        return _build_module(network, n_features_in, n_components, name)
+        return _build_module(copy.deepcopy(network), n_features_in, n_components, name)
     network = resolve(network, REGISTRY)
     if hasattr(network, "as_module"):
         return _build_module(network.as_module(), n_features_in, n_components, name)

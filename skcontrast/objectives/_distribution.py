@@ -68,7 +68,8 @@ class DistributionContrast(PairObjective):
         Weight lambda of the autoencoder; 0 leaves columns of P without a word that they stand for.
 
     block_size : int, "auto" or None, default="auto"
-        Side of a tile of the matrix of pairs; None keeps the numbers of a tile within memory.
+        Side of a tile of the matrix of pairs, of which each costs as many numbers as there are
+        words; "auto" chooses by their number, None takes all.
 
     Notes
     -----
@@ -139,7 +140,8 @@ class DistributionContrast(PairObjective):
         n_views, n, width = p.shape
         index = torch.arange(n, device=p.device)
         weights = lambda rows, columns: (index[rows, None] == index[columns], None)
-        block = self.block_size or max(1, int((TILE_ENTRIES / width) ** 0.5))
+        block = self.block_size
+        block = max(1, int((TILE_ENTRIES / width) ** 0.5)) if block == "auto" else block
         options = {"similarity": lambda a, b: -jensen_shannon(a, b), "block_size": block}
         losses = [p.new_zeros(n) for _ in range(n_views)]
         for v, u in permutations(range(n_views), 2):

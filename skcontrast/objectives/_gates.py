@@ -84,7 +84,8 @@ class _BuiltOnGates(nn.Module):
     def __init__(self, objective, terms):
         super().__init__()
         self.balance, self.terms = objective.balance, nn.ModuleList(terms)
-        renewed = [term for term in terms if isinstance(term, BuiltByEpochs)]
+        self.reads_keys = "keys" in objective.requires
+        renewed = [part for part in self.terms.modules() if isinstance(part, BuiltByEpochs)]
         if renewed or objective.own_views("numbers"):
             raise ValueError(
                 f"{one_line(objective)}: this objective reads where all rows lie, or views of "
@@ -92,6 +93,11 @@ class _BuiltOnGates(nn.Module):
             )
 
     def prepare(self, side, given, n_components=None):
+        if self.reads_keys and given.get("momentum") is not None:
+            raise ValueError(
+                "Keys of a momentum network are projections, and OnGates compares gates: type "
+                "momentum=None, or OnGates(InfoNCE())."
+            )
         n_experts = given["n_gates"]
         for term in self.terms:
             prepared(term, side, {**given, "width": n_experts}, n_experts)

@@ -94,7 +94,7 @@ class InfoNCE(Excluding):
     block_size : int, "auto" or None, default="auto"
         Side of a tile of the similarity matrix; "auto" chooses by size, None takes all.
 
-    exclude : {"groups"}, default=None
+    exclude : {"groups", "other_groups"}, default=None
         "groups": rows of one group, as ``fit(X, groups=...)`` says, are no negatives of each
         other. With ``views="same_group"`` they are positives. An anchor that has no negative
         left has loss 0 with two views. "other_groups": rows of its own group alone are, as of one
@@ -194,8 +194,7 @@ class InfoNCE(Excluding):
     @property
     def requires(self) -> tuple[str, ...]:
         """Named tensors: keys too, where a queue holds them."""
-        more = () if self.queue_size is None else ("keys",)
-        return (*super().requires, *more)
+        return super().requires + (() if self.queue_size is None else ("keys",))
 
     @property
     def queued(self) -> slice:
@@ -216,10 +215,11 @@ class InfoNCE(Excluding):
         """Raise when an estimator's views do not suit: of one anchor each form reads two."""
         super().check_views(n_views, makes_negatives)
         if self.form == "one_way" and n_views > self.min_views and not self.compose:
+            other = "compose='sum'" if self.hard_negatives else "form='ntxent'"
             raise ValueError(
                 f"InfoNCE(form='one_way', hard_negatives={self.hard_negatives}) reads "
                 f"{self.min_views} views or blocks of a row, and there are {n_views}: leave "
-                f"{n_views - self.min_views} out, or type form='ntxent'."
+                f"{n_views - self.min_views} out, or type {other}."
             )
         if self.form == "two_way" and self.queue_size is not None and n_views > 2:
             raise ValueError(

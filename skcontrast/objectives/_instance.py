@@ -45,7 +45,7 @@ class _BuiltDiscrimination(BuiltObjective):
         if not self.is_set:
             first = self.objective.log_normalizer(z, memory, index, noise)
             before = self.log_normalizer
-            self.log_normalizer = torch.where(before.isnan(), first, before)
+            self.log_normalizer, self.is_set = torch.where(before.isnan(), first, before), True
         loss = super().forward(views, log_normalizer=self.log_normalizer, **named)
         # Of rows held out too: they are compared with what they were, and train nothing. A new
         # tensor, as the backward pass still reads the old one.

@@ -50,12 +50,12 @@ class _BuiltLogitAdjusted(BuiltObjective):
         if self.queue is None:
             return super().forward(views, **named)
         number = torch.arange(len(self.queue), device=views.device)[:, None]
-        keys = {
-            "keys": self.queue.flatten(0, 1),
-            "key_target": torch.where(self.queued >= 0, number, -1).flatten(),
-            "key_index": self.queued.flatten(),
+        held = {
+            "queue": self.queue.flatten(0, 1),
+            "queue_target": torch.where(self.queued >= 0, number, -1).flatten(),
+            "queue_index": self.queued.flatten(),
         }
-        loss = super().forward(views, **keys, **named)
+        loss = super().forward(views, **held, **named)
         if self.training:
             self._push(views[0].detach(), named["target"], named["index"])
         return loss
@@ -134,8 +134,8 @@ class LogitAdjusted(PairObjective):
 
     The published method takes all keys from queues, which a slowly moving copy of the network
     fills, adds a classifier with the same correction (``CrossEntropy(adjustment=1.0)``) and a
-    teacher. Called on tensors, ``keys`` (m, d) with ``key_target`` (m,) and ``key_index`` (m,)
-    may stand for the queues.
+    teacher. Called on tensors, ``queue`` (m, d) with ``queue_target`` (m,) and
+    ``queue_index`` (m,) may stand for the queues.
 
     References
     ----------
@@ -186,9 +186,9 @@ class LogitAdjusted(PairObjective):
         temperature: nn.Module,
         class_prior: Tensor | None = None,
         index: Tensor | None = None,
-        keys: Tensor | None = None,
-        key_target: Any = None,
-        key_index: Any = None,
+        queue: Tensor | None = None,
+        queue_target: Any = None,
+        queue_index: Any = None,
         **named: Any,
     ) -> Tensor:
         """Loss of each anchor: views (V, n, d), target (n,) -> (V n,)."""
@@ -201,13 +201,14 @@ class LogitAdjusted(PairObjective):
         labels = target.repeat(n_views)  # (V n,)
         own, candidates, of_candidates = anchor_index(index, z), flat, labels
         number = torch.full_like(own, -1)  # of candidates that may be the anchor's own row
-        if keys is not None:
-            candidates = torch.cat([flat, normalize(keys.to(z.dtype))])
-            of_candidates, number = torch.cat([labels, key_target]), torch.cat([number, key_index])
+        if queue is not None:
+            candidates = torch.cat([flat, normalize(queue.to(z.dtype))])
+            of_candidates = torch.cat([labels, queue_target])
+            number = torch.cat([number, queue_index])
 
         def keep(rows, columns):
             other = distinct(rows, columns, z.device)
-            return other if keys is None else other & (own[rows, None] != number[columns])
+            return other if queue is None else other & (own[rows, None] != number[columns])
 
         log_mean = log_mean_by_class(
             flat,

@@ -7,8 +7,12 @@ import torch
 from torch import nn
 
 from skcontrast._component import Integral, Interval, Real, StrOptions
+from skcontrast._inputs.several import prepared
 from skcontrast.functional import whiten
 from skcontrast.objectives._base import Objective, _Composite, _widened
+
+# Named tensors whose first axis is the views.
+OF_VIEWS = "views", "keys", "embedding", "steps", "step_mask"
 
 
 class _BuiltWhitened(nn.Module):
@@ -17,8 +21,8 @@ class _BuiltWhitened(nn.Module):
         self.objective, self.term = objective, term
 
     def prepare(self, side, given, n_components=None):
-        if hasattr(self.term, "prepare"):
-            self.term.prepare(side, given, n_components)
+        n_slots = (given.get("n_slots") or 0) * self.objective.n_copies
+        prepared(self.term, side, {**given, "n_slots": n_slots}, n_components)
 
     def refresh(self, epoch, project):
         if hasattr(self.term, "refresh"):
@@ -27,10 +31,14 @@ class _BuiltWhitened(nn.Module):
     def forward(self, views, **named):
         if views is None:  # the term is handed views of its own alone
             return self.term(views=views, **named)
-        views = views.repeat(self.objective.n_copies, 1, 1)
+        named, n_copies = {"views": views, **named}, self.objective.n_copies
+        if n_copies > 1:
+            for name in [n for n in OF_VIEWS if named.get(n) is not None]:
+                named[name] = torch.cat([named[name]] * n_copies)
         with torch.autocast(views.device.type, enabled=False):
-            views = self.white(_widened(views))
-        return self.term(views=views, **named)
+            for name in [n for n in ("views", "keys") if named.get(n) is not None]:
+                named[name] = self.white(_widened(named[name]))
+        return self.term(**named)
 
     def white(self, views):
         """Views (V, n, d), white, each in groups of its own."""

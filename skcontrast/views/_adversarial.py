@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 
 from skcontrast._component import Interval, Real
 from skcontrast._inputs.rows import Rows, SparseBatch
-from skcontrast.views._base import View, with_values
+from skcontrast.views._base import View, entries, with_values
 
 
 class Adversarial(View):
@@ -77,36 +77,22 @@ class Adversarial(View):
                 slope = self._slope(network, x, rows.take(index.to(rows.index_device)))
             finally:
                 network.train(was_training)
-            return _with(x, _entries(x) + self.step * slope)
+            return with_values(x, entries(x) + self.step * slope)
 
         return [move] * n
 
     def _slope(self, network, x, whole):
         """Direction in which the loss of a batch grows, of length 1 for each row."""
         with torch.enable_grad():
-            entries = _entries(x).detach().requires_grad_()
-            seen = network.projector(network.encoder(_with(x, entries)))
+            moved = entries(x).detach().requires_grad_()
+            seen = network.projector(network.encoder(with_values(x, moved)))
             with torch.no_grad():
                 there = normalize(network.projector(network.encoder(whole)), dim=1)
             logits = normalize(seen, dim=1) @ there.T / self.temperature
             loss = (torch.logsumexp(logits, 1) - logits.diagonal()).sum()
-            (slope,) = torch.autograd.grad(loss, entries)
+            (slope,) = torch.autograd.grad(loss, moved)
         if torch.is_tensor(x):
             return normalize(slope, dim=1)
         row = x.row_of_entry() if isinstance(x, SparseBatch) else x.row_of_token()
         square = slope.new_zeros(len(x)).index_add_(0, row, slope.square())
         return slope / square.sqrt().clamp_min(torch.finfo(slope.dtype).tiny)[row]
-
-
-def _entries(x):
-    """What a row is made of, as one tensor."""
-    if torch.is_tensor(x):
-        return x
-    return x.values if isinstance(x, SparseBatch) else x.weights
-
-
-def _with(x, entries):
-    """The batch with other entries in the same places."""
-    if torch.is_tensor(x):
-        return entries
-    return with_values(x, entries) if isinstance(x, SparseBatch) else x.with_weights(entries)

@@ -53,9 +53,18 @@ class View(Component):
         return super().build(rows)
 
 
+def entries(batch):
+    """What rows are made of as one tensor: all numbers, stored values, or weights of words."""
+    if torch.is_tensor(batch):
+        return batch
+    return batch.values if isinstance(batch, SparseBatch) else batch.weights
+
+
 def with_values(batch, values):
-    """The sparse batch with other stored values in the same places."""
-    return SparseBatch(batch.indices, batch.offsets, values, batch.n_features)
+    """The batch with other entries in the same places."""
+    if isinstance(batch, SparseBatch):
+        return SparseBatch(batch.indices, batch.offsets, values, batch.n_features)
+    return values if torch.is_tensor(batch) else batch.with_weights(values)
 
 
 def with_entries(batch, replaced, other, source):

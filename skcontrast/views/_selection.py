@@ -10,6 +10,7 @@ import torch
 from sklearn.base import clone
 
 from skcontrast._component import HasMethods
+from skcontrast._draws import initial_seed
 from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.rows import CHUNK, Rows, SparseBatch
 from skcontrast._inputs.several import TARGET_CONSTRAINTS, target_key
@@ -100,7 +101,7 @@ class FeatureSelection(View):
             raise ValueError(f"{said} reads labelled rows, and y has none: type target=None.")
         # A selector without a random_state, or a score of it, draws from NumPy's global generator.
         state = np.random.get_state()  # noqa: NPY002
-        np.random.seed(torch.initial_seed() % 2**32)  # noqa: NPY002
+        np.random.seed(initial_seed() % 2**32)  # noqa: NPY002
         try:
             support = np.asarray(clone(self.selector).fit(X, y).get_support())
         except (TypeError, ValueError) as error:

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from skcontrast._inputs.rows import Rows, SparseBatch
-from skcontrast.views._base import Compose, View, build_slots, build_views, with_values
+from skcontrast._inputs.rows import Rows
+from skcontrast.views._base import Compose, View, build_slots, build_views, entries, with_values
 from skcontrast.views._tabular import random_scores
 
 
@@ -57,7 +57,7 @@ class EachView(Compose):
         if len(self.views) != n:
             raise ValueError(
                 f"EachView has {len(self.views)} views, and {n} views of each row are changed: "
-                f"type n_views={len(self.views)} with clean_anchor=False, or "
+                f"type {n} views, or n_views={len(self.views)} with clean_anchor=False, or "
                 f"n_views={len(self.views) + 1} with clean_anchor=True."
             )
         return [build_slots(view, rows, 1, network)[0] for view in self.views]
@@ -107,26 +107,10 @@ class Parts(View):
         def part(number):
             def keep(x, index):
                 if number == 0:
-                    drawn["part"] = (n * _scores(x, rows.features)).floor()
-                return _where(drawn["part"] == number, x)
+                    features = rows.features if torch.is_tensor(x) else None
+                    drawn["part"] = (n * random_scores(entries(x), features)).floor()
+                return with_values(x, torch.where(drawn["part"] == number, entries(x), 0.0))
 
             return keep
 
         return [part(number) for number in range(n)]
-
-
-def _scores(x, features):
-    """Uniform numbers, one for each entry of a batch."""
-    if torch.is_tensor(x):
-        return random_scores(x, features)
-    entries = x.values if isinstance(x, SparseBatch) else x.weights
-    return torch.rand(entries.shape, device=entries.device)
-
-
-def _where(kept, x):
-    """The batch with the entries that are kept."""
-    if torch.is_tensor(x):
-        return torch.where(kept, x, 0.0)
-    if isinstance(x, SparseBatch):
-        return with_values(x, torch.where(kept, x.values, 0.0))
-    return x.with_weights(torch.where(kept, x.weights, 0.0))

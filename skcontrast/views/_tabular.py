@@ -34,13 +34,12 @@ def _feature_sets(n_features, size, device):
     return draw
 
 
-def _fitting_rows(x, reference, features, n_candidates):
+def _fitting_rows(x, reference, features, n_features, n_candidates):
     """For each feature of a row (n, n_features) the drawn row nearest to it in all others."""
     rows = torch.randint(len(reference), (len(x), n_candidates), device=x.device)
     gap = (reference[rows] - x[:, None]).square()  # (n, m, n_columns)
     if features is not None:
-        size = (*rows.shape, int(features.max()) + 1)
-        gap = gap.new_zeros(size).index_add_(2, features, gap)
+        gap = gap.new_zeros(*rows.shape, n_features).index_add_(2, features, gap)
     whole = gap.sum(2, keepdim=True)
     # The row itself would change nothing.
     others = (whole - gap).masked_fill(whole == 0, torch.inf)
@@ -128,7 +127,8 @@ class Corruption(View):
         def corrupt(x, index):
             chosen = draw(len(x))  # (n, q)
             if n_candidates > 1:
-                row = _fitting_rows(x, reference, features, n_candidates).gather(1, chosen)
+                row = _fitting_rows(x, reference, features, n_features, n_candidates)
+                row = row.gather(1, chosen)
             else:
                 row = torch.randint(n_rows, chosen.shape, device=x.device)
             if features is None:
