@@ -15,7 +15,7 @@ import skcontrast
 from skcontrast import ContrastiveEncoder
 from skcontrast._inputs.rows import table_rows
 from skcontrast.networks import MLP, MixtureOfExperts, build_network
-from skcontrast.objectives import InfoNCE, MinedNegatives, OnGates, SupCon
+from skcontrast.objectives import InfoNCE, MinedNegatives, OnGates, PreviousFeatures, SupCon
 
 RNG = np.random.default_rng(0)
 DOMAIN = np.arange(60) % 3
@@ -164,8 +164,9 @@ def test_gates_learn_to_share_the_rows_and_to_agree():
 def test_what_gates_cannot_do_is_said():
     with pytest.raises(ValueError, match="reads the gates of experts.*network='experts'"):
         ContrastiveEncoder(4, objective=InfoNCE() + OnGates(InfoNCE()), **SMALL).fit(X)
-    with pytest.raises(ValueError, match="which gates do not have"):
-        OnGates(InfoNCE() + MinedNegatives()).build(10)
+    for term in MinedNegatives(), PreviousFeatures():
+        with pytest.raises(ValueError, match="which gates do not have"):
+            OnGates(InfoNCE() + term).build(10)
     objective = InfoNCE() + OnGates(InfoNCE(queue_size=8))
     with pytest.raises(ValueError, match="type momentum=None"):
         ContrastiveEncoder(4, network="experts", objective=objective, momentum=0.9, **SMALL).fit(X)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from skcontrast._component import Interval, Real
 from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.several import prepared
-from skcontrast.objectives._base import BuiltByEpochs, Objective, _Composite
+from skcontrast.objectives._base import BuiltObjective, Objective, _Composite
 
 
 class OnGates(_Composite):
@@ -85,7 +85,8 @@ class _BuiltOnGates(nn.Module):
         super().__init__()
         self.balance, self.terms = objective.balance, nn.ModuleList(terms)
         self.reads_keys = "keys" in objective.requires
-        renewed = [part for part in self.terms.modules() if isinstance(part, BuiltByEpochs)]
+        built = [part for part in self.terms.modules() if isinstance(part, BuiltObjective)]
+        renewed = any(type(part).refresh is not BuiltObjective.refresh for part in built)
         if renewed or objective.own_views("numbers"):
             raise ValueError(
                 f"{one_line(objective)}: this objective reads where all rows lie, or views of "

@@ -128,14 +128,14 @@ def plain_entries(z, row, column):
     return z[row, column]
 
 
-def own_draws(step):
+def draws_of_step(step):
     """A generator for a step of the training: without weight all is as without a term."""
     return torch.Generator().manual_seed((initial_seed() + 2 + step) % 2**63)
 
 
 def dropped(z, rate, step):
     """Embeddings some of whose entries are 0, the others larger by as much."""
-    kept = torch.rand(z.shape, generator=own_draws(step)).to(z.device) >= rate
+    kept = torch.rand(z.shape, generator=draws_of_step(step)).to(z.device) >= rate
     return z * kept / (1 - rate)
 
 
@@ -148,7 +148,7 @@ def drawn_entries(x, step):
     row, n_features = x.row_of_entry(), x.n_features
     n_drawn = torch.bincount(row, minlength=len(x)).clamp_min(1)
     of = torch.repeat_interleave(torch.arange(len(x), device=x.device), n_drawn)
-    column = torch.randint(n_features, (len(of),), generator=own_draws(step)).to(x.device)
+    column = torch.randint(n_features, (len(of),), generator=draws_of_step(step)).to(x.device)
     stored = torch.isin(of * n_features + column, row * n_features + x.indices)
     weight = torch.where(stored, 0, n_features / n_drawn[of])
     return (
