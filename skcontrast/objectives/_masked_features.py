@@ -9,7 +9,7 @@ from skcontrast._inputs.columns import one_line
 from skcontrast._inputs.several import prepared
 from skcontrast.networks import build_network
 from skcontrast.objectives._base import Objective, _Composite
-from skcontrast.objectives._rebuilt import own_draws
+from skcontrast.objectives._rebuilt import draws_of_step
 
 
 class _BuiltMaskedFeatures(nn.Module):
@@ -33,7 +33,7 @@ class _BuiltMaskedFeatures(nn.Module):
 
     def forward(self, views, embedding=None, step=0, **named):
         h = views if embedding is None else embedding
-        draw = torch.rand(h.shape, generator=own_draws(step)).to(h.device)
+        draw = torch.rand(h.shape, generator=draws_of_step(step)).to(h.device)
         kept = draw >= self.objective.rate
         rebuilt = self.rebuild((h * kept).flatten(0, 1)).view_as(h)
         task = self.term(views=views, embedding=h, **named).mean()
