@@ -21,6 +21,7 @@ It is the same for all classes where all have as many rows.
 
 import numpy as np
 from scipy.linalg import eigh
+from scipy.sparse import coo_array
 
 # Weight of a class embedding, in rows, and ridge in units of the mean eigenvalue.
 PRIOR_GRID = (0.25, 1.0, 4.0, 16.0)
@@ -59,9 +60,7 @@ class Discriminant:
         if len(rows) < self.n_features:
             self.basis = np.linalg.qr(rows.T)[0]  # (d, r)
             X, T = X @ self.basis, T @ self.basis
-        Y = np.zeros((len(X), n_classes))
-        Y[np.arange(len(X)), codes] = 1
-        self._fit_means(X, Y, T, k)
+        self._fit_means(X, T, k)
         R = self.residuals
         scatter = (R * weight[:, None]).T @ R
         scatter += (self.prior_residuals * k[:, None]).T @ self.prior_residuals
@@ -70,10 +69,11 @@ class Discriminant:
         values, self.vectors = eigh(scatter)
         self.values = np.maximum(values, 0)
 
-    def _fit_means(self, X, Y, T, k):
+    def _fit_means(self, X, T, k):
         """Least squares for the means and the shift."""
-        C = Y.shape[1]
-        counts, sums = self.weight @ Y, (Y * self.weight[:, None]).T @ X
+        n, C = len(X), len(T)
+        of_class = coo_array((self.weight, (self.codes, np.arange(n))), shape=(C, n))
+        counts, sums = of_class.sum(axis=1), of_class @ X
         M = np.diag(np.append(counts + k, k.sum() + NO_SHIFT))
         M[:C, C] = M[C, :C] = -k
         known = np.flatnonzero(np.append(counts + k > 0, True))
@@ -87,7 +87,7 @@ class Discriminant:
         self.residuals = X - self.means[self.codes]
         self.prior_residuals = T - self.means + self.shift
         # Covariances of the means: from the rows, each a unit, and from the embeddings.
-        squares = np.square(self.weight) @ Y
+        squares = np.bincount(self.codes, np.square(self.weight), C)
         by_name = k * (self.spread_out - inverse[:C, C:])
         self.variance = (self.spread_out * squares) @ self.spread_out
         self.variance += by_name @ by_name.T / NAME_ROWS

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -27,6 +27,7 @@ from skcontrast.adaptation._ridge import (
     ALPHA_GRID,
     REGRESSION_ALPHA_GRID,
     left_out_residuals,
+    solve_landmarks,
     solve_ridge,
 )
 from skcontrast.adaptation._selection import Rows, left_out_parts, near_unit, scale_alone, select
@@ -211,21 +212,24 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
     def _solve_ridge(self, rows, solver, judged):
         """Set the coefficients; return left-out predictions of rows ``judged``, for "cg" None."""
         R, wants = self._residuals(rows), self._hold["fit_intercept"]
-        dual, intercept, G = solve_ridge(solver, R, wants, judged)
+        by_landmarks = isinstance(solver, Nystroem)
+        if by_landmarks:
+            some = R if rows.codes is None or rows.base is not None else csr_array(R)
+            dual, intercept, at, G = solve_landmarks(solver, some, wants, judged)
+        else:
+            dual, intercept, G = solve_ridge(solver, R, wants, judged)
+            at = None if G is None else dual[judged]
         factor = self.alpha_ if self._hold["scaling"] == "reference" else 1.0
         left_out = None
         if G is not None:
-            left_out = factor * (R[judged] - left_out_residuals(dual[judged], G))
+            left_out = factor * (R[judged] - left_out_residuals(at, G))
             if rows.base is not None:
                 left_out += self.base_scale_ * rows.base[judged]
-        if isinstance(solver, Nystroem):
-            self.X_fit_, dual = solver.landmarks, solver.coefficients(dual)
-        else:
-            self.X_fit_ = rows.X
+        self.X_fit_ = solver.landmarks if by_landmarks else rows.X
         self.dual_coef_, self.intercept_ = factor * dual, factor * intercept
         self.n_iter_ = getattr(solver, "n_iter", 1)
         # What further rows are added to; landmarks stand for rows that are not kept.
-        self._support = None if isinstance(solver, Nystroem) else vars(rows)
+        self._support = None if by_landmarks else vars(rows)
         self._factor = None
         return left_out
 

@@ -40,6 +40,30 @@ def solve_ridge(solver, R, fit_intercept, index=EVERY):
     return solver.solve(R), np.zeros(R.shape[1]), G
 
 
+def solve_landmarks(solver, R, fit_intercept, index):
+    """The same for landmarks: coefficients, intercept, dual and G at the rows ``index``.
+
+    R (n, C) may be sparse, as are labels without a base: of most rows only sums are asked.
+    """
+    reduced, intercept = solver.reduced(R), np.zeros(R.shape[1])
+    at, G = (
+        (None, None)
+        if index is None
+        else (solver.rows_of(R, reduced, index), solver.inverse_diagonal(index))
+    )
+    if fit_intercept:
+        ones = np.ones((R.shape[0], 1))
+        of_ones = solver.reduced(ones)
+        ones = solver.rows_of(ones, of_ones)
+        total = ones.sum()
+        if total > 0:
+            intercept = (R.T @ ones)[:, 0] / total
+            reduced -= of_ones * intercept
+            if index is not None:
+                at, G = at - ones[index] * intercept, G - ones[index, 0] ** 2 / total
+    return solver.coefficients(reduced), intercept, at, G
+
+
 def left_out_residuals(dual, G):
     """Residual of each row when it takes no part in the fit, whatever its weight: a_i / G_ii."""
     # Left out, a row with G_ii = 0 is predicted by nothing that alpha=0 could resolve.

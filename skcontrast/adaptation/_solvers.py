@@ -9,6 +9,7 @@ import os
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, eigh, solve_triangular
 from scipy.linalg.lapack import dpotrf, dtrtri
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skcontrast._component import warn
@@ -178,10 +179,22 @@ class Nystroem:
         self.inner = cho_factor(inner, lower=True, overwrite_a=True)
 
     def solve(self, R):
-        """(n, C) -> (n, C), by Woodbury's identity."""
-        weighted = self.weight[:, None] * R
-        inner = cho_solve(self.inner, self.Phi.T @ weighted)
-        return (weighted - self.weight[:, None] * (self.Phi @ inner)) / self.alpha
+        """(n, C) -> (n, C)."""
+        return self.rows_of(R, self.reduced(R))
+
+    def reduced(self, R):
+        """The solution in the place of the landmarks, (r, C), for R (n, C) that may be sparse.
+
+        By Woodbury's identity it is what the coefficients of all rows come down to, without them.
+        """
+        weight = self.weight[:, None]
+        weighted = R.multiply(weight).tocsr() if issparse(R) else weight * R
+        return cho_solve(self.inner, (weighted.T @ self.Phi).T)
+
+    def rows_of(self, R, reduced, index=EVERY):
+        """The solution at the rows ``index``, (m, C)."""
+        R = R[index].toarray() if issparse(R) else R[index]
+        return self.weight[index][:, None] * (R - self.Phi[index] @ reduced) / self.alpha
 
     def inverse_diagonal(self, index=EVERY):
         """(m,), of the rows ``index``."""
@@ -193,9 +206,9 @@ class Nystroem:
             half[part] = np.square(L).sum(axis=0)
         return weight * (1 - weight * half) / self.alpha
 
-    def coefficients(self, dual):
-        """Coefficients of the landmarks that stand for those of the rows."""
-        return self._back(self.Phi.T @ dual)
+    def coefficients(self, reduced):
+        """Coefficients of the landmarks."""
+        return self._back(reduced)
 
 
 class ConjugateGradient:
