@@ -1,11 +1,13 @@
 """A fit draws from a generator of its own: what torch draws inside, and where it leaves nothing."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from skcontrast import ContrastiveEncoder
 from skcontrast._draws import (
     draws_state,
     initial_seed,
@@ -14,6 +16,8 @@ from skcontrast._draws import (
     set_draws_state,
     spare_draws,
 )
+from skcontrast.objectives import InfoNCE, SupCon
+from skcontrast.temperatures import TEMPERATURES, Learned
 
 X = torch.linspace(0.1, 1, 35).view(5, 7)
 HEADS = torch.ones(1, 2, 4, 4)
@@ -162,3 +166,64 @@ def test_an_error_ends_the_block():
             with own_draws(8):
                 raise ZeroDivisionError
     assert initial_seed() == torch.initial_seed()
+
+
+# ------------------------------------------------- losses that are said to draw nothing
+
+
+class Noisy(InfoNCE):
+    """A loss of a user's, which draws."""
+
+    def loss(self, views, **named):
+        return super().loss(views + 0.01 * torch.randn_like(views), **named)
+
+
+class NoisyRule(nn.Module):
+    """A temperature of a user's, which does."""
+
+    stateful = decoupled = False
+
+    def forward(self, *args):
+        return 0.2 + 0.1 * torch.rand(())
+
+
+class NoisyTemperature(Learned):
+    def build(self, n_samples):
+        return NoisyRule()
+
+
+QUIET = {
+    "ntxent": InfoNCE(),
+    "two_way": InfoNCE(form="two_way", focal=1.0),
+    "one_way": InfoNCE(form="one_way", block_size=7),
+    "queue": InfoNCE(queue_size=16, keep_top=0.5),
+    "composed": InfoNCE(form="one_way", compose="sum"),
+    **{f"temperature {name}": InfoNCE(temperature=name) for name in sorted(TEMPERATURES)},
+    "supcon": SupCon(label_similarity="jaccard"),
+    "sum": InfoNCE() + 0.5 * SupCon(),
+}
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_a_loss_that_is_said_to_draw_nothing_draws_nothing(name):
+    assert not QUIET[name].draws
+    rng = np.random.default_rng(0)
+    target = rng.integers(2, size=(32, 2))
+    model = ContrastiveEncoder(4, objective=QUIET[name], max_iter=2, batch_size=16, random_state=0)
+    if "supcon" not in name:
+        target = target[:, 0]
+    before = torch.random.get_rng_state()
+    model.fit(rng.normal(size=(32, 5)), target)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("objective", [Noisy(), Noisy() + InfoNCE(), InfoNCE(NoisyTemperature())])
+def test_what_a_user_adds_to_a_loss_may_draw(objective):
+    X = np.random.default_rng(0).normal(size=(32, 5))
+    model = ContrastiveEncoder(4, objective=objective, max_iter=2, batch_size=16, random_state=0)
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    first = model.fit_transform(X)
+    assert torch.equal(before, torch.random.get_rng_state())
+    torch.manual_seed(2)
+    np.testing.assert_array_equal(first, model.fit_transform(X))

@@ -13,6 +13,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
+from sklearn.utils.extmath import row_norms
 from threadpoolctl import threadpool_limits
 
 import skcontrast
@@ -513,6 +514,6 @@ def test_what_may_be_near_holds_what_is(scale, dtype):
     R, x = R.astype(dtype), (scale * rng.normal(size=(50, 7)) + 3 * scale).astype(dtype)
     squares = np.square(x[:, None].astype(float) - R.astype(float)).sum(axis=2)
     nearest = np.argsort(squares, axis=1)[:, :11]
-    near = _near(x, R, 11)
+    near = _near(x, R, row_norms(R, squared=True), 11)
     assert np.take_along_axis(near, nearest, axis=1).all()
     assert near.sum() < 50 * 30

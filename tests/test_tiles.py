@@ -32,7 +32,8 @@ def both(make, leaves):
         slopes = torch.linspace(0.5, 2, value.numel(), dtype=value.dtype).view_as(value)
         found.append((value.detach(), *torch.autograd.grad((value * slopes).sum(), leaves)))
     for whole, tiled in zip(*found):
-        assert_allclose(tiled, whole, rtol=1e-11, atol=1e-13)
+        # Slopes of up to 4 that partly cancel: the last bits depend on the processor.
+        assert_allclose(tiled, whole, rtol=1e-9, atol=1e-11)
 
 
 SOME = torch.rand(N, N, generator=torch.Generator().manual_seed(5)) > 0.6

@@ -10,7 +10,6 @@ from scipy.special import ndtri
 from sklearn.base import BaseEstimator
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import QuantileTransformer
-from sklearn.utils import gen_batches
 from sklearn.utils.extmath import row_norms
 
 # Most columns that are passed on as they are; of more, as many directions are, from so many
@@ -138,7 +137,16 @@ class Ranks(BaseEstimator):
         return self._scores(S[:, self.columns_]) / self.scale_
 
 
-class Kernel(BaseEstimator):
+class _Compares(BaseEstimator):
+    """A part that compares rows with some of the training, a few rows at a time."""
+
+    def _squares(self, rows):
+        """Squared lengths of the latter, which are known once they are chosen."""
+        # Folders of earlier versions do not hold them.
+        return row_norms(rows, squared=True) if not hasattr(self, "squares_") else self.squares_
+
+
+class Kernel(_Compares):
     """Nystroem features of a Gaussian kernel, as wide as the median distance of landmarks.
 
     Attributes
@@ -150,6 +158,9 @@ class Kernel(BaseEstimator):
 
     gamma_ : float
         One over the median squared distance of the landmarks.
+
+    squares_ : ndarray of shape (n_landmarks,)
+        Their squared lengths.
     """
 
     def fit(self, C, rng):
@@ -160,16 +171,17 @@ class Kernel(BaseEstimator):
         values, vectors = np.linalg.eigh(np.exp(-self.gamma_ * distances))
         values = np.maximum(values, 1e-6 * values[-1])
         self.map_ = vectors / np.sqrt(values) @ vectors.T
+        self.squares_ = row_norms(self.landmarks_, squared=True)
         return self
 
     def transform(self, C):
         distances = -2.0 * (C @ self.landmarks_.T)
         distances += row_norms(C, squared=True)[:, None]
-        distances += row_norms(self.landmarks_, squared=True)
+        distances += self._squares(self.landmarks_)
         return np.exp(-self.gamma_ * np.maximum(distances, 0.0)) @ self.map_
 
 
-class Neighborhood(BaseEstimator):
+class Neighborhood(_Compares):
     r"""Mean of the nearest training rows, the nearer the heavier.
 
     .. math:: s(x) = \frac{\sum_i w_i(x) x_i}{\sum_i w_i(x)}, \qquad
@@ -183,6 +195,9 @@ class Neighborhood(BaseEstimator):
     references_ : ndarray of shape (n_references, n_columns)
         Training rows, of equal ones the first k + 1. float32, where that holds squares of the
         values.
+
+    squares_ : ndarray of shape (n_references,)
+        Their squared lengths.
 
     n_neighbors_ : int
     """
@@ -198,6 +213,7 @@ class Neighborhood(BaseEstimator):
         kept = np.ones(len(R), dtype=bool)
         kept[order[n:]] = group[order[n:]] != group[order[:-n]]
         self.references_ = R[kept]
+        self.squares_ = row_norms(self.references_, squared=True)
         return self
 
     def transform(self, C):
@@ -218,15 +234,16 @@ class Neighborhood(BaseEstimator):
         depends on the processor, the threads and the other rows of C. Which ones are is said by
         the differences of two rows, which depend on these two alone.
         """
-        R = self.references_
+        R, squares = self.references_, self._squares(self.references_)
         n = min(self.n_neighbors_ + 1, len(R))
         parts = [
-            _first_of(C[rows], R, _near(C[rows], R, n), n) for rows in gen_batches(len(C), 256)
+            _first_of(x, R, _near(x, R, squares, n), n)
+            for x in (C[start : start + 256] for start in range(0, len(C), 256))
         ]
         return tuple(map(np.concatenate, zip(*parts)))
 
 
-def _near(x, R, n):
+def _near(x, R, squares, n):
     """Which rows of R may be among the n nearest, rounding included: (len(x), len(R)) bool.
 
     By products alone, :math:`x^\\top r - r^\\top r / 2`, which are the larger the nearer. Of many
@@ -234,7 +251,6 @@ def _near(x, R, n):
     """
     # Of a product, of what is added to it, and of a distance that is rounded.
     error = (x.shape[1] + 20) * np.finfo(R.dtype).eps
-    squares = row_norms(R, squared=True)
     product = x @ R.T
     product -= (1 - error) / 2 * squares
     width = len(R) // GROUP
@@ -250,7 +266,8 @@ def _near(x, R, n):
 def _first_of(x, R, near, n):
     """Distances and numbers of the n nearest rows of R among those that ``near`` marks."""
     i, j = np.divmod(np.flatnonzero(near), len(R))  # of a vector it is many times faster
-    pairs = gen_batches(len(i), max(1, 2**18 // x.shape[1]))
+    size = max(1, 2**18 // x.shape[1])
+    pairs = [slice(start, start + size) for start in range(0, len(i), size)]
     squares = [np.square(x[i[p]] - R[j[p]].astype(np.float64)).sum(axis=1) for p in pairs]
     # Rounded, so that the order of a sum does not decide between rows that are as far.
     distance = np.sqrt(np.concatenate(squares)).astype(R.dtype)

@@ -231,10 +231,12 @@ TABLES = {
         landmarks_           float m l
         map_                 float m m
         gamma_               number >0
+        ?squares_            float m >=0
     """,
     "Neighborhood": """
         references_          float r l
         n_neighbors_         whole >=1
+        ?squares_            float r >=0
     """,
     "Patterns": """
         dilations_           int d >=1

@@ -80,18 +80,21 @@ class _Net(skorch.NeuralNet):
         features = {"x": batch.pop("x"), "index": batch["index"], "step": step}
         with self.autocast():
             made = self.module_(**features)
-        return self.criterion_(**made, **batch).mean()
+        draws = getattr(self.criterion_, "draws", True)
+        with nullcontext() if draws else nothing_drawn():
+            return self.criterion_(**made, **batch).mean()
 
     def train_step(self, batch, **fit_params):
         self.forecast.step()
         if self.n_steps:
             self._set_rate()
-        for parameter in self.parameters_:
-            parameter.grad = None
+        with nothing_drawn():
+            for parameter in self.parameters_:
+                parameter.grad = None
         loss = self._loss(batch)
         loss.backward()
         self.module_.ranks.add_gradients(self.module_.encoder)
-        if self.listens:
+        if self.hears("on_grad_computed"):
             named = [*self.module_.named_parameters(), *self.criterion_.named_parameters()]
             # A list: every callback may go through it.
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
@@ -116,13 +119,15 @@ class _Net(skorch.NeuralNet):
         with nullcontext() if training else seeded(self.validation_seed, self.rows.device):
             total, n_rows = 0.0, 0
             for index in iterator:
-                batch = self.rows.__getitems__(index)
-                if self.listens:
+                with nothing_drawn():
+                    batch = self.rows.__getitems__(index)
+                if self.hears("on_batch_begin"):
                     self.notify("on_batch_begin", batch=batch, training=training)
                 loss = step_fn(dict(batch))
-                total = total + loss * len(index)
-                n_rows += len(index)
-                if self.listens:
+                with nothing_drawn():
+                    total = total + loss * len(index)
+                    n_rows += len(index)
+                if self.hears("on_batch_end"):
                     # Scoring callbacks of skorch demand the argument y_pred.
                     heard = {"training": training, "loss": loss, "y_pred": None}
                     self.notify("on_batch_end", batch=batch, **heard)
@@ -242,6 +247,20 @@ def _raised_by_a_callback(error):
     return frame.f_globals.get("__name__", "").startswith("skorch.callbacks")
 
 
+def _heard(callbacks):
+    """Names of what happens in a step that one of the callbacks wants to hear of."""
+    names = ("on_batch_begin", "on_grad_computed", "on_batch_end")
+    # As (name, callback) or alone, and as an instance or its class.
+    given = [callback[1] if isinstance(callback, tuple) else callback for callback in callbacks]
+    idle = skorch.callbacks.Callback
+
+    def hears(callback, name):
+        method = getattr(callback, name)
+        return getattr(method, "__func__", method) is not getattr(idle, name)
+
+    return {name for name in names if any(hears(callback, name) for callback in given)}
+
+
 def _nothing(*args):
     return False
 
@@ -296,7 +315,7 @@ def train(
         train_batches=batches,
         validation_batches=validation_batches,
         validation_seed=validation_seed,
-        listens=bool(callbacks),
+        hears=_heard(callbacks).__contains__,
         n_steps=len(batches) * max_iter if scheduled else 0,
         autocast=_autocast(precision, rows.device),
     )

@@ -123,7 +123,7 @@ def _merge(tiles, detach_mean):
 
 def tile_side(a: Tensor, b: Tensor, block_size: BlockSize) -> int:
     """Side of a tile: what was asked for, or one dense tile where "auto" finds it small enough."""
-    n, m = len(a), len(b)
+    n, m = a.shape[0], b.shape[0]
     if block_size != "auto" and block_size is not None:
         return block_size
     if block_size is None or n * m <= DENSE_LIMIT:
@@ -136,7 +136,7 @@ def by_tiles(tile, anchors, candidates, temperature, block_size):
 
     Where there is more than one tile, they are computed again in the backward pass.
     """
-    n, m = len(anchors), len(candidates)
+    n, m = anchors.shape[0], candidates.shape[0]
     block_size = tile_side(anchors, candidates, block_size)
     if torch.is_grad_enabled() and block_size < max(n, m):
         tile = partial(checkpoint, tile, use_reentrant=False, preserve_rng_state=False)
@@ -286,7 +286,7 @@ def nearest(
     index : int tensor of shape (n,)
         Without a gradient; 0 where no candidate may be chosen.
     """
-    n, m = len(anchors), len(candidates)
+    n, m = anchors.shape[0], candidates.shape[0]
     block_size = tile_side(anchors, candidates, block_size)
     blocks = []
     for rows in slices(n, block_size):

@@ -19,10 +19,13 @@ class BuiltObjective(nn.Module):
     def __init__(self, objective, n_samples):
         super().__init__()
         self.objective = objective
+        self.draws = objective.draws
         self.temperature = None
         if hasattr(objective, "temperature"):
             rule = objective._settled("temperature", objective.temperature)
             self.temperature = build_temperature(rule, n_samples)
+            # Of a rule of another package nothing is known.
+            self.draws |= not type(self.temperature).__module__.startswith("skcontrast.")
 
     def prepare(self, side, given, n_components=None):
         """Read what depends on all rows, once before training.
@@ -133,8 +136,15 @@ class Objective(Component):
     whole_groups = False
     # Whether the rows as they are stand before the view that a term has for itself.
     reads_whole = False
+    # What a class says of its own ``loss``, and not for subclasses: no random number is in it.
+    never_draws = False
     # What ``build`` makes of it.
     _module: type[BuiltObjective] = BuiltObjective
+
+    @property
+    def draws(self) -> bool:
+        """Whether random numbers may be in the loss."""
+        return not vars(type(self)).get("never_draws", False)
 
     def check_views(self, n_views: int, makes_negatives: bool = False) -> None:
         """Raise when an estimator's ``n_views`` views of each row do not suit."""
@@ -246,6 +256,11 @@ class _Composite(Objective):
         return max(term.min_rows for term in self.terms)
 
     @property
+    def draws(self) -> bool:
+        """Whether one of the objectives draws."""
+        return any(term.draws for term in self.terms)
+
+    @property
     def accepts_missing(self) -> bool:
         """Whether rows may lack blocks."""
         return all(term.accepts_missing for term in self.terms)
@@ -340,6 +355,7 @@ class _BuiltSum(nn.Module):
         super().__init__()
         self.terms = nn.ModuleList(terms)
         self.weights = weights
+        self.draws = any(getattr(term, "draws", True) for term in terms)
 
     def prepare(self, side, given, n_components=None):
         for term in self.terms:

@@ -163,7 +163,7 @@ class InfoNCE(Excluding):
         "compose": [StrOptions({"sum"}), None],
         "focal": [Interval(Real, 0, None, closed="left")],
     }
-    _module = BuiltWithQueue
+    _module, never_draws = BuiltWithQueue, True
 
     def __init__(
         self,

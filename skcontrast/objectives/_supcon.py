@@ -122,7 +122,7 @@ class SupCon(PairObjective):
 
     min_views = 1
 
-    _module = BuiltLabelObjective
+    _module, never_draws = BuiltLabelObjective, True
 
     _parameter_constraints = {
         **PairObjective._parameter_constraints,
