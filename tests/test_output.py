@@ -153,6 +153,7 @@ def test_neighborhood_keeps_of_equal_rows_as_many_as_it_can_take():
     part = Neighborhood().fit(C, np.random.default_rng(0))
     every = Neighborhood().fit(C, np.random.default_rng(0))
     every.references_ = C.astype(np.float32)
+    every.squares_ = row_norms(every.references_, squared=True)
     assert part.n_neighbors_ == 10 and len(part.references_) == 8 * 11
     new = rng.standard_normal((50, 3))
     np.testing.assert_array_equal(part.transform(new), every.transform(new))

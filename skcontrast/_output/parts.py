@@ -222,10 +222,7 @@ class Neighborhood(_Compares):
         # A little for each, for rows that are all as far from x.
         weight = 1.0 - (distance / width) ** 2 + 1e-3
         weight /= weight.sum(axis=1, keepdims=True)
-        out = np.zeros(C.shape)
-        for w, i in zip(weight.T, index.T):
-            out += w[:, None] * self.references_[i]
-        return out
+        return np.einsum("nk,nkd->nd", weight, self.references_[index], dtype=np.float64)
 
     def _nearest(self, C):
         """Distances and numbers of the nearest references; of those as far, the first.
