@@ -1,5 +1,6 @@
 """Rows in batches: what a fit of them learns, what it refuses, and what comes out of them."""
 
+import time
 import weakref
 from pathlib import Path
 
@@ -156,6 +157,24 @@ def test_parquet_and_arrow(tmp_path):
     np.testing.assert_allclose(out[500:], whole.transform(table), rtol=1e-6)
     with pytest.raises(ValueError, match=r"shape \(999, 8\)"):
         whole.transform(files, out=out[1:])
+
+
+def test_of_a_parquet_file_a_few_batches_are_held(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    dataset = pytest.importorskip("pyarrow.dataset")
+    pq = pytest.importorskip("pyarrow.parquet")
+    path, n_groups, size = tmp_path / "rows.parquet", 40, 8192
+    table = pa.table({f"x{j}": np.random.default_rng(j).random(size) for j in range(16)})
+    with pq.ParquetWriter(path, table.schema, compression="none", use_dictionary=False) as file:
+        for _ in range(n_groups):
+            file.write_table(table)
+    one = dataset.dataset(path)
+    for source in (one, dataset.dataset([one, one]), pq.ParquetFile(path)):
+        before, most = pa.total_allocated_bytes(), 0
+        for _ in Batches(source, n_shuffled=size):
+            time.sleep(0.01)  # whatever reads ahead has the time to
+            most = max(most, pa.total_allocated_bytes() - before)
+        assert most < 12 * table.nbytes, f"{most / table.nbytes:.1f} batches"
 
 
 @pytest.mark.parametrize(

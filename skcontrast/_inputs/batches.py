@@ -28,7 +28,8 @@ class Batches:
     source : pyarrow.dataset.Dataset, pyarrow.parquet.ParquetFile, iterable or callable
         Gives the batches: arrays, data frames, CSR matrices, record batches or lists of texts.
         ``fit`` goes over them several times, so that a generator has to come from a function
-        without arguments, which is called for each pass and gives the same rows each time.
+        without arguments, which is called for each pass and gives the same rows each time. Of a
+        data set little more than a batch is in memory; its own ``to_batches`` may hold whole files.
 
     n_kept : int, default=20_000
         Number of rows, drawn at random, that stay in memory. What a row is (scales, medians,
@@ -88,11 +89,9 @@ class Batches:
         """One pass over what the source gives."""
         source = self.source
         if hasattr(source, "iter_batches"):
-            return source.iter_batches(batch_size=self.n_shuffled)
+            return _by_row_groups(source, self.n_shuffled)
         if hasattr(source, "to_batches") and _is_arrow(source):
-            # Without bounds Arrow reads 16 batches of 4 files ahead.
-            few = {"batch_readahead": 1, "fragment_readahead": 1}
-            return source.to_batches(batch_size=self.n_shuffled, **few)
+            return source.to_batches(batch_size=self.n_shuffled, **_one_by_one(source))
         return iter(source() if callable(source) else source)
 
     def draw(self):
@@ -233,6 +232,34 @@ def _stacked(batches):
     if is_frame(first):
         return nw.concat([nw.from_native(b, eager_only=True) for b in batches]).to_native()
     return np.concatenate(batches)
+
+
+def _by_row_groups(file, size):
+    """Batches of a Parquet file, of which Arrow holds one row group and not all that was read."""
+    for number in range(file.num_row_groups):
+        yield from file.iter_batches(size, row_groups=[number], use_threads=False)
+
+
+def _one_by_one(source):
+    """Options under which Arrow holds little more than the batch that is asked for.
+
+    Its threads read on while batches wait to be used, and its buffers hold whole files. A thread
+    of our own reads one batch ahead.
+    """
+    options = {"batch_readahead": 0, "fragment_readahead": 0, "use_threads": False}
+    if _formats(source) == {"ParquetFileFormat"}:
+        from pyarrow.dataset import ParquetFragmentScanOptions
+
+        options["fragment_scan_options"] = ParquetFragmentScanOptions(pre_buffer=False)
+    return options
+
+
+def _formats(source):
+    """Names of the formats of a data set, and of those that it is the union of."""
+    children = getattr(source, "children", None)
+    if children:
+        return set().union(*map(_formats, children))
+    return {type(getattr(source, "format", None)).__name__}
 
 
 def _is_arrow(X):

@@ -171,6 +171,14 @@ def _together(collective, *args, **options):
         ) from error
 
 
+def _meet(backend):
+    """Start the group that the launcher has told of."""
+    store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))
+    # torchrun keeps the store when it starts all anew, with the addresses of those that ended.
+    store = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+
+
 def processes():
     """The processes that a fit of now is shared by, which a launcher may have started."""
     if not dist.is_available():
@@ -181,5 +189,5 @@ def processes():
         if not told or os.environ["WORLD_SIZE"] == "1":
             return Alone()
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        _together(dist.init_process_group, backend, timeout=PATIENCE)
+        _together(_meet, backend)
     return Ranks() if dist.get_world_size() > 1 else Alone()
