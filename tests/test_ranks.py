@@ -22,16 +22,20 @@ pytestmark = pytest.mark.skipif(not dist.is_available(), reason="torch without t
 SCRIPT = Path(__file__).parent / "ranks_jobs.py"
 
 
+def environment():
+    """Of a process on one thread, with this package."""
+    paths = os.pathsep.join([str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+
+
 def run(folder, what, size):
     """What the jobs gave in each of ``size`` processes; None of one that died."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     running, outs = [], [folder / f"{what}{size}{rank}.pkl" for rank in range(size)]
-    package = str(SCRIPT.parents[1])
     for rank, out in enumerate(outs):
-        env = {**os.environ, "OMP_NUM_THREADS": "1"}
-        env["PYTHONPATH"] = os.pathsep.join([package, env.get("PYTHONPATH", "")])
+        env = environment()
         if size > 1:
             env |= {"RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)}
             env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
@@ -84,6 +88,18 @@ def test_a_process_that_dies_ends_the_others_and_the_training_goes_on(tmp_path):
     np.testing.assert_allclose(losses, unbroken, atol=1e-8)
     (path,) = folder.glob("*.pt")
     assert losses == encoder(checkpoint=Checkpoint(folder, every=1)).fit(X).loss_curve_
+
+
+def test_torchrun_starts_anew_where_the_last_file_ends(tmp_path):
+    out, command = tmp_path / "{}.pkl", [sys.executable, "-m", "torch.distributed.run"]
+    command += ["--standalone", "--nproc-per-node", "2", "--max-restarts", "1", str(SCRIPT)]
+    command += [str(out), "told", "killed", str(tmp_path / "runs")]
+    done = subprocess.run(command, env=environment(), cwd=SCRIPT.parent, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    unbroken = encoder().fit(X).loss_curve_
+    for rank in range(2):
+        losses = pickle.loads((tmp_path / f"{rank}.pkl").read_bytes())
+        np.testing.assert_allclose(losses, unbroken, atol=1e-8)
 
 
 def test_a_process_without_a_launcher_is_alone(monkeypatch):
