@@ -41,6 +41,47 @@ class _Lean(Optimizer):
 class _AdamW(_Lean, torch.optim.AdamW):
     _undecorated = inspect.unwrap(torch.optim.AdamW.step)
 
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Change the parameters along their gradients."""
+        if closure is not None or not all(map(self._is_plain, self.param_groups)):
+            return super().step(closure)
+        with torch.no_grad():
+            for group in self.param_groups:
+                self._plain_step(group)
+        return None
+
+    def _is_plain(self, group):
+        """Whether the one kernel is all that there is to do: on a CPU, from the second step on."""
+        params, state = group["params"], self.state
+        known = group["fused"] and params[0].device.type == "cpu"
+        known = known and all(p.grad is not None and "step" in state.get(p, ()) for p in params)
+        kinds = {(p.dtype, p.grad.layout) for p in params} if known else ()
+        return len(kinds) == 1 and kinds.pop()[1] is torch.strided
+
+    def _plain_step(self, group):
+        """That kernel, without looking for other ways, which in small networks takes longer."""
+        params, (beta1, beta2) = group["params"], group["betas"]
+        states = [self.state[p] for p in params]
+        steps = [state["step"] for state in states]
+        torch._foreach_add_(steps, 1)
+        torch._fused_adamw_(
+            params,
+            [p.grad for p in params],
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            steps,
+            lr=group["lr"],
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            amsgrad=False,
+            maximize=False,
+            grad_scale=None,
+            found_inf=None,
+        )
+
 
 class _SGD(_Lean, torch.optim.SGD):
     _undecorated = inspect.unwrap(torch.optim.SGD.step)

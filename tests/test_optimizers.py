@@ -41,6 +41,33 @@ def test_steps_are_those_of_torch(ours, theirs, options):
     torch.testing.assert_close(state["state"], of_torch["state"], rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("dtypes", [(torch.float32,) * 3, (torch.float32, torch.float64) * 2])
+def test_parameters_without_a_gradient_and_of_two_types(dtypes):
+    def trained(build):
+        generator = torch.Generator().manual_seed(0)
+        shapes = (4, 3), (3,), (3, 2), (2,)
+        parameters = [
+            torch.nn.Parameter(torch.randn(shape, generator=generator).to(dtype))
+            for shape, dtype in zip(shapes, dtypes)
+        ]
+        optimizer = build(parameters)
+        for step in range(6):
+            for number, p in enumerate(parameters):
+                p.grad = torch.randn(p.shape, generator=generator).to(p.dtype)
+                if step % 3 == number:
+                    p.grad = None
+            optimizer.step()
+        return [p.detach() for p in parameters], optimizer.state_dict()["state"]
+
+    def of_torch(parameters):
+        wide, narrow = ([p for p in parameters if (p.ndim > 1) == d] for d in (True, False))
+        groups = [{"params": wide, "weight_decay": 0.1}, {"params": narrow, "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, lr=0.01, fused=True)
+
+    found = trained(lambda parameters: AdamW(weight_decay=0.1).build(parameters, 0.01))
+    torch.testing.assert_close(found, trained(of_torch), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("ours", [AdamW(), SGD()], ids=str)
 def test_one_kernel_and_a_state_that_can_be_loaded(ours):
     parameters, state = steps(lambda parameters: ours.build(parameters, 0.01))
