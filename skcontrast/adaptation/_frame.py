@@ -46,6 +46,8 @@ from skcontrast.adaptation._solvers import (
 # sample, and this should have so many rows of each class.
 KERNEL_ROWS = 600
 ROWS_OF_CLASS = 8
+# Scores, rows times classes, of a sample of more rows than the kernel is told by.
+SELECTION_SCORES = 1_000_000
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -123,7 +125,7 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
         if scales is None and rows.base is not None and learns(self.estimator):
             scales = [scale_alone(rows)]
         chosen = rows.take(self._some_rows(len(rows.X)))
-        few = SELECTION_ROWS < ROWS_OF_CLASS * rows.Y.shape[1]
+        few = self._most_rows() < ROWS_OF_CLASS * rows.Y.shape[1]
         if rows.codes is not None and few and len(chosen.X) < len(rows.X):
             chosen = self._some_classes(rows)
         kernels = candidates(self.kernel, self.gamma, chosen.X, chosen.weight)
@@ -156,7 +158,11 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
 
     def _some_rows(self, n):
         """Rows that numbers are chosen on: all of them, or a sample of many."""
-        return slice(None) if n <= SELECTION_ROWS else self._drawn(n, SELECTION_ROWS)
+        most = self._most_rows()
+        return slice(None) if n <= most else self._drawn(n, most)
+
+    def _most_rows(self):
+        return min(SELECTION_ROWS, max(KERNEL_ROWS, SELECTION_SCORES // self.n_targets_))
 
     def _drawn(self, n, size):
         return np.sort(check_random_state(self.random_state).permutation(n)[:size])
@@ -167,7 +173,7 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
         """
         order = check_random_state(self.random_state).permutation(rows.Y.shape[1])
         size = np.bincount(rows.codes, minlength=len(order))[order]
-        classes = np.sort(order[: max(2, (size.cumsum() <= SELECTION_ROWS).sum())])
+        classes = np.sort(order[: max(2, (size.cumsum() <= self._most_rows()).sum())])
         part = rows.take(np.flatnonzero(np.isin(rows.codes, classes)))
         base = None if part.base is None else part.base[:, classes]
         codes = np.searchsorted(classes, part.codes)

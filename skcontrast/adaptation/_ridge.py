@@ -45,12 +45,9 @@ def solve_landmarks(solver, R, fit_intercept, index):
 
     R (n, C) may be sparse, as are labels without a base: of most rows only sums are asked.
     """
-    reduced, intercept = solver.reduced(R), np.zeros(R.shape[1])
-    at, G = (
-        (None, None)
-        if index is None
-        else (solver.rows_of(R, reduced, index), solver.inverse_diagonal(index))
-    )
+    reduced, intercept, at, G = solver.reduced(R), np.zeros(R.shape[1]), None, None
+    if index is not None:
+        at, G = solver.rows_of(R, reduced, index), solver.inverse_diagonal(index)
     if fit_intercept:
         ones = np.ones((R.shape[0], 1))
         of_ones = solver.reduced(ones)
