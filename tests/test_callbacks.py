@@ -18,6 +18,7 @@ from skorch.callbacks import (
 )
 
 from skcontrast import ContrastiveEncoder
+from skcontrast._training.loop import _Net
 from skcontrast.networks import MLP
 from skcontrast.optimizers import SGD
 
@@ -113,6 +114,21 @@ def test_stopping_within_an_epoch_leaves_it_out():
     model = encoder(callbacks=[stopper]).fit(X)
     assert model.n_iter_ == 0 and model.loss_curve_ == []
     assert np.isfinite(model.transform(X)).all()
+
+
+def test_steps_are_told_to_nobody_where_nobody_listens(monkeypatch):
+    told, notify = set(), _Net.notify
+
+    def noted(net, name, **kwargs):
+        told.add(name)
+        notify(net, name, **kwargs)
+
+    monkeypatch.setattr(_Net, "notify", noted)
+    encoder(max_iter=1, callbacks=[EarlyStopping(monitor="train_loss"), Callback()]).fit(X)
+    epochs = {"on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end"}
+    assert told == epochs
+    encoder(max_iter=1, callbacks=[Callback(), ("clip", GradientNormClipping())]).fit(X)
+    assert told == epochs | {"on_grad_computed"}
 
 
 def test_gradients_are_seen_by_every_callback():

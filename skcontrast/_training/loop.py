@@ -250,13 +250,12 @@ def _raised_by_a_callback(error):
 def _heard(callbacks):
     """Names of what happens in a step that one of the callbacks wants to hear of."""
     names = ("on_batch_begin", "on_grad_computed", "on_batch_end")
-    # As (name, callback) or alone, and as an instance or its class.
     given = [callback[1] if isinstance(callback, tuple) else callback for callback in callbacks]
     idle = skorch.callbacks.Callback
 
     def hears(callback, name):
-        method = getattr(callback, name)
-        return getattr(method, "__func__", method) is not getattr(idle, name)
+        method = getattr(callback, name, None)  # one may be set on the object alone
+        return getattr(method, "__func__", method) not in (None, getattr(idle, name))
 
     return {name for name in names if any(hears(callback, name) for callback in given)}
 
