@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from instances import adapter_instances, blobs
 from scipy.special import softmax as scipy_softmax
 from sklearn.base import clone
@@ -184,13 +185,28 @@ def test_left_out_ridge_equals_force(fit_intercept, weighted):
     w = rng.integers(1, 4, n).astype(float) if weighted else np.ones(n)
     K, alpha = RBF(gamma=0.4)(X), 0.3
     for solver in (Eigen(K.copy(), w).at(alpha), Cholesky(K.copy(), w, alpha)):
-        dual, _, G = solve_ridge(solver, Y, fit_intercept)
+        _, _, dual, G = solve_ridge(solver, Y, fit_intercept)
         residuals = left_out_residuals(dual, G)
         for i in range(n):
             rest = np.arange(n) != i
             part = Eigen(K[np.ix_(rest, rest)], w[rest]).at(alpha)
-            a, b, _ = solve_ridge(part, Y[rest], fit_intercept)
+            a, b, _, _ = solve_ridge(part, Y[rest], fit_intercept)
             np.testing.assert_allclose(residuals[i], Y[i] - K[i, rest] @ a - b, atol=1e-8)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("of_labels", [sp.csr_array, np.asarray])
+def test_all_rows_as_landmarks_give_the_exact_solution(fit_intercept, of_labels):
+    rng = np.random.default_rng(0)
+    X, w, index = rng.standard_normal((25, 3)), rng.uniform(1, 3, 25), np.array([3, 0, 19])
+    Y, kernel = np.eye(4)[rng.integers(4, size=25)], RBF(gamma=0.4)
+    near = Nystroem(Similarity(kernel, X), X, w, 0.3, X)
+    a, b, dual, G = solve_ridge(near, of_labels(Y), fit_intercept, index)
+    exact = solve_ridge(Eigen(kernel(X), w).at(0.3), Y, fit_intercept, index)
+    np.testing.assert_allclose(kernel(X) @ a + b, kernel(X) @ exact[0] + exact[1], atol=1e-9)
+    np.testing.assert_allclose(b, exact[1], atol=1e-9)
+    np.testing.assert_allclose(dual, exact[2], atol=1e-9)
+    np.testing.assert_allclose(G, exact[3], atol=1e-9)
 
 
 @pytest.mark.parametrize("d", [4, 40])

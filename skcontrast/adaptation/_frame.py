@@ -27,7 +27,6 @@ from skcontrast.adaptation._ridge import (
     ALPHA_GRID,
     REGRESSION_ALPHA_GRID,
     left_out_residuals,
-    solve_landmarks,
     solve_ridge,
 )
 from skcontrast.adaptation._selection import Rows, left_out_parts, near_unit, scale_alone, select
@@ -219,20 +218,18 @@ class BaseProKeR(ShorthandMixin, OwnState, ReadsRows, BaseEstimator):
         """Set the coefficients; return left-out predictions of rows ``judged``, for "cg" None."""
         R, wants = self._residuals(rows), self._hold["fit_intercept"]
         by_landmarks = isinstance(solver, Nystroem)
-        if by_landmarks:
-            some = R if rows.codes is None or rows.base is not None else csr_array(R)
-            dual, intercept, at, G = solve_landmarks(solver, some, wants, judged)
-        else:
-            dual, intercept, G = solve_ridge(solver, R, wants, judged)
-            at = None if G is None else dual[judged]
+        # Labels alone are mostly zeros.
+        sparse = by_landmarks and rows.codes is not None and rows.base is None
+        targets = csr_array(R) if sparse else R
+        coefficients, intercept, dual, G = solve_ridge(solver, targets, wants, judged)
         factor = self.alpha_ if self._hold["scaling"] == "reference" else 1.0
         left_out = None
         if G is not None:
-            left_out = factor * (R[judged] - left_out_residuals(at, G))
+            left_out = factor * (R[judged] - left_out_residuals(dual, G))
             if rows.base is not None:
                 left_out += self.base_scale_ * rows.base[judged]
         self.X_fit_ = solver.landmarks if by_landmarks else rows.X
-        self.dual_coef_, self.intercept_ = factor * dual, factor * intercept
+        self.dual_coef_, self.intercept_ = factor * coefficients, factor * intercept
         self.n_iter_ = getattr(solver, "n_iter", 1)
         # What further rows are added to; landmarks stand for rows that are not kept.
         self._support = None if by_landmarks else vars(rows)

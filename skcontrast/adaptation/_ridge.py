@@ -8,6 +8,7 @@ right-hand side to a, the residual of a row that takes no part is :math:`a_i / G
 """
 
 import numpy as np
+from scipy.sparse import hstack, issparse
 
 from skcontrast.adaptation._solvers import EVERY
 
@@ -17,48 +18,39 @@ ALPHA_GRID = (0.03, 0.1, 0.3, 1.0, 3.0)
 REGRESSION_ALPHA_GRID = (0.001, 0.01, *ALPHA_GRID, 10.0)
 
 
-def with_intercept(solver, R, index=EVERY):
-    """Dual coefficients (n, C), intercept (C,), and the diagonal of G at ``index`` or None."""
-    both = solver.solve(np.column_stack([R, np.ones(len(R))]))
-    dual, ones = both[:, :-1], both[:, -1]
-    G, total = None if index is None else solver.inverse_diagonal(index), ones.sum()
-    if total <= 0:  # no room left for a constant
-        return dual, np.zeros(R.shape[1]), G
-    intercept = dual.sum(axis=0) / total
-    return (
-        dual - ones[:, None] * intercept,
-        intercept,
-        None if G is None else G - ones[index] ** 2 / total,
-    )
-
-
 def solve_ridge(solver, R, fit_intercept, index=EVERY):
-    """Like :func:`with_intercept`, with or without one, and without G where it has no use."""
-    if fit_intercept:
-        return with_intercept(solver, R, index)
-    G = None if index is None else solver.inverse_diagonal(index)
-    return solver.solve(R), np.zeros(R.shape[1]), G
+    """Solve for targets R (n, C), which may be sparse where the solver has landmarks.
 
+    Returns
+    -------
+    coefficients : ndarray of shape (n_fitted, C)
+        Of the rows, or of the landmarks that stand for them.
 
-def solve_landmarks(solver, R, fit_intercept, index):
-    """The same for landmarks: coefficients, intercept, dual and G at the rows ``index``.
+    intercept : ndarray of shape (C,)
 
-    R (n, C) may be sparse, as are labels without a base: of most rows only sums are asked.
+    dual, G : ndarrays of shape (m, C) and (m,), or None
+        At the rows ``index``, by default all: the dual coefficients, and the diagonal of the
+        matrix that maps R to them, None where it is not to be had. Both are None without rows.
     """
-    reduced, intercept, at, G = solver.reduced(R), np.zeros(R.shape[1]), None, None
-    if index is not None:
-        at, G = solver.rows_of(R, reduced, index), solver.inverse_diagonal(index)
+    n, C = R.shape
+    ones = np.ones((n, 1))
+    both = R
     if fit_intercept:
-        ones = np.ones((R.shape[0], 1))
-        of_ones = solver.reduced(ones)
-        ones = solver.rows_of(ones, of_ones)
-        total = ones.sum()
-        if total > 0:
-            intercept = (R.T @ ones)[:, 0] / total
-            reduced -= of_ones * intercept
-            if index is not None:
-                at, G = at - ones[index] * intercept, G - ones[index, 0] ** 2 / total
-    return solver.coefficients(reduced), intercept, at, G
+        both = hstack([R, ones], format="csr") if issparse(R) else np.hstack([R, ones])
+    found = solver.reduced(both)
+    reduced, intercept = found[:, :C], np.zeros(C)
+    dual = None if index is None else solver.rows_of(R, reduced, index)
+    G = None if index is None else solver.inverse_diagonal(index)
+    if fit_intercept:
+        of_ones = found[:, C:]
+        a = solver.rows_of(ones, of_ones)
+        total = a.sum()
+        if total > 0:  # else there is no room left for a constant
+            intercept = (R.T @ a)[:, 0] / total
+            reduced = reduced - of_ones * intercept
+            dual = None if dual is None else dual - a[index] * intercept
+            G = None if G is None else G - a[index, 0] ** 2 / total
+    return solver.coefficients(reduced), intercept, dual, G
 
 
 def left_out_residuals(dual, G):

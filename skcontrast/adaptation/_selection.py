@@ -77,7 +77,7 @@ def left_out_parts(solver, alpha, rows, fit_intercept, scaling):
     """The matrices A and B of the left-out predictions ``A + s B``; B is None without a base."""
     C = rows.Y.shape[1]
     R = rows.Y if rows.base is None else np.hstack([rows.Y, rows.base])
-    dual, _, G = solve_ridge(solver, R, fit_intercept)
+    _, _, dual, G = solve_ridge(solver, R, fit_intercept)
     if G is None:
         return None, None
     e = left_out_residuals(dual, G)

@@ -1,7 +1,8 @@
 r"""The ridge system :math:`(K + \alpha W^{-1}) a = r`, solved in four ways.
 
-Each solver has ``solve(R)``, and ``inverse_diagonal(index)``, which is None where the diagonal of
-the inverse is not to be had. K is the kernel matrix, W the diagonal of the row weights.
+Each solver has ``reduced(R)``, of which ``coefficients(reduced)`` and the solution at some rows,
+``rows_of(R, reduced, index)``, are made, and ``inverse_diagonal(index)``, which is None where the
+diagonal of the inverse is not to be had. K is the kernel matrix, W the diagonal of the row weights.
 """
 
 import os
@@ -42,7 +43,23 @@ def check_memory(n_rows, solver):
         )
 
 
-class Eigen:
+class _OfRows:
+    """A solver whose solution has an entry for each row: all is read off it."""
+
+    def reduced(self, R):
+        """The solution, (n, C)."""
+        return self.solve(R)
+
+    def rows_of(self, R, reduced, index=EVERY):
+        """The solution at the rows ``index``, (m, C)."""
+        return reduced[index]
+
+    def coefficients(self, reduced):
+        """Coefficients of the rows."""
+        return reduced
+
+
+class Eigen(_OfRows):
     """One eigendecomposition of K (n, n), for any number of alphas."""
 
     def __init__(self, K, weight):
@@ -71,7 +88,7 @@ class Eigen:
         return self.root[index] ** 2 * (np.square(self.vectors[index]) @ self.inverse)
 
 
-class Cholesky:
+class Cholesky(_OfRows):
     """A triangular factor, which further rows can be added to; K (n, n) is overwritten."""
 
     def __init__(self, K, weight, alpha):
@@ -211,7 +228,7 @@ class Nystroem:
         return self._back(reduced)
 
 
-class ConjugateGradient:
+class ConjugateGradient(_OfRows):
     """The whole system by iterations, kernel rows made anew in each: memory O(n m).
 
     The landmarks (m, d) are those of the preconditioner; ``tol`` is the residual to stop at,
